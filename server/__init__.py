@@ -1,0 +1,1 @@
+"""The server: mirrors the gateways' logs, verifies, stores, scores and shows them (docs/server.md)."""

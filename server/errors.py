@@ -1,0 +1,72 @@
+"""What can go wrong in the server, by what the caller does about it.
+
+    ServerError
+    ├── Busy            come back later: 429 or 503 with Retry-After (carries the wait)
+    ├── Refused         this request is wrong and will stay wrong (carries status, reason, title)
+    │   └── Behind      409: the sender must go on from the size that the server holds (carries it)
+    ├── ConfigError     the operator must change the configuration or the command
+    │   ├── AlreadyThere    `init`, `restore` or `add_gateway` would overwrite something
+    │   └── Missing         `run` never creates: a file, log, gateway or entry is not there
+    └── Fatal           the process ends and a restart recovers
+        ├── StoreFailed     a write or an fsync failed: nothing after it may be acknowledged
+        └── Unsafe          the database is not in the state in which evidence may be stored
+
+HTTP sees them through one table in server/ingest/problems.py.
+"""
+
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """Everything that the server raises on purpose."""
+
+
+class Busy(ServerError):
+    """The request may be right, but not now."""
+
+    def __init__(self, reason: str, retry_after_s: int = 1, status: int = 503) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        self.status = status
+
+
+class Refused(ServerError):
+    """The request is wrong; sending it again changes nothing."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Behind(Refused):
+    """The sender's start is not the size that the server holds."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(409, f"the server holds size {size}")
+        self.size = size
+
+
+class ConfigError(ServerError):
+    """The operator must change the configuration or the command."""
+
+
+class AlreadyThere(ConfigError):
+    """Refuses to overwrite what exists."""
+
+
+class Missing(ConfigError):
+    """`run` and the readers never create what is not there."""
+
+
+class Fatal(ServerError):
+    """The process ends; the service manager starts it again and recovery runs."""
+
+
+class StoreFailed(Fatal):
+    """A write or an fsync failed: it is not known what is on the disk, so nothing more is acknowledged."""
+
+
+class Unsafe(Fatal):
+    """The database would not keep what it acknowledges (journal mode, synchronous level, second process)."""

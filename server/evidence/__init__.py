@@ -1,0 +1,1 @@
+"""The evidence: entries, checkpoints, openings, refused uploads and alarms. Only openings are ever erased."""
