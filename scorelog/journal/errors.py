@@ -1,0 +1,72 @@
+"""What can go wrong with a log on disk, by what the caller does about it.
+
+    JournalError
+    ├── LogRefused          refuse: tell the operator, change nothing
+    │   ├── LogMissing          there is no log here, and opening never makes one
+    │   ├── LogExists           making a log would hide one that is there
+    │   ├── LogLocked           another process has it open
+    │   ├── LogClosed           used after close
+    │   ├── LogFull             no room left for this entry, nothing was written
+    │   └── AppendRefused       the request itself is wrong (key or size), nothing was written
+    ├── LogUntrusted        quarantine: keep the files whole, open the next generation
+    │   ├── Damaged             the bytes on disk are not the ones that were signed
+    │   └── RolledBack          the second file knows more than the log does
+    └── LogFailed           fatal: the process ends, the next start recovers
+"""
+
+from __future__ import annotations
+
+
+class JournalError(Exception):
+    """Root of this package's errors."""
+
+
+class LogRefused(JournalError):
+    """The call is refused; disk and log are as they were."""
+
+
+class LogMissing(LogRefused):
+    """No log in this directory. An empty log in its place would be a fork, so only `init` makes one."""
+
+
+class LogExists(LogRefused):
+    """A log, or what is left of one, is already in this directory."""
+
+
+class LogLocked(LogRefused):
+    """Another process holds this log's lock."""
+
+
+class LogClosed(LogRefused):
+    """The log was closed in an orderly way before this call."""
+
+
+class LogFull(LogRefused):
+    """The reserve is used up; the entry was not written and must not be acknowledged."""
+
+
+class AppendRefused(LogRefused):
+    """The built entry is not what the request said it would be, or is too large."""
+
+
+class LogUntrusted(JournalError):
+    """The log must not be appended to; carries the origin and what was found."""
+
+    def __init__(self, origin: str, index: int | None, reason: str) -> None:
+        where = f" at index {index}" if index is not None else ""
+        super().__init__(f"log {origin}{where}: {reason}")
+        self.origin = origin
+        self.index = index
+        self.reason = reason
+
+
+class Damaged(LogUntrusted):
+    """The stored bytes contradict the signed tree, or cannot be read."""
+
+
+class RolledBack(LogUntrusted):
+    """The log on disk is older than what this box is known to have written."""
+
+
+class LogFailed(JournalError):
+    """A write or its fsync failed, so what is on disk is unknown. Nothing is acknowledged any more; end the process."""

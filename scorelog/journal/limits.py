@@ -1,0 +1,26 @@
+"""Every bound of this package, in one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GROUP_REQUESTS_MAX: Final = 256  # waiting appends that share one transaction
+QUEUE_REQUESTS_MAX: Final = 1024  # appends that may wait; further callers wait outside (back-pressure)
+SIGNED_EVERY_ENTRIES: Final = 256  # a checkpoint at least this often, so that every upload piece ends on a signed size
+SIGNED_EVERY_BYTES: Final = 1 << 20  # and before entries, or openings, of one piece exceed an upload's limit
+OPENING_FIELD_BYTES_MAX: Final = 255  # u8 length in the upload body
+OPENING_VALUE_BYTES_MAX: Final = 65_535  # u16 length in the upload body
+BLIND_BYTES: Final = 32
+
+TAIL_ENTRIES: Final = 1024  # entries hashed again at every start
+TILE_WIDTH: Final = 256  # leaves below one stored node of level 8
+TILE_CACHE: Final = 64  # rows of 256 hashes kept in memory (8 KiB each)
+
+WAL_BYTES: Final = 4 << 20  # the write-ahead log is folded into the database beyond this size
+STATE_INTERVAL_S: Final = 0.5  # the second file is written at most this often: it shares the disk with the log
+CLOSE_WAIT_S: Final = 30.0  # how long an orderly close waits for the writer
+
+# Room on the disk, for a box of some GiB. `sqlite.RoomPolicy` takes other figures for other disks.
+ROOM_EXAMS_BYTES: Final = 256 << 20  # below this no new exam starts; running ones go on
+ROOM_RESERVE_BYTES: Final = 32 << 20  # kept as a file, given back to running exams when the disk is full
+ROOM_FLOOR_BYTES: Final = 8 << 20  # never used by entries: room to fold the write-ahead log and to stop in order
