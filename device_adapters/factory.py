@@ -1,0 +1,31 @@
+"""Makes the adapter that a profile asks for. The wire library is imported only here, and only when it is needed."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from device_adapters.contract import Adapter, Position, Source
+    from device_adapters.profile import Profile
+
+
+def open_adapter(
+    profile: Profile,
+    *,
+    host: str,
+    port: int,
+    serial: str,
+    unit: int | None = None,
+    position: Position | None = None,
+    source: Source = "sensor",
+    rng: random.Random | None = None,
+) -> Adapter:
+    """An adapter for one rig, not yet connected. `unit` None takes the profile's."""
+    from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (the server has no wire library installed)
+    from device_adapters.modbus import ModbusWire  # noqa: PLC0415
+
+    wire = ModbusWire(
+        host, port, profile.transport.unit if unit is None else unit, profile.transport, rng or random.Random()
+    )  # noqa: S311
+    return LatchedAdapter(profile, wire, serial, position, source)

@@ -1,0 +1,197 @@
+"""What one rig model is like, as frozen data read from a TOML file. Nothing about a model lives in code.
+
+Owns: the shape of a profile, its strict loading and its identity (SHA-256 of the file's bytes). Never opens a wire.
+Spec: docs/formats/profile.md. Findings about a bad profile come from `lint`; `load_profile` accepts exactly what lint has no finding for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from device_adapters.observation import Guarantee
+
+Codes: TypeAlias = "Mapping[int, str]"
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How to talk to the rig, and the model's workarounds. Times in milliseconds."""
+
+    kind: str
+    unit: int
+    timeout_ms: int
+    connect_timeout_ms: int
+    pause_after_connect_ms: int
+    min_gap_ms: int
+    busy_wait_ms: int
+    registers_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How often the status block is read, by the state that it showed."""
+
+    status_every_ms: int
+    by_state: Mapping[str, int]
+
+    def interval_s(self, state: str) -> float:
+        """Pause before the next status reading; a state that the profile does not name is read as fast as any."""
+        return self.by_state.get(state, min(self.by_state.values())) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A range of holding registers."""
+
+    name: str
+    at: int
+    words: int
+    write: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Some words of a record and what they mean. `at` counts words from the record's start, or, below 0, from its end."""
+
+    name: str
+    at: int
+    words: int
+    type: str
+    order: str
+    coding: str
+    bits: tuple[int, int] | None
+    hundredths: int | None
+    codes: Codes | None
+    const: int | str | None
+    low: int | None
+    high: int | None
+    personal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A group of words that occurs as often as the field `count` says, at most `most` times."""
+
+    name: str
+    at: int
+    words: int
+    count: str
+    most: int
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Fields whose sum cannot be above `most`, unless the field `unless_zero` is 0."""
+
+    fields: tuple[str, ...]
+    most: int
+    unless_zero: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A block that is latched as one: sequence number before and after, length word, checksum.
+
+    `index` says where record number s lies: `fixed` (one place), `sequence` (slot = s mod slots), `named` (an event names the slot).
+    """
+
+    name: str
+    at: int
+    words: int
+    slots: int
+    stride: int
+    index: str
+    before: str | None
+    after: str | None
+    length: str | None
+    crc: str | None
+    crc_kind: str | None
+    fields: Mapping[str, Field]
+    repeat: Repeat | None
+    sums: tuple[Sum, ...]
+
+    @property
+    def words_max(self) -> int:
+        """Length of the longest such record."""
+        return self.words + (self.repeat.words * self.repeat.most if self.repeat else 0)
+
+    def address(self, slot: int) -> int:
+        """Register address of the record in `slot`."""
+        return self.at + slot * self.stride
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One field of an entry: where it comes from, and what it may be.
+
+    `rows` is set for a list of objects: the outputs of one row of the repeat `record`.`name`.
+    """
+
+    name: str
+    record: str
+    source: str
+    codes: Codes | None
+    low: int | None
+    high: int | None
+    flag: bool
+    time: bool
+    rows: tuple[Output, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRule:
+    """What one event code becomes: the entry type, its fields, and the second record that belongs to it.
+
+    `agree` names pairs (field of the second record, field of the event) that must be equal.
+    """
+
+    name: str
+    code: int
+    type: str
+    record: str | None
+    slot: str | None
+    agree: tuple[tuple[str, str], ...]
+    fields: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A place that the gateway writes to."""
+
+    at: int
+    words: int
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One rig model."""
+
+    id: str
+    version: str
+    name: Mapping[str, str]
+    text: bytes
+    sha256: str
+    guarantee: Guarantee
+    transport: Transport
+    poll: Poll
+    areas: Mapping[str, Area]
+    records: Mapping[str, Record]
+    status: Record
+    event: Record
+    rules: Mapping[int, EntryRule]
+    rig_time: tuple[str, str | None] | None
+    ack: Word | None
+    ready: Word | None
+
+
+def load_profile(text: bytes) -> Profile:
+    """The profile that these bytes are. Raises ProfileError with every finding of the linter."""
+    from device_adapters.build import build_profile  # noqa: PLC0415  (build needs the shapes above)
+
+    return build_profile(text)
