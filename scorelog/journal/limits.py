@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from scorelog.format.limits import UPLOAD_BYTES_MAX, UPLOAD_ENTRIES_MAX, UPLOAD_OPENINGS_BYTES_MAX
+
 GROUP_REQUESTS_MAX: Final = 256  # waiting appends that share one transaction
 QUEUE_REQUESTS_MAX: Final = 1024  # appends that may wait; further callers wait outside (back-pressure)
-SIGNED_EVERY_ENTRIES: Final = 256  # a checkpoint at least this often, so that every upload piece ends on a signed size
-SIGNED_EVERY_BYTES: Final = 1 << 20  # and before entries, or openings, of one piece exceed an upload's limit
-OPENING_FIELD_BYTES_MAX: Final = 255  # u8 length in the upload body
-OPENING_VALUE_BYTES_MAX: Final = 65_535  # u16 length in the upload body
-BLIND_BYTES: Final = 32
+SIGNED_EVERY_ENTRIES: Final = UPLOAD_ENTRIES_MAX  # a checkpoint at least this often: every piece ends on a signed size
+SIGNED_EVERY_BYTES: Final = UPLOAD_BYTES_MAX  # and before the framed entries of one piece exceed an upload
+SIGNED_EVERY_OPENING_BYTES: Final = UPLOAD_OPENINGS_BYTES_MAX  # and before its framed openings do
 
 TAIL_ENTRIES: Final = 1024  # entries hashed again at every start
 TILE_WIDTH: Final = 256  # leaves below one stored node of level 8
