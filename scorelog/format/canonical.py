@@ -1,0 +1,115 @@
+"""The one byte form of a JSON object: UTF-8, sorted keys, no white space, integers only.
+
+Owns encoding and strict decoding; knows nothing of entries. `encode(decode(x)) == x` for every x that `decode`
+accepts: a second spelling of the same value is refused, so that a hash names a value and not a spelling.
+Rules 1 and 2 of docs/formats/entry.md.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, TypeAlias
+
+from scorelog.format.errors import CanonicalError
+from scorelog.format.limits import INT_MAX, JSON_DEPTH_MAX
+
+JsonObject: TypeAlias = dict[str, Any]
+
+_DIGITS_MAX = len(str(INT_MAX)) + 1
+
+
+def encode(obj: Any) -> bytes:
+    """The canonical bytes of a JSON object."""
+    if not isinstance(obj, dict):
+        raise CanonicalError(f"a {type(obj).__name__} at the top", expected="an object")
+    _check(obj, "$", 0)
+    return _dump(obj)
+
+
+def decode(data: bytes) -> JsonObject:
+    """The object whose canonical bytes these are."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CanonicalError("not UTF-8", where=f"byte {error.start}") from None
+    if not text.startswith("{"):
+        raise CanonicalError(f"starts with {text[:1]!r}", where="byte 0", expected="an object")
+    obj = _load(text)
+    _check(obj, "$", 0)
+    again = _dump(obj)
+    if again != data:
+        raise CanonicalError(
+            "not the canonical spelling",
+            where=f"byte {_first_difference(again, data)}",
+            expected="sorted keys, no white space, no needless escapes",
+        )
+    return obj
+
+
+def _load(text: str) -> JsonObject:
+    try:
+        obj: JsonObject = json.loads(
+            text, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer, object_pairs_hook=_no_duplicates
+        )
+    except CanonicalError:
+        raise
+    except RecursionError:
+        raise CanonicalError("nested too deeply", expected=f"at most {JSON_DEPTH_MAX} levels") from None
+    except json.JSONDecodeError as error:
+        raise CanonicalError(f"not JSON: {error.msg}", where=f"character {error.pos}") from None
+    return obj
+
+
+def _dump(obj: JsonObject) -> bytes:
+    text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CanonicalError("a lone surrogate in a string", where=f"character {error.start}") from None
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    if depth > JSON_DEPTH_MAX:
+        raise CanonicalError("nested too deeply", where=path[:80], expected=f"at most {JSON_DEPTH_MAX} levels")
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return
+    if kind is int:
+        if not -INT_MAX <= value <= INT_MAX:
+            raise CanonicalError("integer out of range", where=path, expected="within ±(2^53-1), or a decimal string")
+    elif kind is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise CanonicalError(f"key {key!r}", where=path, expected="a string")
+            _check(item, f"{path}.{key}", depth + 1)
+    elif kind is list or kind is tuple:
+        for place, item in enumerate(value):
+            _check(item, f"{path}[{place}]", depth + 1)
+    else:
+        raise CanonicalError(
+            f"a {kind.__name__}", where=path, expected="string, integer, boolean, null, list or object"
+        )
+
+
+def _no_float(text: str) -> NoReturn:
+    raise CanonicalError(f"number {text[:40]!r}", expected="an integer without fraction or exponent")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS_MAX:  # before int(): Python refuses thousands of digits with an error of its own
+        raise CanonicalError(f"integer of {len(text)} characters", expected="within ±(2^53-1)")
+    return int(text)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
+    obj = dict(pairs)
+    if len(obj) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise CanonicalError(f"key {twice[:80]!r} twice in one object")
+    return obj
+
+
+def _first_difference(left: bytes, right: bytes) -> int:
+    shorter = min(len(left), len(right))
+    return next((place for place in range(shorter) if left[place] != right[place]), shorter)

@@ -1,0 +1,367 @@
+"""One entry of the log: something that happened, as the gateway recorded it (docs/formats/entry.md).
+
+Owns the common fields and their shape. Unknown fields and types are kept; what is judged is the frame that all
+entries share. An entry is encoded once, by `build_entry`; after that only its bytes count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scorelog.format import canonical, types
+from scorelog.format.errors import EntryError, FormatError
+from scorelog.format.limits import (
+    ATTEMPT_BYTES,
+    ENTRY_BYTES_MAX,
+    HASH_BYTES,
+    INT_MAX,
+    RAW_BYTES_MAX,
+    SALT_BYTES,
+    TYPE_CHARS_MAX,
+)
+from scorelog.format.text import is_hex, tobase64, unbase64, utc_text, utc_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from scorelog.format.canonical import JsonObject
+
+VERSION = 1
+
+_TYPE = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*\Z")
+_RIG_RECORD = ("rig", "station", "epoch", "ordinal", "content", "source", "guarantee", "profile", "fields", "raw")
+
+
+class EntryKey(NamedTuple):
+    """What makes a rig's record the same record when it is read again."""
+
+    rig: str
+    epoch: int
+    seq: int
+    type: str
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTime:
+    """When the gateway read or made something. Order is the index, never this."""
+
+    utc: str
+    mono_us: int
+    boot: str
+    sync: str
+
+    @classmethod
+    def at(cls, utc_us: int, mono_us: int, boot: str, sync: str) -> ReadTime:
+        """The same, from microseconds since 1970."""
+        return cls(utc_text(utc_us), mono_us, boot, sync)
+
+    @property
+    def utc_us(self) -> int:
+        """Microseconds since 1970."""
+        return utc_us(self.utc)
+
+    def to_json(self) -> JsonObject:
+        """The value of an entry's `read`."""
+        return {"boot": self.boot, "mono_us": self.mono_us, "sync": self.sync, "utc": self.utc}
+
+
+@dataclass(frozen=True, slots=True)
+class RawArea:
+    """The bytes of one area as read, personal ranges zeroed in place."""
+
+    area: str
+    at: int
+    data: bytes
+    cut: tuple[tuple[int, int], ...] = ()
+
+    def to_json(self) -> JsonObject:
+        """One element of an entry's `raw`."""
+        return {"area": self.area, "at": self.at, "bytes": tobase64(self.data), "cut": [list(one) for one in self.cut]}
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The commitment to one personal field."""
+
+    field: str
+    sha256: str
+
+    def to_json(self) -> JsonObject:
+        """One element of an entry's `candidate`."""
+        return {"field": self.field, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A parsed entry. `document` is the whole object, unknown fields included; do not change it."""
+
+    document: JsonObject
+    read: ReadTime
+    raw: tuple[RawArea, ...]
+    candidate: tuple[Committed, ...]
+
+    @property
+    def type(self) -> str:
+        """One of `types`, or a later one."""
+        return str(self.document["type"])
+
+    @property
+    def known(self) -> bool:
+        """Whether the type is one of this schema version."""
+        return self.type in types.KNOWN
+
+    @property
+    def rig(self) -> str | None:
+        """Serial of the rig."""
+        return self.document.get("rig")
+
+    @property
+    def station(self) -> str | None:
+        """Where the rig stands."""
+        return self.document.get("station")
+
+    @property
+    def attempt(self) -> str | None:
+        """The attempt's random id, 32 hex."""
+        return self.document.get("attempt")
+
+    @property
+    def binding(self) -> str | None:
+        """Who said that this candidate is at this rig."""
+        return self.document.get("binding")
+
+    @property
+    def epoch(self) -> int | None:
+        """Boot counter of the rig."""
+        return self.document.get("epoch")
+
+    @property
+    def seq(self) -> int | None:
+        """The rig's sequence number."""
+        return self.document.get("seq")
+
+    @property
+    def ordinal(self) -> int | None:
+        """Which of several entries of one rig record."""
+        return self.document.get("ordinal")
+
+    @property
+    def content(self) -> str | None:
+        """SHA-256 (hex) over the record's latched bytes, uncut."""
+        return self.document.get("content")
+
+    @property
+    def profile(self) -> str | None:
+        """SHA-256 (hex) of the rig profile."""
+        return self.document.get("profile")
+
+    @property
+    def source(self) -> str | None:
+        """Whether a sensor, a simulator or a person said so."""
+        return self.document.get("source")
+
+    @property
+    def guarantee(self) -> str | None:
+        """What the way of reading vouches for."""
+        return self.document.get("guarantee")
+
+    @property
+    def rig_time(self) -> str | None:
+        """What the rig claims the time was."""
+        return self.document.get("rig_time")
+
+    @property
+    def conflict_with(self) -> int | None:
+        """Index of the entry with the same key and other content."""
+        return self.document.get("conflict_with")
+
+    @property
+    def fields(self) -> JsonObject:
+        """The decoded fields of the type; empty if it has none."""
+        return self.document.get("fields") or {}
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """The leaf hashes (hex) that a closing entry lists."""
+        return tuple(self.document.get("leaves") or ())
+
+    @property
+    def key(self) -> EntryKey | None:
+        """The idempotency key, if the entry came from a rig's own record."""
+        rig, epoch, seq, ordinal = self.rig, self.epoch, self.seq, self.ordinal
+        if rig is None or epoch is None or seq is None or ordinal is None or self.content is None:
+            return None
+        return EntryKey(rig, epoch, seq, self.type, ordinal)
+
+
+def parse_entry(data: bytes) -> Entry:
+    """The entry in these bytes."""
+    if len(data) > ENTRY_BYTES_MAX:
+        raise EntryError(f"{len(data)} bytes", where="entry", expected=f"at most {ENTRY_BYTES_MAX}")
+    return _read_document(canonical.decode(data))
+
+
+def build_entry(document: Mapping[str, Any]) -> bytes:
+    """The bytes of a new entry. Stricter than reading: only words of this schema version are written."""
+    entry = _read_document(dict(document))
+    _check_words(document)
+    if "seq" in document:
+        missing = [name for name in _RIG_RECORD if name not in document]
+        if missing:
+            raise EntryError(f"no {', '.join(missing)}", where=f"entry {entry.type}", expected="a rig record's fields")
+    data = canonical.encode(dict(document))
+    if len(data) > ENTRY_BYTES_MAX:
+        raise EntryError(f"{len(data)} bytes", where=f"entry {entry.type}", expected=f"at most {ENTRY_BYTES_MAX}")
+    return data
+
+
+def content_hash(areas: Iterable[bytes]) -> str:
+    """SHA-256 (hex) over a record's latched bytes, uncut, the areas in order."""
+    return hashlib.sha256(b"".join(areas)).hexdigest()
+
+
+def _read_document(document: JsonObject) -> Entry:
+    if document.get("v") is not VERSION and document.get("v") != VERSION:
+        raise EntryError(f"schema version {document.get('v')!r}", where="entry field v", expected=f"{VERSION}")
+    kind = document.get("type")
+    if not isinstance(kind, str) or len(kind) > TYPE_CHARS_MAX or _TYPE.match(kind) is None:
+        raise EntryError(f"{kind!r:.80}", where="entry field type", expected="a name like item.finished")
+    for name, check, expected in _SHAPES:
+        if name in document and not check(document[name]):
+            raise EntryError(f"{document[name]!r:.80}", where=f"entry field {name}", expected=expected)
+    if "salt" not in document:
+        raise EntryError("no salt", where="entry", expected=f"{SALT_BYTES} random bytes in hex")
+    return Entry(document, _read_time(document), _read_raw(document), _read_candidate(document))
+
+
+def _read_time(document: JsonObject) -> ReadTime:
+    read = document.get("read")
+    if not isinstance(read, dict):
+        raise EntryError(f"{read!r:.80}", where="entry field read", expected="an object")
+    utc, mono, boot, sync = (read.get(name) for name in ("utc", "mono_us", "boot", "sync"))
+    if not isinstance(utc, str) or not isinstance(boot, str) or not is_hex(boot, ATTEMPT_BYTES):
+        raise EntryError(f"{read!r:.120}", where="entry field read", expected="utc, and boot of 32 hex digits")
+    if not _is_count(mono) or not isinstance(mono, int) or not isinstance(sync, str):
+        raise EntryError(f"{read!r:.120}", where="entry field read", expected="mono_us and sync")
+    _check_utc(utc, "entry field read.utc")
+    return ReadTime(utc, mono, boot, sync)
+
+
+def _check_utc(text: str, where: str) -> None:
+    try:
+        utc_us(text)
+    except FormatError as error:
+        raise EntryError(error.what, where=where, expected=error.expected) from None
+
+
+def _read_raw(document: JsonObject) -> tuple[RawArea, ...]:
+    areas = tuple(_area(one, f"entry field raw[{place}]") for place, one in enumerate(document.get("raw") or ()))
+    total = sum(len(one.data) for one in areas)
+    if total > RAW_BYTES_MAX:
+        raise EntryError(f"{total} raw bytes", where="entry field raw", expected=f"at most {RAW_BYTES_MAX}")
+    return areas
+
+
+def _area(value: Any, where: str) -> RawArea:
+    if not isinstance(value, dict) or not isinstance(value.get("area"), str) or not _is_count(value.get("at")):
+        raise EntryError(f"{value!r:.80}", where=where, expected="an object with area and at")
+    if not isinstance(value.get("bytes"), str):
+        raise EntryError("no bytes", where=where, expected="base64")
+    data = unbase64(value["bytes"], f"{where}.bytes", EntryError)
+    cut = tuple(_cut(value.get("cut", []), len(data), where))
+    return RawArea(value["area"], value["at"], data, cut)
+
+
+def _cut(ranges: Any, size: int, where: str) -> Iterable[tuple[int, int]]:
+    if not isinstance(ranges, list):
+        raise EntryError(f"{ranges!r:.80}", where=f"{where}.cut", expected="a list of [offset, length]")
+    end = 0
+    for one in ranges:
+        good = isinstance(one, list) and len(one) == 2 and all(map(_is_count, one))  # noqa: PLR2004 - a pair
+        if not good or one[0] < end or one[1] == 0 or one[0] + one[1] > size:
+            raise EntryError(
+                f"{one!r:.80}", where=f"{where}.cut", expected="[offset, length] in order, inside the bytes"
+            )
+        end = one[0] + one[1]
+        yield one[0], one[1]
+
+
+def _read_candidate(document: JsonObject) -> tuple[Committed, ...]:
+    found = []
+    for place, one in enumerate(document.get("candidate") or ()):
+        if (
+            not isinstance(one, dict)
+            or not isinstance(one.get("field"), str)
+            or not is_hex(one.get("sha256"), HASH_BYTES)
+        ):
+            raise EntryError(
+                f"{one!r:.80}", where=f"entry field candidate[{place}]", expected="field and sha256 in hex"
+            )
+        found.append(Committed(one["field"], one["sha256"]))
+    if len({one.field for one in found}) != len(found):
+        raise EntryError("one field twice", where="entry field candidate", expected="one commitment a field")
+    return tuple(found)
+
+
+def _check_words(document: Mapping[str, Any]) -> None:
+    _check_word("read.sync", document["read"]["sync"], types.SYNC_STATES)
+    for name, words in (("binding", types.BINDINGS), ("source", types.SOURCES), ("guarantee", types.GUARANTEES)):
+        if name in document:
+            _check_word(name, document[name], words)
+
+
+def _check_word(name: str, value: str, words: frozenset[str]) -> None:
+    if value not in words:
+        raise EntryError(f"{value!r:.80}", where=f"entry field {name}", expected=", ".join(sorted(words)))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= INT_MAX
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_leaves(value: Any) -> bool:
+    return isinstance(value, list) and all(is_hex(one, HASH_BYTES) for one in value)
+
+
+def _is_time_or_null(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        utc_us(value)
+    except (FormatError, TypeError):
+        return False
+    return True
+
+
+_SHAPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("salt", lambda value: is_hex(value, SALT_BYTES), f"{SALT_BYTES} bytes in hex"),
+    ("rig", _is_name, "a serial number"),
+    ("station", _is_text, "a name"),
+    ("attempt", lambda value: is_hex(value, ATTEMPT_BYTES), f"{ATTEMPT_BYTES} bytes in hex"),
+    ("binding", _is_text, "a word"),
+    ("source", _is_text, "a word"),
+    ("guarantee", _is_text, "a word"),
+    ("epoch", _is_count, "a count"),
+    ("seq", _is_count, "a count"),
+    ("ordinal", _is_count, "a count"),
+    ("conflict_with", _is_count, "an index"),
+    ("content", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
+    ("profile", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
+    ("rig_time", _is_time_or_null, "a UTC time or null"),
+    ("fields", lambda value: isinstance(value, dict), "an object"),
+    ("raw", lambda value: isinstance(value, list), "a list"),
+    ("candidate", lambda value: isinstance(value, list), "a list"),
+    ("leaves", _is_leaves, "a list of SHA-256 in hex"),
+)
