@@ -15,6 +15,8 @@ from scorelog.format.limits import INT_MAX, JSON_DEPTH_MAX
 
 JsonObject: TypeAlias = dict[str, Any]
 
+_Path: TypeAlias = "tuple[_Path, str | int] | None"
+
 _DIGITS_MAX = len(str(INT_MAX)) + 1
 
 
@@ -22,7 +24,7 @@ def encode(obj: Any) -> bytes:
     """The canonical bytes of a JSON object."""
     if not isinstance(obj, dict):
         raise CanonicalError(f"a {type(obj).__name__} at the top", expected="an object")
-    _check(obj, "$", 0)
+    _check(obj, None, 0)
     return _dump(obj)
 
 
@@ -35,7 +37,7 @@ def decode(data: bytes) -> JsonObject:
     if not text.startswith("{"):
         raise CanonicalError(f"starts with {text[:1]!r}", where="byte 0", expected="an object")
     obj = _load(text)
-    _check(obj, "$", 0)
+    _check(obj, None, 0)
     again = _dump(obj)
     if again != data:
         raise CanonicalError(
@@ -68,27 +70,37 @@ def _dump(obj: JsonObject) -> bytes:
         raise CanonicalError("a lone surrogate in a string", where=f"character {error.start}") from None
 
 
-def _check(value: Any, path: str, depth: int) -> None:
-    if depth > JSON_DEPTH_MAX:
-        raise CanonicalError("nested too deeply", where=path[:80], expected=f"at most {JSON_DEPTH_MAX} levels")
+def _check(value: Any, path: _Path, depth: int) -> None:
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return
     if kind is int:
         if not -INT_MAX <= value <= INT_MAX:
-            raise CanonicalError("integer out of range", where=path, expected="within ±(2^53-1), or a decimal string")
-    elif kind is dict:
+            raise CanonicalError("integer out of range", where=_show(path), expected="within ±(2^53-1), or a string")
+        return
+    if depth == JSON_DEPTH_MAX:
+        raise CanonicalError("nested too deeply", where=_show(path), expected=f"at most {JSON_DEPTH_MAX} levels")
+    if kind is dict:
         for key, item in value.items():
             if type(key) is not str:
-                raise CanonicalError(f"key {key!r}", where=path, expected="a string")
-            _check(item, f"{path}.{key}", depth + 1)
+                raise CanonicalError(f"key {key!r:.40}", where=_show(path), expected="a string")
+            _check(item, (path, key), depth + 1)
     elif kind is list or kind is tuple:
         for place, item in enumerate(value):
-            _check(item, f"{path}[{place}]", depth + 1)
+            _check(item, (path, place), depth + 1)
     else:
         raise CanonicalError(
-            f"a {kind.__name__}", where=path, expected="string, integer, boolean, null, list or object"
+            f"a {kind.__name__}", where=_show(path), expected="string, integer, boolean, null, list or object"
         )
+
+
+def _show(path: _Path) -> str:
+    """A path like `$.raw[2].at`; built only when something is refused."""
+    parts = []
+    while path is not None:
+        path, step = path
+        parts.append(f"[{step}]" if isinstance(step, int) else f".{step:.40}")
+    return "$" + "".join(reversed(parts))
 
 
 def _no_float(text: str) -> NoReturn:

@@ -225,8 +225,8 @@ def content_hash(areas: Iterable[bytes]) -> str:
 
 
 def _read_document(document: JsonObject) -> Entry:
-    if document.get("v") is not VERSION and document.get("v") != VERSION:
-        raise EntryError(f"schema version {document.get('v')!r}", where="entry field v", expected=f"{VERSION}")
+    if type(document.get("v")) is not int or document["v"] != VERSION:
+        raise EntryError(f"schema version {document.get('v')!r:.40}", where="entry field v", expected=f"{VERSION}")
     kind = document.get("type")
     if not isinstance(kind, str) or len(kind) > TYPE_CHARS_MAX or _TYPE.match(kind) is None:
         raise EntryError(f"{kind!r:.80}", where="entry field type", expected="a name like item.finished")

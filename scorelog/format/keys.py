@@ -27,7 +27,7 @@ _KEY_BYTES = 32
 _SIGNATURE_BYTES = 64
 _TIME_BYTES = 8
 # No control character, no plus, nothing that Unicode calls a space (the set of Go's unicode.IsSpace and category Z).
-_NOT_IN_NAME = "\x00-\x20+\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff"
+_NOT_IN_NAME = "\x00-\x20+\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff"
 _NAME = re.compile(f"[^{_NOT_IN_NAME}]{{1,{NAME_CHARS_MAX}}}\\Z")
 _KEY_ID = re.compile(r"[0-9a-f]{8}\Z")
 

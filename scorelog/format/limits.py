@@ -34,16 +34,18 @@ UPLOAD_BYTES_MAX = 1 << 20
 
 UPLOAD_OPENINGS_BYTES_MAX = 1 << 20
 CHECKPOINT_BYTES_MAX = 8_192
+"""The checkpoint of an upload: the log's own lines only."""
+
 UPLOAD_HEAD_BYTES_MAX = 256
 UPLOAD_BODY_BYTES_MAX = UPLOAD_HEAD_BYTES_MAX + UPLOAD_BYTES_MAX + UPLOAD_OPENINGS_BYTES_MAX + CHECKPOINT_BYTES_MAX
 
-NOTE_BYTES_MAX = 65_536
+NOTE_BYTES_MAX = 131_072
 NOTE_SIGNATURES_MAX = 64
-"""C2SP asks readers to accept at least 16 lines."""
+"""C2SP asks readers to accept at least 16 lines, of up to 5 kB in post-quantum suites."""
 
 VKEY_CHARS_MAX = 512
 
-PROOF_BYTES_MAX = 65_536
+PROOF_BYTES_MAX = 163_840
 PROOF_HASHES_MAX = 63
 PROOF_EXTRA_BYTES_MAX = 16_384
 

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
+_UNFIT = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 _KEY_ID_BYTES = 4
 
 
@@ -168,8 +169,11 @@ def _decode(data: bytes) -> str:
 
 
 def _check_text(text: str) -> None:
-    if not text.endswith("\n") or _CONTROL.search(text) is not None:
-        raise NoteError(f"text {text[-40:]!r}", expected="a text that ends in LF, without other control characters")
+    if not text.endswith("\n") or _UNFIT.search(text) is not None:
+        raise NoteError(
+            f"text {text[-40:]!r}",
+            expected="a text that ends in LF, without other control characters or lone surrogates",
+        )
 
 
 def _signatures(text: str, lines_before: int) -> tuple[NoteSignature, ...]:

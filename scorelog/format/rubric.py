@@ -124,14 +124,14 @@ class _Table:
             raise RubricError(f"no {key}", where=self.where, expected=expected)
         value = self._left.pop(key)
         if type(value) is not kind:
-            raise RubricError(f"{key} = {value!r:.60}", where=self.where, expected=expected)
+            raise RubricError(f"{key} = {_show(value)}", where=self.where, expected=expected)
         return value
 
     def number(self, key: str, low: int, high: int) -> int:
         """An integer within bounds."""
         value: int = self.take(key, int, f"an integer from {low} to {high}")
         if not low <= value <= high:
-            raise RubricError(f"{key} = {value}", where=self.where, expected=f"an integer from {low} to {high}")
+            raise RubricError(f"{key} = {_show(value)}", where=self.where, expected=f"an integer from {low} to {high}")
         return value
 
     def word(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
@@ -168,6 +168,13 @@ class _Table:
         """Refuse what nobody took."""
         if self._left:
             raise RubricError(f"unknown key {min(self._left)!r:.60}", where=self.where)
+
+
+def _show(value: Any) -> str:
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # Python refuses to print integers of thousands of digits, and TOML has them in hex
+        return "a huge integer"
 
 
 def parse_rubric(text: str | bytes) -> Rubric:
@@ -214,10 +221,8 @@ def _load(data: bytes) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise RubricError("not UTF-8", where=f"rubric byte {error.start}") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise RubricError(f"not TOML: {error}", where="rubric") from None
-    except ValueError as error:  # a date that no calendar has, an integer of thousands of digits
-        raise RubricError(f"not TOML: {error}", where="rubric") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
+        raise RubricError(f"not TOML: {error!s:.120}", where="rubric") from None
 
 
 def _subjects(values: list[Any], places: _Places) -> dict[str, Subject]:

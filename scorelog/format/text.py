@@ -1,6 +1,6 @@
 """The small pieces that all text formats share: canonical decimals, strict base64, strict hex, UTC times.
 
-Each accepts exactly one spelling of a value. They raise ValueError-free: the caller names the error class.
+Each accepts exactly one spelling of a value. The caller names the error class that a refusal has.
 """
 
 from __future__ import annotations
@@ -53,7 +53,11 @@ def is_hex(value: object, length: int) -> bool:
 
 def utc_text(utc_us: int) -> str:
     """RFC 3339 in UTC with microseconds, from microseconds since 1970."""
-    return (_EPOCH + timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    try:
+        moment = _EPOCH + timedelta(microseconds=utc_us)
+    except OverflowError:
+        raise FormatError(f"time {utc_us} µs", expected="a year from 1 to 9999") from None
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def utc_us(text: str) -> int:
