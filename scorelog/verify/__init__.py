@@ -1,0 +1,1 @@
+"""Offline verification: proofs and evidence bundles against a policy. No network, no database, no clock."""
