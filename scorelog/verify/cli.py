@@ -7,7 +7,7 @@ Imports of the format stand inside the commands: `--help` answers at once.
 from __future__ import annotations
 
 import json
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
