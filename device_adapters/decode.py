@@ -7,13 +7,45 @@ with a reason code of `errors.REASONS`, and nothing is patched.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from device_adapters.errors import DecodeError
+from device_adapters.limits import INT_MAX
+from device_adapters.observation import RawArea, RigStatus
+from device_adapters.records import Opened, Value, cuts_of, open_record
+from device_adapters.words import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from device_adapters.observation import FieldValue, RawArea
-    from device_adapters.profile import Profile
+    from device_adapters.observation import FieldValue
+    from device_adapters.profile import EntryRule, Field, Output, Profile, Record
+
+UNKNOWN = "unknown"
+STATUS_NUMBERS = (
+    "ordinal",
+    "elapsed_s",
+    "limit_s",
+    "running_score",
+    "deduction_count",
+    "last_seq",
+    "acked_seq",
+    "exam_no",
+    "fault",
+    "heartbeat",
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which records a rig holds: (`oldest_seq` .. `last_seq`), `oldest_seq` 0 when it holds none."""
+
+    boot: int
+    last_seq: int
+    oldest_seq: int
+    acked_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +74,170 @@ def decode_record(
 
     `erased`: the ranges in `cut` were zeroed for good (P7); checksums and personal text are then not checked.
     """
-    raise NotImplementedError
+    if not areas:
+        raise DecodeError("area", "no words at hand")
+    event = open_record(profile.event, areas[0].data, rig=rig, seq=seq, erased=erased)
+    rule = rule_of(profile, event)
+    found = number(event, "seq")
+    expected = [(profile.event, profile.event.address(slot_of(profile.event, found)))]
+    if rule.record is not None:
+        record = profile.records[rule.record]
+        expected.append((record, named_address(record, rule, event)))
+    _check_places(expected, areas)
+    opened = {profile.event.name: event}
+    for (record, _), area in zip(expected[1:], areas[1:], strict=True):
+        other = open_record(record, area.data, rig=str(event.values["serial"]), seq=found, erased=erased)
+        _check_agreement(rule, event, other)
+        opened[record.name] = other
+    return Decoded(
+        type=rule.type,
+        rig=str(event.values["serial"]),
+        epoch=number(event, "boot"),
+        seq=found,
+        mode=_mode(profile, event),
+        rig_time=_rig_time(profile, event),
+        fields={output.name: _output(profile, output, opened[output.record]) for output in rule.fields},
+        personal=_personal(profile, opened, erased),
+        areas=tuple(
+            RawArea(record.name, area.at, area.data, cuts_of(record, len(area.data) // 2))
+            for (record, _), area in zip(expected, areas, strict=True)
+        ),
+        proven=not erased,
+    )
 
 
 def decode_entry_raw(profile: Profile, raw_areas_uncut: Sequence[RawArea], *, erased: bool = False) -> Decoded:
     """Decode the raw areas of an entry again, as the server does (P4). Raises DecodeError only."""
     return decode_record(profile, raw_areas_uncut, erased=erased)
+
+
+def decode_status(profile: Profile, data: bytes, *, rig: str) -> tuple[RigStatus, Standing]:
+    """Decode the status block of the rig `rig`. Raises DecodeError."""
+    status = open_record(profile.status, data, rig=rig, seq=None)
+    live = RigStatus(
+        rig=rig,
+        state=_code(profile.status, status, "state"),
+        mode=_code(profile.status, status, "mode"),
+        item=str(status.values.get("item", "")),
+        **{name: number(status, name) if name in status.values else 0 for name in STATUS_NUMBERS},
+    )
+    return live, Standing(number(status, "boot"), live.last_seq, number(status, "oldest_seq"), live.acked_seq)
+
+
+def rule_of(profile: Profile, event: Opened) -> EntryRule:
+    """What this event becomes."""
+    code = number(event, "type")
+    rule = profile.rules.get(code)
+    if rule is None:
+        raise DecodeError("type", f"event type {code} is not in the profile")
+    return rule
+
+
+def number(opened: Opened, name: str) -> int:
+    """A number of a record, by the role that its field name is."""
+    value = opened.values.get(name)
+    if not isinstance(value, int):
+        raise DecodeError("area", f"the record has no number {name}")
+    return value
+
+
+def slot_of(record: Record, seq: int) -> int:
+    """The slot of a ring in which record number `seq` lies."""
+    return seq % record.slots if record.index == "sequence" else 0
+
+
+def named_address(record: Record, rule: EntryRule, event: Opened) -> int:
+    """Where the record lies that the event names."""
+    slot = number(event, rule.slot) if rule.slot is not None else 0
+    if not 0 <= slot < record.slots:
+        raise DecodeError("range", f"slot {slot} of {record.name}, which has {record.slots}")
+    return record.address(slot)
+
+
+def _check_places(expected: Sequence[tuple[Record, int]], areas: Sequence[RawArea]) -> None:
+    """Decode by absolute address only: right bytes from a wrong place are wrong bytes."""
+    if len(areas) != len(expected):
+        raise DecodeError("area", f"{len(areas)} areas at hand, the event needs {len(expected)}")
+    for (record, at), area in zip(expected, areas, strict=True):
+        if (area.area, area.at) != (record.name, at):
+            raise DecodeError("area", f"{area.area} at {area.at} is not {record.name} at {at}")
+
+
+def _check_agreement(rule: EntryRule, event: Opened, other: Opened) -> None:
+    for theirs, ours in rule.agree:
+        if other.values[theirs] != event.values[ours]:
+            raise DecodeError("pair", f"{rule.record}.{theirs} differs from {ours} of the event")
+
+
+def _mode(profile: Profile, event: Opened) -> str | None:
+    return _code(profile.event, event, "mode") if "mode" in profile.event.fields else None
+
+
+def _code(record: Record, opened: Opened, name: str) -> str:
+    codes = record.fields[name].codes or {}
+    return codes.get(number(opened, name), UNKNOWN)
+
+
+def _rig_time(profile: Profile, event: Opened) -> str | None:
+    if profile.rig_time is None:
+        return None
+    seconds, part = profile.rig_time
+    return rfc3339(number(event, seconds), number(event, part) if part is not None else None)
+
+
+def rfc3339(seconds: int, milliseconds: int | None = None) -> str | None:
+    """UTC text of a rig's time; None for 0, which says that the rig has no clock."""
+    if seconds == 0:
+        return None
+    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}Z" if milliseconds is None else f"{text}.{milliseconds:03d}Z"
+
+
+def _output(profile: Profile, output: Output, opened: Opened) -> FieldValue:
+    record = profile.records[output.record]
+    if output.kind == "rows":
+        assert record.repeat is not None  # noqa: S101  (lint: only a record with a repeat has rows)
+        return [
+            {field.name: _plain(field, row[field.name]) for field in record.repeat.fields.values()}
+            for row in opened.rows
+        ]
+    value = opened.values[output.source]
+    if isinstance(value, str):
+        check_range(f"the length of {output.name}", len(value), output.low, output.high)
+        return value
+    if output.hundredths is not None:
+        value *= output.hundredths
+    check_range(output.name, value, output.low, output.high)
+    if output.kind == "flag":
+        check_range(output.name, value, 0, 1)
+        return value == 1
+    if output.codes is not None:
+        if value not in output.codes:
+            raise DecodeError("code", f"{output.name} is {value}, a code that the profile does not name")
+        return output.codes[value]
+    return _plain(record.fields[output.source], value)
+
+
+def _plain(field: Field, value: Value) -> int | str | bool | None:
+    """A field's value as it stands in an entry."""
+    if isinstance(value, str):
+        return value
+    if field.codes is not None:
+        return field.codes[value]
+    if field.type == "bool":
+        return value == 1
+    if field.type == "epoch":
+        return rfc3339(value)
+    return value if abs(value) <= INT_MAX else str(value)
+
+
+def _personal(profile: Profile, opened: Mapping[str, Opened], erased: bool) -> Mapping[str, bytes]:
+    found: dict[str, bytes] = {}
+    if erased:
+        return found
+    for name, record in opened.items():
+        for field in profile.records[name].fields.values():
+            text = str(record.values[field.name])
+            if field.personal is not None and text:
+                found.setdefault(field.personal, text.encode())
+    return found

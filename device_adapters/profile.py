@@ -1,13 +1,15 @@
 """What one rig model is like, as frozen data read from a TOML file. Nothing about a model lives in code.
 
 Owns: the shape of a profile, its strict loading and its identity (SHA-256 of the file's bytes). Never opens a wire.
-Spec: docs/formats/profile.md. Findings about a bad profile come from `lint`; `load_profile` accepts exactly what lint has no finding for.
+Spec: docs/formats/profile.md. `load_profile` accepts exactly what `lint` has no finding for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from device_adapters.errors import ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +57,11 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Some words of a record and what they mean. `at` counts words from the record's start, or, below 0, from its end."""
+    """Some words of a record and what they mean.
+
+    `at` counts words from the record's start, or, below 0, from its end. `hundredths` is what a number is multiplied by to
+    give hundredths. A code that `codes` does not name is refused, unless the field is not `strict` (live status only).
+    """
 
     name: str
     at: int
@@ -70,6 +76,7 @@ class Field:
     low: int | None
     high: int | None
     personal: str | None
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,8 @@ class Sum:
 class Record:
     """A block that is latched as one: sequence number before and after, length word, checksum.
 
-    `index` says where record number s lies: `fixed` (one place), `sequence` (slot = s mod slots), `named` (an event names the slot).
+    `index` says where record number s lies: `fixed` (one place), `sequence` (slot = s mod slots),
+    `named` (an event names the slot).
     """
 
     name: str
@@ -127,20 +135,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One field of an entry: where it comes from, and what it may be.
+    """One field of an entry: the record and field it comes from, and what it may be.
 
-    `rows` is set for a list of objects: the outputs of one row of the repeat `record`.`name`.
+    `kind` is `number`, `text`, `flag`, `time`, or `rows` (the list of all rows of the record's repeat).
     """
 
     name: str
     record: str
     source: str
+    kind: str
     codes: Codes | None
+    hundredths: int | None
     low: int | None
     high: int | None
-    flag: bool
-    time: bool
-    rows: tuple[Output, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,12 @@ class Word:
     words: int
     order: str
 
+    def encode(self, value: int) -> list[int]:
+        """The register values that hold `value`."""
+        data = value.to_bytes(self.words * 2, "big")
+        wire = bytes(data[ord(letter) - ord("A")] for letter in self.order)
+        return [int.from_bytes(wire[at : at + 2], "big") for at in range(0, len(wire), 2)]
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -192,6 +205,9 @@ class Profile:
 
 def load_profile(text: bytes) -> Profile:
     """The profile that these bytes are. Raises ProfileError with every finding of the linter."""
-    from device_adapters.build import build_profile  # noqa: PLC0415  (build needs the shapes above)
+    from device_adapters.lint import examine  # noqa: PLC0415  (lint builds the shapes above)
 
-    return build_profile(text)
+    profile, findings = examine(text)
+    if profile is None or findings:
+        raise ProfileError(tuple(findings))
+    return profile

@@ -1,0 +1,332 @@
+"""From TOML tables to the shapes of a profile. Every wrong or unknown key becomes a finding; the checks across tables are in `rules`.
+
+Owns: the grammar of docs/formats/profile.md. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, cast
+
+from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, UNIT_MAX
+from device_adapters.profile import (
+    Area,
+    EntryRule,
+    Field,
+    Output,
+    Poll,
+    Profile,
+    Record,
+    Repeat,
+    Sum,
+    Transport,
+    Word,
+)
+from device_adapters.words import CHECKSUMS, CODINGS, ORDERS, TYPES, width_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from device_adapters.observation import Guarantee
+    from device_adapters.profile import Codes
+    from device_adapters.tables import Table
+
+TRANSPORTS = ("modbus-tcp",)
+GUARANTEES = ("latched",)
+HANDSHAKES = ("sequence",)
+INDEXES = ("fixed", "sequence", "named")
+MS_MAX = 600_000
+ANY_ORDER = [order for orders in ORDERS.values() for order in orders]
+ANY = 2**63
+
+
+def build(top: Table, text: bytes) -> Profile:
+    """The profile of the whole file. Meaningless if the report holds a finding."""
+    top.number("profile", 1, 1)
+    codes = {name: _codes(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
+    areas_table = top.table("areas")
+    areas = {name: _area(areas_table.table(name), name) for name in areas_table}
+    records_table = top.table("records")
+    records = {name: _record(records_table.table(name), name, areas, codes, strict=True) for name in records_table}
+    status = _record(top.table("status"), "status", areas, codes, strict=False)
+    event_table = top.table("event")
+    event_name = event_table.text("record", among=records)
+    entries = top.table("entries")
+    rules = [_rule(entries.table(name), name, event_name, records, codes) for name in entries]
+    handshake = top.table("handshake", optional=True)
+    if list(handshake):
+        handshake.text("kind", among=HANDSHAKES)
+    profile = Profile(
+        id=top.text("id"),
+        version=top.text("version"),
+        name=_names(top.table("name")),
+        text=text,
+        sha256=hashlib.sha256(text).hexdigest(),
+        guarantee=cast("Guarantee", top.text("guarantee", among=GUARANTEES)),
+        transport=_transport(top.table("transport")),
+        poll=_poll(top.table("poll")),
+        areas=areas,
+        records=records,
+        status=status,
+        event=records.get(event_name, status),
+        rules={rule.code: rule for rule in rules},
+        rig_time=_rig_time(event_table),
+        ack=_word(handshake.table("ack")) if "ack" in handshake else None,
+        ready=_word(handshake.table("ready")) if "ready" in handshake else None,
+    )
+    for rule in rules:
+        if profile.rules[rule.code] is not rule:
+            entries.wrong(rule.name, f"event code {rule.code} is taken by {profile.rules[rule.code].name}")
+    for table in (handshake, event_table, top):
+        table.done()
+    return profile
+
+
+def _names(table: Table) -> dict[str, str]:
+    names = {language: table.text(language) for language in ("zh", "en")}
+    table.done()
+    return names
+
+
+def _transport(table: Table) -> Transport:
+    made = Transport(
+        kind=table.text("kind", among=TRANSPORTS),
+        unit=table.number("unit", 1, UNIT_MAX),
+        timeout_ms=table.number("timeout_ms", 10, MS_MAX),
+        connect_timeout_ms=table.number("connect_timeout_ms", 10, MS_MAX),
+        pause_after_connect_ms=table.number("pause_after_connect_ms", 0, MS_MAX, 0),
+        min_gap_ms=table.number("min_gap_ms", 0, MS_MAX, 0),
+        busy_wait_ms=table.number("busy_wait_ms", 1, MS_MAX, 500),
+        registers_max=table.number("registers_max", 1, REGISTERS_PER_READ, REGISTERS_PER_READ),
+    )
+    table.done()
+    return made
+
+
+def _poll(table: Table) -> Poll:
+    by_state = table.table("by_state")
+    made = Poll(
+        status_every_ms=table.number("status_every_ms", 1, MS_MAX),
+        by_state={state: by_state.number(state, 1, MS_MAX) for state in by_state},
+    )
+    if not made.by_state:
+        table.wrong("by_state", "names no state")
+    table.done()
+    return made
+
+
+def _area(table: Table, name: str) -> Area:
+    at = table.number("at", 0, REGISTERS - 1)
+    made = Area(name, at, table.number("words", 1, REGISTERS - at), table.flag("write"))
+    table.done()
+    return made
+
+
+def _codes(codes: Table, name: str) -> Codes:
+    table = codes.table(name)
+    found: dict[int, str] = {}
+    for key in table:
+        if not key.isdecimal() or str(int(key)) != key:
+            table.wrong(key, "a code must be a whole number from 0")
+            continue
+        meaning = table.text(key)
+        if meaning in found.values():
+            table.wrong(key, f'"{meaning}" is named twice')
+        found[int(key)] = meaning
+    return found
+
+
+def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[str, Codes], *, strict: bool) -> Record:
+    area = areas.get(table.text("area", among=areas), Area("", 0, REGISTERS, write=False))
+    order = table.text("order", "", among=[*ANY_ORDER, ""])
+    index = table.text("index", "fixed", among=INDEXES)
+    words = table.number("words", 1, REGISTERS)
+    slots = 1 if index == "fixed" else table.number("slots", 1, REGISTERS)
+    stride = words if index == "fixed" else table.number("stride", 1, REGISTERS)
+    fields = _fields(table.table("fields"), order, codes, strict=strict)
+    crc = table.table("crc", optional=True)
+    has_crc = "crc" in table
+    made = Record(
+        name=name,
+        at=area.at + table.number("offset", 0, REGISTERS, 0),
+        words=words,
+        slots=slots,
+        stride=stride,
+        index=index,
+        before=table.maybe_text("before"),
+        after=table.maybe_text("after"),
+        length=table.maybe_text("length"),
+        crc=crc.text("field") if has_crc else None,
+        crc_kind=crc.text("kind", among=CHECKSUMS) if has_crc else None,
+        fields=fields,
+        repeat=_repeat(table.table("repeat"), order, codes, strict=strict) if "repeat" in table else None,
+        sums=tuple(_sum(rule) for rule in table.tables("sums")),
+    )
+    crc.done()
+    table.done()
+    return made
+
+
+def _repeat(table: Table, order: str, codes: Mapping[str, Codes], *, strict: bool) -> Repeat:
+    made = Repeat(
+        name=table.text("name"),
+        at=table.number("at", 0, REGISTERS),
+        words=table.number("words", 1, REGISTERS),
+        count=table.text("count"),
+        most=table.number("max", 1, REGISTERS),
+        fields=_fields(table.table("fields"), order, codes, strict=strict),
+    )
+    table.done()
+    return made
+
+
+def _sum(table: Table) -> Sum:
+    made = Sum(tuple(table.texts("fields")), table.number("max", -ANY, ANY), table.maybe_text("unless_zero"))
+    table.done()
+    return made
+
+
+def _fields(table: Table, order: str, codes: Mapping[str, Codes], *, strict: bool) -> dict[str, Field]:
+    return {name: _field(table.table(name), name, order, codes, strict=strict) for name in table}
+
+
+def _field(table: Table, name: str, order: str, codes: Mapping[str, Codes], *, strict: bool) -> Field:
+    kind = table.text("type", among=TYPES) or "uint16"
+    fixed = TYPES[kind].words
+    words = table.number("words", 1, REGISTERS) if fixed is None else fixed
+    const = table.value("const")
+    if const is not None and (type(const) is not str if fixed is None else type(const) is not int):
+        table.wrong("const", "must be text for a text, a whole number for a number")
+    made = Field(
+        name=name,
+        at=table.number("at", -REGISTERS, REGISTERS),
+        words=words,
+        type=kind,
+        order=_order(table, words if fixed else 1, order, fixed),
+        coding=table.text("coding", among=CODINGS) if fixed is None else "",
+        bits=_bits(table) if kind == "bits" else None,
+        hundredths=_hundredths(table),
+        codes=_named_codes(table, codes),
+        const=const if isinstance(const, int | str) else None,
+        low=table.maybe_number("min"),
+        high=table.maybe_number("max"),
+        personal=table.maybe_text("personal"),
+        strict=strict,
+    )
+    _check_limits(table, made.low, made.high)
+    table.done()
+    return made
+
+
+def _order(table: Table, words: int, default: str, fixed: int | None) -> str:
+    own = table.text("order", "", among=[*ANY_ORDER, ""])
+    if own and len(own) != words * 2:
+        table.wrong("order", f"{own} orders {len(own)} bytes, the value has {words * 2}")
+        return width_order("AB", words)
+    if not (own or default):
+        if fixed is None or words > 1:
+            table.report.add(table.path, "the order of its bytes is not given, neither here nor for the record")
+        return width_order("AB", words)
+    return own or width_order(default, words)
+
+
+def _bits(table: Table) -> tuple[int, int]:
+    value = table.value("bits")
+    if isinstance(value, list) and [type(bit) for bit in value] == [int, int] and 0 <= value[0] <= value[1] <= 15:  # noqa: PLR2004
+        return value[0], value[1]
+    table.wrong("bits", "must be [lowest, highest], counted from 0, the lowest bit of the word")
+    return 0, 15
+
+
+def _hundredths(table: Table) -> int | None:
+    """What the number is multiplied by to give hundredths; a scale that cannot is inexact and refused."""
+    text = table.maybe_text("scale")
+    if text is None:
+        return None
+    try:
+        factor = Decimal(text) * 100
+    except InvalidOperation:
+        factor = Decimal("NaN")
+    if not factor.is_finite() or factor <= 0 or factor != factor.to_integral_value():
+        table.wrong("scale", f'"{text}" does not give whole hundredths: the value would be inexact')
+        return 1
+    return int(factor)
+
+
+def _named_codes(table: Table, codes: Mapping[str, Codes]) -> Codes | None:
+    return codes.get(table.text("codes", among=codes)) if "codes" in table else None
+
+
+def _check_limits(table: Table, low: int | None, high: int | None) -> None:
+    if low is not None and high is not None and low > high:
+        table.wrong("max", f"{high} is below min {low}")
+
+
+def _word(table: Table) -> Word:
+    kind = table.text("type", among=("uint16", "uint32")) or "uint16"
+    words = TYPES[kind].words or 1
+    made = Word(table.number("at", 0, REGISTERS - words), words, _order(table, words, "", words))
+    table.done()
+    return made
+
+
+def _rig_time(table: Table) -> tuple[str, str | None] | None:
+    if "rig_time" not in table:
+        return None
+    source = table.table("rig_time")
+    made = source.text("seconds"), source.maybe_text("milliseconds")
+    source.done()
+    return made
+
+
+def _rule(table: Table, name: str, event: str, records: Mapping[str, Record], codes: Mapping[str, Codes]) -> EntryRule:
+    agree = table.table("agree", optional=True)
+    fields = table.table("fields")
+    made = EntryRule(
+        name=name,
+        code=table.number("code", 0, REGISTERS - 1),
+        type=table.text("type"),
+        record=table.text("record", among=records) if "record" in table else None,
+        slot=table.maybe_text("slot"),
+        agree=tuple((theirs, agree.text(theirs)) for theirs in agree),
+        fields=tuple(_output(fields.table(field), field, event, records, codes) for field in fields),
+    )
+    table.done()
+    return made
+
+
+def _output(table: Table, name: str, event: str, records: Mapping[str, Record], codes: Mapping[str, Codes]) -> Output:
+    source = table.text("from")
+    record, dot, field = source.partition(".")
+    if not dot:
+        record, field = event, source
+    own = _named_codes(table, codes)
+    flag = table.flag("flag")
+    made = Output(
+        name=name,
+        record=record,
+        source=field,
+        kind=_output_kind(records.get(record), field, flag=flag),
+        codes=own,
+        hundredths=_hundredths(table),
+        low=table.maybe_number("min"),
+        high=table.maybe_number("max"),
+    )
+    if not made.kind:
+        table.wrong("from", f'there is no field "{source}"')
+    _check_limits(table, made.low, made.high)
+    table.done()
+    return made
+
+
+def _output_kind(record: Record | None, field: str, *, flag: bool) -> str:
+    if record is None:
+        return ""
+    if record.repeat is not None and record.repeat.name == field:
+        return "rows"
+    if field not in record.fields:
+        return ""
+    if flag:
+        return "flag"
+    return {"text": "text", "epoch": "time"}.get(record.fields[field].type, "number")

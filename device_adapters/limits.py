@@ -1,0 +1,17 @@
+"""Every limit of this package, in one place. Each is tested at its edge."""
+
+from __future__ import annotations
+
+REGISTERS_PER_READ = 125  # Modbus: a reply's byte count is one byte, 250 data bytes
+REGISTERS = 0x10000
+UNIT_MAX = 255
+PROFILE_BYTES_MAX = 48 * 1024  # a profile travels whole inside one entry of 65,535 bytes
+RECORD_WORDS_MAX = 2000  # one record and its pages; 4,000 bytes, far below the 32 KiB of an entry's raw words
+SCORE_MAX = 10000  # hundredths
+INT_MAX = 2**53 - 1  # larger numbers are decimal strings in an entry
+
+ATTEMPTS = 3  # readings of one record before its refusal is told (G1)
+RETRY_FIRST_S = 1.0  # pause after a refusal, doubled each time
+RETRY_MAX_S = 10.0
+REFUSAL_AGAIN_S = 300.0  # the same refusal is told again at most this often
+REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence

@@ -1,0 +1,150 @@
+"""Opening one record: is it whole, is it the one asked for, and what do its words say.
+
+Owns: length word, sequence before and after, checksum, serial, and the values of all fields. Never knows what the values mean for an exam.
+The checks run from the outside in: a record whose frame is not proven has no fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from device_adapters.errors import DecodeError
+from device_adapters.words import CHECKSUMS, number_of, plain_number, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from device_adapters.profile import Field, Record, Repeat
+
+Value: TypeAlias = "int | str"
+Cuts: TypeAlias = "tuple[tuple[int, int], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record whose frame is proven: numbers as they are (scores in hundredths, codes as codes), texts without padding."""
+
+    values: Mapping[str, Value]
+    rows: tuple[Mapping[str, Value], ...]
+
+    def number(self, name: str) -> int:
+        """A number field."""
+        value = self.values[name]
+        if isinstance(value, str):
+            raise DecodeError("range", f"{name} is text, not a number")
+        return value
+
+    def text(self, name: str) -> str:
+        """A text field, or a number written out."""
+        return str(self.values[name])
+
+
+def words_of(record: Record, start: bytes) -> int:
+    """How many words the record has, told by its beginning. Refuses a length that the profile does not allow."""
+    if record.length is None:
+        return record.words
+    words = plain_number(record.fields[record.length], _cut(record, record.fields[record.length], start, record.words))
+    step = record.repeat.words if record.repeat else 0
+    extra = words - record.words
+    if extra < 0 or words > record.words_max or (extra and extra % step):
+        raise DecodeError("length", f"{record.name} says that it has {words} words")
+    return words
+
+
+def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None, erased: bool = False) -> Opened:
+    """All fields of the record that `data` exactly is. `erased`: personal words are zeroed, so no checksum and no personal text."""
+    words = words_of(record, data)
+    if len(data) != words * 2:
+        raise DecodeError("length", f"{record.name} has {words} words, {len(data) // 2} are at hand")
+    _check_sequence(record, data, words, seq)
+    if record.crc is not None and not erased:
+        _check_sum(record, data, words)
+    values = {field.name: _value(record, field, data, words, erased) for field in record.fields.values()}
+    if rig is not None and values.get("serial", rig) != rig:
+        raise DecodeError("serial", f"{record.name} is from {values['serial']}, not {rig}")
+    opened = Opened(values, _rows(record.repeat, data, values, words - record.words) if record.repeat else ())
+    _check_sums(record, opened)
+    return opened
+
+
+def cuts_of(record: Record, words: int) -> Cuts:
+    """Byte ranges of the personal words, in order."""
+    found = [
+        ((field.at if field.at >= 0 else words + field.at) * 2, field.words * 2)
+        for field in record.fields.values()
+        if field.personal is not None
+    ]
+    return tuple(sorted(found))
+
+
+def _cut(record: Record, field: Field, data: bytes, words: int) -> bytes:
+    at = (field.at if field.at >= 0 else words + field.at) * 2
+    found = data[at : at + field.words * 2]
+    if len(found) != field.words * 2:
+        raise DecodeError("area", f"{record.name}.{field.name} lies outside the {len(data) // 2} words at hand")
+    return found
+
+
+def _value(record: Record, field: Field, data: bytes, words: int, erased: bool) -> Value:
+    if field.personal is not None and erased:
+        return ""
+    found = _cut(record, field, data, words)
+    return text_of(field, found) if field.type == "text" else number_of(field, found)
+
+
+def _check_sequence(record: Record, data: bytes, words: int, seq: int | None) -> None:
+    if record.before is None or record.after is None:
+        return
+    before, after = (
+        plain_number(field, _cut(record, field, data, words))
+        for field in (record.fields[record.before], record.fields[record.after])
+    )
+    if before != after:
+        raise DecodeError("sequence", f"{record.name} begins as {before} and ends as {after}")
+    if seq is not None and before != seq:
+        raise DecodeError("sequence", f"{record.name} is number {before}, not {seq}")
+
+
+def _check_sum(record: Record, data: bytes, words: int) -> None:
+    if record.crc is None or record.crc_kind is None:
+        return
+    field = record.fields[record.crc]
+    at = field.at if field.at >= 0 else words + field.at
+    if CHECKSUMS[record.crc_kind](data[: at * 2]) != plain_number(field, _cut(record, field, data, words)):
+        raise DecodeError("crc", f"the checksum of {record.name} does not fit its words")
+
+
+def _rows(repeat: Repeat, data: bytes, values: Mapping[str, Value], extra: int) -> tuple[Mapping[str, Value], ...]:
+    count = values[repeat.count]
+    if count != extra // repeat.words:
+        raise DecodeError("length", f"{repeat.count} is {count}, the length says {extra // repeat.words}")
+    step = repeat.words * 2
+    starts = range(repeat.at * 2, repeat.at * 2 + extra * 2, step)
+    return tuple(_row(repeat, data[start : start + step]) for start in starts)
+
+
+def _row(repeat: Repeat, data: bytes) -> Mapping[str, Value]:
+    row: dict[str, Value] = {}
+    for field in repeat.fields.values():
+        found = data[field.at * 2 : (field.at + field.words) * 2]
+        row[field.name] = text_of(field, found) if field.type == "text" else number_of(field, found)
+    return row
+
+
+def _check_sums(record: Record, opened: Opened) -> None:
+    for rule in record.sums:
+        if rule.unless_zero is not None and opened.values[rule.unless_zero] == 0:
+            continue
+        total = sum(_parts(record, opened, rule.fields))
+        if total > rule.most:
+            raise DecodeError("sum", f"{' + '.join(rule.fields)} of {record.name} is {total}, above {rule.most}")
+
+
+def _parts(record: Record, opened: Opened, names: tuple[str, ...]) -> list[int]:
+    parts: list[int] = []
+    for name in names:
+        group, dot, field = name.partition(".")
+        found = [row[field] for row in opened.rows] if dot else [opened.values[group]]
+        parts.extend(value for value in found if isinstance(value, int))
+    return parts
