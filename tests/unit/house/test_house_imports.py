@@ -1,0 +1,94 @@
+"""Who may import whom (docs/adr/0008), and what a role must install."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tree import PACKAGES, ROOT, package_sources
+
+LINT_IMPORTS = str(Path(sys.executable).with_name("lint-imports"))
+
+# Which extra a package may take third-party modules from, beside the base dependencies.
+EXTRA_OF = {
+    "scorelog": None,
+    "certs": None,
+    "device_adapters": "gateway",
+    "gateway": "gateway",
+    "server": "server",
+    "simulators": "simulators",
+}
+
+
+def test_the_import_contracts_hold() -> None:
+    """Every contract of pyproject.toml, over the tree as it is."""
+    done = subprocess.run([LINT_IMPORTS, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("server/planted.py", "import gateway"),
+        ("gateway/planted.py", "import server"),
+        ("simulators/planted.py", "import device_adapters"),
+        ("scorelog/format/planted.py", "import asyncio"),
+        ("scorelog/planted.py", "import certs"),
+        ("device_adapters/planted.py", "import scorelog"),
+        ("certs/planted.py", "import scorelog"),
+    ],
+)
+def test_a_planted_import_is_caught(tmp_path: Path, module: str, line: str) -> None:
+    """The contracts bite: one forbidden import in an otherwise empty house fails the linter."""
+    config = (ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(config)
+    for name in (*PACKAGES, "scorelog/format", "scorelog/journal", "scorelog/verify"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    for name in ("modbus", "factory", "contract", "decode", "profile"):
+        (tmp_path / "device_adapters" / f"{name}.py").touch()
+    check = [LINT_IMPORTS, "--no-cache"]
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    clean = subprocess.run(check, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+    (tmp_path / module).write_text(f"{line}\n")
+    planted = subprocess.run(check, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert planted.returncode == 1, planted.stdout + planted.stderr
+
+
+def _third_party(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - set(PACKAGES)
+
+
+def _allowed(extra: str | None) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_its_extra_installs(package: str) -> None:
+    """A gateway box without the server's libraries runs: nothing leans on a package that only another role brings."""
+    owners = packages_distributions()
+    allowed = _allowed(EXTRA_OF[package])
+    foreign = {
+        f"{path}: {name}"
+        for path in package_sources()
+        if path.parts[0] == package
+        for name in _third_party(path)
+        if not {canonicalize_name(owner) for owner in owners.get(name, ["?"])} & allowed
+    }
+    assert foreign == set()
