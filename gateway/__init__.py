@@ -1,0 +1,1 @@
+"""From observation to stored receipt: the program on the box beside the rigs."""

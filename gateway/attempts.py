@@ -1,0 +1,180 @@
+"""Which attempt a record belongs to: a pure fold over the gateway's own entries and openings.
+
+    fact (one entry: rig, exam, ticket, leaf) ──apply──> attempts, open exams, positions
+                                                             └──resolve──> attempt id of the next record
+
+The live path and the restart feed the same `Fact` into the same `apply`, so a restart in the middle of an exam goes on
+where it was. Attempt ids are random and minted once per (ticket, try) seen here; the ticket itself never leaves this
+module other than as an opening. Never does IO, never reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from device_adapters.observation import Position
+from gateway import limits
+from scorelog.format import types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from device_adapters.observation import Observation
+
+TICKET = "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What the fold needs of one entry."""
+
+    type: str
+    rig: str | None = None
+    epoch: int | None = None
+    seq: int | None = None
+    attempt: str | None = None
+    exam_no: int | None = None
+    retry: int | None = None
+    ticket: bytes = b""
+    leaf: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """The newest exam at one rig."""
+
+    number: int | None
+    attempt: str
+    ticket: bytes
+    closed: bool = False
+
+
+class Attempts:
+    """The state of the fold."""
+
+    def __init__(self) -> None:
+        self._by_ticket: OrderedDict[tuple[bytes, int], str] = OrderedDict()
+        self._latest: dict[bytes, str] = {}
+        self._exams: dict[str, Exam] = {}
+        self._leaves: OrderedDict[str, list[bytes]] = OrderedDict()
+        self._positions: dict[str, Position] = {}
+
+    def apply(self, fact: Fact) -> None:
+        """Take one entry in. Entries come in the order of the log."""
+        if fact.rig is None:
+            return
+        if fact.epoch is not None and fact.seq is not None:
+            self._positions[fact.rig] = Position(fact.epoch, fact.seq)
+        if fact.attempt is None:
+            return
+        self._remember_leaf(fact.attempt, fact.leaf)
+        if fact.ticket:
+            self._remember_ticket(fact)
+        exam = self._exams.get(fact.rig)
+        if exam is None or exam.attempt != fact.attempt or exam.number != fact.exam_no:
+            exam = Exam(fact.exam_no, fact.attempt, fact.ticket)
+        if fact.type == types.IDENTITY_CHECKED:
+            exam = replace(exam, closed=False)
+        elif fact.type in types.CLOSING:
+            exam = replace(exam, closed=True)
+        self._exams[fact.rig] = exam
+
+    def resolve(self, observation: Observation, mint: Callable[[], str]) -> tuple[str, str]:
+        """(attempt, binding) of a record that is about to be written; mints an attempt that was never seen."""
+        ticket = observation.personal.get(TICKET, b"")
+        number = _int(observation.fields.get("exam_no"))
+        exam = self._exams.get(observation.rig)
+        if exam is not None and exam.number == number and exam.ticket == ticket:
+            return exam.attempt, "rig" if ticket else "none"
+        if not ticket:
+            return mint(), "none"
+        retry = _int(observation.fields.get("try"))
+        known = self._latest.get(ticket) if retry is None else self._by_ticket.get((ticket, retry))
+        if known is None:
+            known = mint()
+            self._by_ticket[ticket, retry or 0] = self._latest[ticket] = known
+        return known, "rig"
+
+    def leaves(self, attempt: str) -> tuple[bytes, ...]:
+        """Leaf hashes of the attempt's entries so far, in the order of the log."""
+        return tuple(self._leaves.get(attempt, ()))
+
+    def has_leaf(self, attempt: str, leaf: bytes) -> bool:
+        """Whether the entry with this leaf was already taken in."""
+        return leaf in self._leaves.get(attempt, ())
+
+    def position(self, rig: str) -> Position | None:
+        """How far the log has followed a rig; None if it never did."""
+        return self._positions.get(rig)
+
+    def exam(self, rig: str) -> Exam | None:
+        """The newest exam at a rig."""
+        return self._exams.get(rig)
+
+    def snapshot(self) -> tuple[object, ...]:
+        """The whole state as comparable values: two folds are equal when their snapshots are."""
+        return (
+            dict(self._by_ticket),
+            dict(self._latest),
+            dict(self._exams),
+            {attempt: tuple(leaves) for attempt, leaves in self._leaves.items()},
+            dict(self._positions),
+        )
+
+    def _remember_leaf(self, attempt: str, leaf: bytes) -> None:
+        self._leaves.setdefault(attempt, []).append(leaf)
+        self._leaves.move_to_end(attempt)
+        while len(self._leaves) > limits.ATTEMPTS_WITH_LEAVES:
+            self._leaves.popitem(last=False)
+
+    def _remember_ticket(self, fact: Fact) -> None:
+        attempt = str(fact.attempt)
+        if fact.type == types.IDENTITY_CHECKED:
+            self._by_ticket[fact.ticket, fact.retry or 0] = attempt
+            self._latest[fact.ticket] = attempt
+        elif fact.ticket not in self._latest:
+            self._by_ticket[fact.ticket, 0] = self._latest[fact.ticket] = attempt
+        while len(self._by_ticket) > limits.ATTEMPTS_REMEMBERED:
+            (ticket, _), old = self._by_ticket.popitem(last=False)
+            if self._latest.get(ticket) == old:
+                del self._latest[ticket]
+
+
+def fact_of_observation(observation: Observation, attempt: str | None, leaf: bytes) -> Fact:
+    """The live path: a record that was just stored."""
+    return Fact(
+        type=observation.type,
+        rig=observation.rig,
+        epoch=observation.epoch,
+        seq=observation.seq,
+        attempt=attempt,
+        exam_no=_int(observation.fields.get("exam_no")),
+        retry=_int(observation.fields.get("try")),
+        ticket=observation.personal.get(TICKET, b"") if attempt else b"",
+        leaf=leaf,
+    )
+
+
+def fact_of_entry(document: Mapping[str, Any], leaf: bytes, ticket: bytes) -> Fact:
+    """The restart: the same fact, from the log. `ticket` is its opening, b"" when erased or absent."""
+    fields = document.get("fields")
+    fields = fields if isinstance(fields, dict) else {}
+    attempt = document.get("attempt")
+    rig = document.get("rig")
+    return Fact(
+        type=str(document.get("type")),
+        rig=rig if isinstance(rig, str) else None,
+        epoch=_int(document.get("epoch")) if "seq" in document else None,
+        seq=_int(document.get("seq")),
+        attempt=attempt if isinstance(attempt, str) else None,
+        exam_no=_int(fields.get("exam_no")),
+        retry=_int(fields.get("try")),
+        ticket=ticket if isinstance(attempt, str) else b"",
+        leaf=leaf,
+    )
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,81 @@
+"""What is known of every rig right now: live, unproven, shown and sent with the heartbeat, never logged (P6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scorelog.format.text import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from device_adapters.contract import RigStatus
+    from gateway.documents import Subject
+    from scorelog.journal.clock import Clock
+
+
+@dataclass(slots=True)
+class RigView:
+    """One rig as it was last seen."""
+
+    subject: Subject
+    state: str = "unknown"
+    since_us: int = 0
+    status: RigStatus | None = None
+    reason: str = ""
+    exam_no: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """One element of the heartbeat's `rigs`; docs/formats/heartbeat.md."""
+        live = self.status if self.state not in ("offline", "unknown") else None
+        return {
+            "rig": self.subject.serial,
+            "station": self.subject.station,
+            "state": self.state,
+            "mode": live.mode if live else None,
+            "item": live.item if live else "",
+            "ordinal": live.ordinal if live else 0,
+            "elapsed_s": live.elapsed_s if live else 0,
+            "limit_s": live.limit_s if live else 0,
+            "running_score": live.running_score if live else 0,
+            "deduction_count": live.deduction_count if live else 0,
+            "last_seq": live.last_seq if live else 0,
+            "exam_no": live.exam_no if live else 0,
+            "since_utc": utc_text(self.since_us) if self.since_us else None,
+        }
+
+
+class Board:
+    """All rigs of this gateway."""
+
+    def __init__(self, subjects: Iterable[Subject], clock: Clock) -> None:
+        self._clock = clock
+        self.rigs = {subject.serial: RigView(subject) for subject in subjects}
+
+    def show(self, status: RigStatus) -> None:
+        """A live status was read."""
+        view = self.rigs[status.rig]
+        view.status = status
+        self._enter(view, status.state if status.state in _STATES else "unknown")
+
+    def offline(self, serial: str, reason: str) -> None:
+        """The rig does not answer."""
+        view = self.rigs[serial]
+        view.reason = reason
+        self._enter(view, "offline")
+
+    def online(self, serial: str) -> None:
+        """The rig answers; its state comes with the first status."""
+        view = self.rigs[serial]
+        view.reason = ""
+        if view.state == "offline":
+            self._enter(view, "unknown")
+
+    def _enter(self, view: RigView, state: str) -> None:
+        if view.state != state:
+            view.state = state
+            view.since_us = self._clock.now_us()
+
+
+_STATES = frozenset({"idle", "open", "running", "finished", "fault"})

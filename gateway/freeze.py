@@ -1,0 +1,71 @@
+"""A generation that the server contradicts is given up: evidence kept, a marker written, the process ends.
+
+The next start finds the marker, quarantines the log whole and opens the next generation with the reason. Owns
+`<data>/frozen.json` and `<data>/evidence/`. Evidence holds openings (personal): mode 0600, never logged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.spool import write_durably
+from scorelog.format.text import utc_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What the marker says."""
+
+    origin: str
+    size: int
+    reason: str
+    at: str
+
+
+class Freezer:
+    """The marker and the evidence of one data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self._marker = data / "frozen.json"
+        self._evidence = data / "evidence"
+
+    def freeze(self, origin: str, size: int, reason: str, now_us: int) -> None:
+        """Durable when it returns."""
+        marker = {"origin": origin, "size": size, "reason": reason, "at": utc_text(now_us)}
+        write_durably(self._marker, json.dumps(marker).encode())
+
+    def keep_evidence(self, kind: str, content: bytes, now_us: int) -> str:
+        """The file's name. The same content is kept once, however often it comes."""
+        self._evidence.mkdir(mode=0o700, parents=True, exist_ok=True)
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        known = next(self._evidence.glob(f"*-{digest}"), None)
+        if known is not None:
+            return known.name
+        name = f"{now_us // 1_000_000}-{kind}-{digest}"
+        handle = os.open(self._evidence / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return name
+
+    def frozen(self) -> Frozen | None:
+        """The marker, if there is one."""
+        try:
+            value = json.loads(self._marker.read_bytes())
+            return Frozen(value["origin"], value["size"], value["reason"], value["at"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            return Frozen("", 0, "the freeze marker is unreadable", "")
+
+    def thaw(self) -> None:
+        """The generation was quarantined; the marker has done its work."""
+        self._marker.unlink(missing_ok=True)

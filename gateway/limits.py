@@ -1,0 +1,54 @@
+"""Every fixed limit of the gateway, in one place. What an installer may change is in config.py."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Upload pieces; docs/formats/upload.md rule 6. The server's limits are never lower.
+PIECE_ENTRIES_MAX: Final = 256
+PIECE_BYTES_MAX: Final = 1 << 20
+
+# Answers. A cosignature line is 200 bytes; a server that sends more is not our server.
+ANSWER_BYTES_MAX: Final = 64 * 1024
+CHECKPOINT_BYTES_MAX: Final = 8 * 1024
+RETRY_AFTER_MAX_S: Final = 300.0
+CONNECT_TIMEOUT_S: Final = 5.0
+
+# Back-off of the uploader and of a rig: full jitter between 0 and min(cap, base * 2^n).
+UPLOAD_BACKOFF_BASE_S: Final = 0.2
+RIG_BACKOFF_BASE_S: Final = 0.25
+RIG_BACKOFF_CAP_S: Final = 5.0
+# An answer that time alone does not cure (400, 403, 404, 413 for one entry): ask again, slowly.
+SLOW_RETRY_S: Final = 30.0
+# A generation opened because the last was frozen is not given up again before it is this old:
+# a server that refuses everything must not make a box burn one generation per restart.
+FREEZE_AGAIN_AFTER_S: Final = 600.0
+
+# Rigs.
+READY_EVERY_S: Final = 2.0  # gateway_ready goes stale at the rig after 10 s and is owed every 3 s (K5, G4)
+CONNECT_RIG_TIMEOUT_S: Final = 5.0
+READ_SILENCE_S: Final = 10.0  # a read that says nothing for so long is a dead link (reliability R6)
+REFUSAL_REPEAT_S: Final = 60.0  # identical refusals: the first at once, then one counted entry per minute
+REFUSAL_KINDS_MAX: Final = 1_000
+SILENT_AFTER_S: Final = 10.0
+
+# The fold.
+REBUILD_ENTRIES: Final = 20_000  # entries read back at start; more only while an open exam's beginning is missing
+REBUILD_ENTRIES_MAX: Final = 500_000
+REBUILD_CHUNK: Final = 2_000
+ATTEMPTS_REMEMBERED: Final = 20_000  # (ticket, try) pairs
+ATTEMPTS_WITH_LEAVES: Final = 4_096
+LEAVES_LISTED_MAX: Final = 700  # 67 bytes each; an entry holds 65,535
+PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that the rig may free its ring
+
+# Relogging: base64 of a stranded entry must fit into an entry beside the common fields.
+RELOG_BYTES_MAX: Final = 45_000
+
+# Clock: a move of the wall clock against the monotonic one beyond this is an entry (design.md section 10).
+CLOCK_STEP_US: Final = 2_000_000
+# Before this the box has plainly not heard the time yet (2026-01-01T00:00:00Z).
+PLAUSIBLE_TIME_US: Final = 1_767_225_600_000_000
+
+CONFIG_BYTES_MAX: Final = 256 * 1024
+TEXT_BYTES_MAX: Final = 48 * 1024  # profile or rubric file, adopted whole into one entry
+RIGS_MAX: Final = 500

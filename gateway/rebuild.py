@@ -1,0 +1,127 @@
+"""The fold's state out of the log after a restart: newest entries first, until no open exam lacks its beginning.
+
+Reads only; the window is bounded, so a log of years starts as fast as one of days. A (ticket, try) that lies before
+the window is a new attempt, which the server sees and a person joins; a text adopted before it is adopted again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway import limits
+from gateway.attempts import TICKET, Attempts, Fact, fact_of_entry
+from scorelog.format import types
+from scorelog.format.tree import leaf_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scorelog.format.commitment import Opening
+    from scorelog.journal.store import LogStore
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the log says about earlier runs of this gateway."""
+
+    attempts: Attempts
+    adopted: frozenset[str]
+    config: Mapping[str, Any] | None
+    last_type: str | None
+    last_read: Mapping[str, Any] | None
+
+
+class _Window:
+    """Facts from newest to oldest, and what is still missing."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.adopted: set[str] = set()
+        self.config: Mapping[str, Any] | None = None
+        self.last: Mapping[str, Any] | None = None
+        self.taken = 0
+        self._begun: set[tuple[str, str]] = set()
+        self._seen: set[str] = set()
+        self._wanted: set[tuple[str, str]] = set()
+
+    @property
+    def complete(self) -> bool:
+        """Every rig's newest exam, if it is open, has its beginning in the window, and the configuration is known."""
+        return self.config is not None and not self._wanted
+
+    def take(self, entry: bytes, ticket: bytes) -> None:
+        """One entry more, older than all before it."""
+        self.taken += 1
+        document = json.loads(entry)
+        self.last = self.last or document
+        kind = document.get("type")
+        if kind == types.CONFIG_CHANGED:
+            self.config = self.config or document
+        elif kind in (types.PROFILE_ADOPTED, types.RUBRIC_ADOPTED):
+            self.adopted.add(str(document.get("sha256")))
+        if kind == types.RELOGGED:
+            entry, document = _inner(document)
+            kind = document.get("type")
+        self._take_fact(fact_of_entry(document, leaf_hash(entry), ticket))
+
+    def _take_fact(self, fact: Fact) -> None:
+        if fact.rig is None:
+            return
+        self.facts.append(fact)
+        if fact.attempt is None:
+            return
+        exam = (fact.rig, fact.attempt)
+        if fact.rig not in self._seen:
+            self._seen.add(fact.rig)
+            if fact.type not in types.CLOSING and fact.ticket:
+                self._wanted.add(exam)
+        if fact.type == types.IDENTITY_CHECKED:
+            self._wanted.discard(exam)
+
+
+def rebuild(log: LogStore, older: Sequence[LogStore] = ()) -> Past:
+    """Folds the newest part of the log; `older` are earlier generations, newest first, read only."""
+    window = _Window()
+    adopted: frozenset[str] = frozenset()
+    for number, source in enumerate((log, *older)):
+        _read_back(source, window)
+        if number == 0:
+            # Texts are adopted once per generation: a generation can be judged without the one before it.
+            adopted = frozenset(window.adopted)
+        if window.complete and window.taken >= limits.REBUILD_ENTRIES:
+            break
+    attempts = Attempts()
+    for fact in reversed(window.facts):
+        attempts.apply(fact)
+    last = window.last or {}
+    return Past(attempts, adopted, window.config, last.get("type"), last.get("read"))
+
+
+def _read_back(log: LogStore, window: _Window) -> None:
+    stop = log.size
+    while stop > 0 and window.taken < limits.REBUILD_ENTRIES_MAX:
+        if window.taken >= limits.REBUILD_ENTRIES and window.complete:
+            return
+        start = max(0, stop - limits.REBUILD_CHUNK)
+        tickets = tickets_of(log.openings(start, stop))
+        for index, entry in zip(range(stop - 1, start - 1, -1), reversed(log.entries(start, stop)), strict=True):
+            window.take(entry, tickets.get(index, b""))
+        stop = start
+
+
+def tickets_of(openings: Sequence[Opening]) -> dict[int, bytes]:
+    """From index to ticket, of the openings that are still there."""
+    return {opening.index: opening.value for opening in openings if opening.field == TICKET}
+
+
+def _inner(document: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
+    """The stranded entry in a `relogged` one; an entry that travels in parts gives nothing to the fold."""
+    try:
+        entry = base64.b64decode(str(document.get("entry")), validate=True)
+        inner = json.loads(entry)
+    except ValueError:
+        return b"", {}
+    return entry, inner if isinstance(inner, dict) else {}

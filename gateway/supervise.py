@@ -1,0 +1,181 @@
+"""One rig: connect, read, append, acknowledge, and start again after whatever went wrong (P8).
+
+    connect ─> read ─> recorder (fsync) ─> ack ─> read …        reading, record or refusal: at once, no fixed waits
+       ^                                      │
+       └── capped, jittered back-off <────────┘                 any fault of this rig stays in this task
+
+Retry lives here and nowhere else. A storage error is no rig's fault: it leaves this task and ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from device_adapters.contract import AdapterError, BackOff, BadReading, NotConnected, Observation
+from gateway import limits
+from gateway.backoff import Backoff
+from gateway.errors import Fatal
+from scorelog.format import types
+from scorelog.journal.errors import JournalError, LogFull
+from scorelog.journal.failpoints import failpoint, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from device_adapters.contract import Ack, Adapter, Position
+    from gateway.board import Board
+    from gateway.documents import Subject
+    from gateway.meters import Meters
+    from gateway.recorder import Recorder
+    from scorelog.journal.clock import Clock
+
+_READ = register("gateway.read", "a record was read from a rig and is not yet appended")
+_ACK = register("gateway.ack", "a stored record is acknowledged to its rig")
+
+_log = structlog.get_logger("gateway.rig")
+
+
+class RigSupervisor:
+    """Runs one adapter for as long as the process lives."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        adapter: Callable[[Position | None], Adapter],
+        recorder: Recorder,
+        *,
+        board: Board,
+        clock: Clock,
+        rng: Random,
+        meters: Meters,
+        accepts_exams: Callable[[], bool],
+    ) -> None:
+        self.subject = subject
+        self._open = adapter
+        self._recorder = recorder
+        self._board = board
+        self._clock = clock
+        self._meters = meters
+        self._accepts_exams = accepts_exams
+        self._backoff = Backoff(rng, limits.RIG_BACKOFF_BASE_S, limits.RIG_BACKOFF_CAP_S)
+        self._adapter: Adapter | None = None
+        self._full = False
+        self._online: bool | None = None  # None: nothing was said about this rig yet
+
+    async def run(self) -> None:
+        """Until cancelled, or until the storage fails."""
+        await self._recorder.resume(self.subject)
+        adapter = self._adapter = self._open(self._recorder.position(self.subject))
+        try:
+            while True:
+                reason = await self._until_it_breaks(adapter)
+                await self._down(reason)
+                await self._clock.sleep(self._backoff.next())
+        finally:
+            await adapter.close()
+
+    async def keep_ready(self) -> None:
+        """Beside `run`: tells the rig every few seconds whether an exam can be recorded (K5, G4)."""
+        while True:
+            await self._clock.sleep(limits.READY_EVERY_S)
+            if self._online and self._adapter is not None:
+                with contextlib.suppress(AdapterError):  # the reading side sees the same fault and deals with it
+                    await self._adapter.set_ready(self._accepts_exams())
+
+    async def say_not_ready(self) -> None:
+        """The last act: no exam may start that nobody records."""
+        if self._online and self._adapter is not None:
+            with contextlib.suppress(AdapterError):
+                await self._adapter.set_ready(False)
+
+    async def _until_it_breaks(self, adapter: Adapter) -> str:
+        """Why the connection ended."""
+        try:
+            async with asyncio.timeout(limits.CONNECT_RIG_TIMEOUT_S):
+                await adapter.connect()
+            await self._up(adapter)
+            while True:
+                await self._one_reading(adapter)
+        except NotConnected as error:
+            return error.reason
+        except TimeoutError:
+            return "silent"
+        except (Fatal, JournalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the supervisor: an adapter's own bug stops one rig only (P8)
+            _log.exception("adapter broken", rig=self.subject.serial, error=type(error).__name__)
+            return f"adapter broken: {type(error).__name__}"
+
+    async def _one_reading(self, adapter: Adapter) -> None:
+        try:
+            async with asyncio.timeout(limits.READ_SILENCE_S):
+                reading, ack = await adapter.read()
+        except BackOff as busy:
+            await self._clock.sleep(min(busy.wait_s, limits.RIG_BACKOFF_CAP_S))
+            return
+        except BadReading as bad:
+            self._meters.refusals.labels(self.subject.serial, bad.evidence.reason).inc()
+            _log.warning("reading refused", rig=self.subject.serial, reason=bad.evidence.reason)
+            with contextlib.suppress(LogFull):
+                await self._recorder.refuse(self.subject, bad.evidence)
+            return
+        self._backoff.reset()
+        if isinstance(reading, Observation):
+            await self._record(reading, ack)
+        else:
+            self._board.show(reading)
+
+    async def _record(self, observation: Observation, ack: Ack) -> None:
+        began = self._clock.mono_us()
+        with failpoint(_READ):
+            pass
+        try:
+            await self._recorder.observe(self.subject, observation)
+        except LogFull:
+            # Not stored, so not acknowledged: the rig keeps it and gives it again.
+            if not self._full:
+                _log.error("log full", rig=self.subject.serial, seq=observation.seq)
+            self._full = True
+            await self._clock.sleep(self._backoff.next())
+            return
+        self._full = False
+        with failpoint(_ACK), contextlib.suppress(BackOff):
+            await ack()
+        self._meters.records.labels(self.subject.serial).inc()
+        self._meters.score_seconds.observe((self._clock.mono_us() - began) / 1e6)
+
+    async def _up(self, adapter: Adapter) -> None:
+        self._board.online(self.subject.serial)
+        if not self._online:
+            self._online = True
+            self._meters.rig_up.labels(self.subject.serial).set(1)
+            _log.info("rig online", rig=self.subject.serial, station=self.subject.station)
+            await self._tell(types.RIG_ONLINE, "connected")
+        await adapter.set_ready(self._accepts_exams())
+
+    async def _down(self, reason: str) -> None:
+        """Said once when it goes down, however often the next connections fail."""
+        self._board.offline(self.subject.serial, reason)
+        if self._online is False:
+            return
+        self._online = False
+        self._meters.rig_up.labels(self.subject.serial).set(0)
+        _log.warning("rig offline", rig=self.subject.serial, station=self.subject.station, reason=reason)
+        await self._tell(types.RIG_OFFLINE, reason)
+
+    async def _tell(self, kind: str, reason: str) -> None:
+        position = self._recorder.position(self.subject)
+        with contextlib.suppress(LogFull):
+            await self._recorder.note(
+                kind,
+                rig=self.subject.serial,
+                station=self.subject.station,
+                reason=reason[:200],
+                last_seq=position.seq if position else None,
+                last_epoch=position.epoch if position else None,
+            )

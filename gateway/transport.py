@@ -1,0 +1,192 @@
+"""The network seam: what a gateway asks of its server, and its form over HTTPS with client certificates.
+
+    upload, heartbeat ──mTLS, no redirects, no environment proxies, bounded answers──> server
+
+Real form: `HttpsClient`. Strict fake: tests/support/fake_server_client.py; one contract suite over both. It judges no
+answer beside its size: what proves that something was stored is the uploader's business. Unreachable means "unknown".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import aiohttp
+
+from certs.contexts import gateway_client_context
+from gateway import limits
+from gateway.errors import BadAnswer, Unreachable
+from scorelog.format.upload import UPLOAD_TYPE
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from gateway.config import ServerConfig
+    from scorelog.journal.clock import Clock
+
+_OK = 200
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAnswer:
+    """What came back for one upload body. `retry_after` in seconds, None if the server named none."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatAnswer:
+    """The server's word in return; docs/formats/heartbeat.md."""
+
+    time: str
+    nonce: str
+    plan_version: int | None
+    renew: bool
+    revoked: str | None
+    size: int
+
+
+class ServerClient(Protocol):
+    """One server, as one gateway sees it."""
+
+    async def upload(self, body: bytes) -> UploadAnswer:
+        """Raises Unreachable: whether the server stored anything is then unknown."""
+        ...
+
+    async def heartbeat(self, beat: Mapping[str, Any]) -> HeartbeatAnswer:
+        """Raises Unreachable, BadAnswer."""
+        ...
+
+    async def checkpoint(self, origin: str) -> bytes | None:
+        """The server's newest checkpoint of a log, None if it knows none. Raises Unreachable, BadAnswer."""
+        ...
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        ...
+
+
+def parse_heartbeat_answer(body: bytes) -> HeartbeatAnswer:
+    """Strict in what is used, silent about what a later server adds."""
+    try:
+        value = json.loads(body)
+        answer = HeartbeatAnswer(
+            time=value["time"],
+            nonce=value["nonce"],
+            plan_version=value.get("plan_version"),
+            renew=value.get("renew", False),
+            revoked=value.get("revoked"),
+            size=value["size"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadAnswer(f"the answer to a heartbeat is none: {type(error).__name__}") from None
+    if not isinstance(answer.time, str) or type(answer.size) is not int or type(answer.renew) is not bool:
+        raise BadAnswer("the answer to a heartbeat has fields of another type")
+    return answer
+
+
+class HttpsClient:
+    """aiohttp over mutual TLS."""
+
+    def __init__(self, server: ServerConfig, clock: Clock, timeout_s: float) -> None:
+        self._server = server
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=limits.CONNECT_TIMEOUT_S)
+        self._session: aiohttp.ClientSession | None = None
+        self._trusting: bool | None = None
+
+    async def upload(self, body: bytes) -> UploadAnswer:
+        """See the protocol."""
+        status, answer, headers = await self._ask("POST", "/gateway/v1/upload", body, UPLOAD_TYPE)
+        return UploadAnswer(status, answer, _retry_after(headers.get("Retry-After")))
+
+    async def heartbeat(self, beat: Mapping[str, Any]) -> HeartbeatAnswer:
+        """See the protocol."""
+        body = json.dumps(beat, separators=(",", ":"), ensure_ascii=False).encode()
+        status, answer, _ = await self._ask("POST", "/gateway/v1/heartbeat", body, "application/json")
+        if status != _OK:
+            raise BadAnswer(f"heartbeat answered with {status}")
+        return parse_heartbeat_answer(answer)
+
+    async def checkpoint(self, origin: str) -> bytes | None:
+        """See the protocol."""
+        path = f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
+        status, answer, _ = await self._ask("GET", path, None, None)
+        if status == _NOT_FOUND:
+            return None
+        if status != _OK:
+            raise BadAnswer(f"checkpoint answered with {status}")
+        return answer
+
+    async def close(self) -> None:
+        """See the protocol."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _ask(
+        self, method: str, path: str, body: bytes | None, media_type: str | None
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        headers = {"Content-Type": media_type} if media_type else {}
+        try:
+            session = await self._ready_session()
+            async with session.request(
+                method, self._server.url + path, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                return response.status, await _bounded(response.content), response.headers
+        except TimeoutError:
+            raise Unreachable("no answer in time") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(self._why(error)) from None
+
+    async def _ready_session(self) -> aiohttp.ClientSession:
+        """A box that has not heard the time yet trusts the pinned key in place of the certificate's dates."""
+        trusting = self._server.pin is None or self._clock.now_us() >= limits.PLAUSIBLE_TIME_US
+        if self._session is None or trusting != self._trusting:
+            await self.close()
+            context = await asyncio.to_thread(self._context, trusting)
+            self._trusting = trusting
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit=4),
+                timeout=self._timeout,
+                trust_env=False,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept-Encoding": "identity", "User-Agent": "kaofen-gateway"},
+            )
+        return self._session
+
+    def _context(self, trusting: bool) -> ssl.SSLContext:
+        server = self._server
+        return gateway_client_context(server.cert, server.key, server.ca, trust_clock=trusting, pin=server.pin)
+
+    def _why(self, error: Exception) -> str:
+        """The cause in words an installer can act on."""
+        text = str(error) or type(error).__name__
+        if "certificate has expired" in text or "not yet valid" in text:
+            return f"{text}; this box's clock says {self._clock.now_us() // 1_000_000} s since 1970"
+        return text[:300]
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    """The body, as long as it is one that our server could have sent."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > limits.ANSWER_BYTES_MAX:
+            raise Unreachable(f"an answer of more than {limits.ANSWER_BYTES_MAX} bytes is not our server's")
+    return bytes(body)
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds; a date is not ours to read on a box without a sure clock."""
+    if text is None or not text.isascii() or not text.isdigit():
+        return None
+    return min(float(text), limits.RETRY_AFTER_MAX_S)
