@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("scorelog", "device_adapters", "gateway", "server", "simulators", "certs")
 
-_LEFTOVERS = {".git", ".venv", "__pycache__", "dist", "build", "var"}
+_LEFTOVERS = {".git", ".venv", ".hypothesis", ".venv.lock", "__pycache__", "dist", "build", "var"}
 
 
 @cache

@@ -23,7 +23,7 @@ PAGES = [path for path in tree_files() if path.suffix == ".md"]
 FORMATS = [path for path in PAGES if path.parts[:2] == ("docs", "formats")]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"^ *```[a-z]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^ *(?:\$ |# )?(?P<line>(?:\S*/)?(?:script/|kaofen-)[a-z]+\b.*)$")
+COMMAND = re.compile(r"^ *(?:\$ |# )?(?P<line>(?:\S*/)?(?:script/|kaofen-)[a-z]+(?= |$).*)$")
 
 
 def _read(path: Path) -> str:
