@@ -4,6 +4,7 @@
     ├── Busy            come back later: 429 or 503 with Retry-After (carries the wait)
     ├── Refused         this request is wrong and will stay wrong (carries status, reason, title)
     │   └── Behind      409: the sender must go on from the size that the server holds (carries it)
+    ├── Damaged         what is stored cannot be read back; fsck and the audit name it, other rows go on
     ├── ConfigError     the operator must change the configuration or the command
     │   ├── AlreadyThere    `init`, `restore` or `add_gateway` would overwrite something
     │   └── Missing         `run` never creates: a file, log, gateway or entry is not there
@@ -14,6 +15,7 @@
 HTTP sees them through one table in server/ingest/problems.py.
 """
 
+# ruff: noqa: N818  # the names say what the caller does, as in the tree above
 from __future__ import annotations
 
 
@@ -46,6 +48,10 @@ class Behind(Refused):
     def __init__(self, size: int) -> None:
         super().__init__(409, f"the server holds size {size}")
         self.size = size
+
+
+class Damaged(ServerError):
+    """What is stored cannot be read back: the row was changed from outside."""
 
 
 class ConfigError(ServerError):

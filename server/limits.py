@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-# One upload (docs/formats/upload.md rule 6): head + entries with their length prefixes + openings + checkpoint.
-UPLOAD_BODY_MAX = 256 + (1 << 20) + 2 * 256 + (1 << 20) + (8 << 10)
+from scorelog.format.limits import UPLOAD_BODY_BYTES_MAX
+
+# One upload (docs/formats/upload.md rule 6).
+UPLOAD_BODY_MAX = UPLOAD_BODY_BYTES_MAX
 HEARTBEAT_BODY_MAX = 64 << 10
 CHECKPOINT_BODY_MAX = 16 << 10
 
@@ -18,6 +20,9 @@ SHUTDOWN_GRACE_S = 3
 INGEST_QUEUE_MAX = 64
 BATCH_UPLOADS_MAX = 32
 RETRY_AFTER_S = 1
+
+# No stored bundle was ever wider than this: it bounds the search for the bundle that holds an index.
+BUNDLE_ENTRIES_MAX = 4096
 
 REFUSALS_PER_ORIGIN_MAX = 64
 REFUSAL_BYTES_MAX = UPLOAD_BODY_MAX

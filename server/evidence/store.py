@@ -1,8 +1,9 @@
 """EntryStore: the seam between the server and the database that holds the evidence.
 
-Owns the shapes of what is stored and what each call promises. Never verifies a signature or a tree (server/ingest/mirror.py
-does, before), never decodes an entry (server/projection does, after). Real form: server/evidence/sql.py (SQLAlchemy Core;
-SQLite now, PostgreSQL by one URL). Strict fake: tests/support/fake_entry_store.py. Both pass tests/contracts/entry_store_contract.py.
+Owns the shapes of what is stored and what each call promises. Never verifies a signature or a tree
+(server/ingest/mirror.py does, before), never decodes an entry (server/projection does, after). Real form:
+server/evidence/sql.py (SQLAlchemy Core; SQLite now, PostgreSQL by one URL later). Strict fake:
+tests/support/fake_entry_store.py. Both pass tests/contracts/entry_store_contract.py.
 
 Format of the database: docs/formats/evidence-store.md.
 """
@@ -24,7 +25,8 @@ GatewayStatus = Literal["active", "revoked"]
 class LogState:
     """Where one log stands on this server.
 
-    `cosigned` is the newest saved note with the mirror's line, of size `cosigned_size` (<= `size`; None before the first).
+    `cosigned` is the newest saved note with the mirror's line, of size `cosigned_size` (<= `size`; None before the
+    first). `cosigned_s` is the latest time that any cosignature of this log carries.
     """
 
     origin: str
@@ -53,7 +55,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """An enrolled gateway. `log_key` is the raw Ed25519 public key; the note name comes from the origin of each generation."""
+    """An enrolled gateway. `log_key` is the raw Ed25519 public key; its note name is the origin of each generation."""
 
     id: str
     log_key: bytes
@@ -72,8 +74,8 @@ class Gateway:
 class Bundle:
     """One verified upload that is to be stored whole: entries `[old_size, new_size)` and the checkpoint of `new_size`.
 
-    `range_hashes` is the compact range at `new_size`, `leaves` the hashes of the entries, `cosigned_s` the time that the
-    mirror's cosignature will carry: stored with the entries, so that no later cosignature is ever earlier.
+    `range_hashes` is the compact range at `new_size`, `leaves` the hashes of the entries, `cosigned_s` the time that
+    the mirror's cosignature will carry: stored with the entries, so that no later cosignature is ever earlier.
     """
 
     origin: str
@@ -88,6 +90,27 @@ class Bundle:
     root: bytes
     range_hashes: tuple[bytes, ...]
     received_us: int
+    cosigned_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """A checkpoint note with the mirror's line, and the time that line carries."""
+
+    origin: str
+    size: int
+    note: bytes
+    cosigned_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """The newest checkpoint that the witness key cosigned for an origin (not the mirror's statement)."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: bytes
     cosigned_s: int
 
 
@@ -138,7 +161,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that a person must see. The same (kind, origin, index, detail) again only raises `times` and `last_us`."""
+    """Something that a person must see. The same (kind, origin, index, detail) again only raises `times`, `last_us`."""
 
     id: int
     kind: str
@@ -181,11 +204,15 @@ class EntryStore(Protocol):
     async def append(self, bundle: Bundle) -> bool:
         """Durable when it returns True. False, and nothing stored: the log is not at `old_size`, or it is frozen.
 
+        Damaged, and nothing stored, when rows that are there contradict the log's size (somebody changed them).
         The first bundle of a generation freezes the lower generations of the same gateway, in the same transaction.
         """
 
-    async def append_many(self, bundles: Sequence[Bundle]) -> list[bool]:
-        """The same for several bundles in one transaction, in order, each with its own verdict."""
+    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
+        """The same for several bundles in one transaction, in order, each with its own verdict.
+
+        `cosigned` are notes to keep in the same transaction, as `save_cosigned` does.
+        """
 
     async def save_cosigned(self, origin: str, size: int, note: bytes, cosigned_s: int) -> None:
         """Keep the note with the mirror's line; an older size or time than the kept one is ignored."""
@@ -200,7 +227,7 @@ class EntryStore(Protocol):
         """Raw bundles of one log from the one with `stop` > `start` on, for audit and export."""
 
     async def node(self, origin: str, level: int, index: int) -> bytes:
-        """Hash of the complete subtree over leaves `[index << level, (index + 1) << level)`; Missing when not stored."""
+        """Hash of the complete subtree over leaves `[index << level, (index + 1) << level)`; Missing when not there."""
 
     async def hashes(self, origin: str, level: int, start: int, stop: int) -> list[bytes]:
         """Hashes `[start, stop)` of tile level `level` (tree level 8 x `level`), for the tiles."""
@@ -219,6 +246,12 @@ class EntryStore(Protocol):
 
     async def alarms(self, after: int = 0, limit: int = 1000) -> list[Alarm]:
         """Alarms with a higher id, in order of id."""
+
+    async def witnessed(self, origin: str) -> Witnessed | None:
+        """What the witness cosigned last."""
+
+    async def witness(self, before: Witnessed | None, after: Witnessed) -> bool:
+        """Replace `before` by `after`; False, and nothing stored, when `before` is not the last any more."""
 
     async def close(self) -> None:
         """Close the database; idempotent."""

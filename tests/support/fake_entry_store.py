@@ -1,4 +1,4 @@
-"""The strict fake of server.evidence.store.EntryStore: in memory, fails the test on misuse, fails writes when told to."""
+"""The strict fake of server.evidence.store.EntryStore: in memory, fails on misuse, fails writes when told to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from server.evidence.store import (
     Bundle,
     BundleRef,
     Certificate,
+    Cosigned,
     Gateway,
     GatewayStatus,
     LogState,
     Refusal,
     StoredBundle,
     StoredEntry,
+    Witnessed,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class FakeEntryStore:
         self._bundles: list[tuple[BundleRef, Bundle]] = []
         self._gateways: dict[str, Gateway] = {}
         self._refusals: list[Refusal] = []
+        self._witnessed: dict[str, Witnessed] = {}
         self._alarms: list[Alarm] = []
 
     # -- test conveniences ---------------------------------------------------------------------------------------
@@ -130,7 +133,7 @@ class FakeEntryStore:
     async def append(self, bundle: Bundle) -> bool:
         return (await self.append_many([bundle]))[0]
 
-    async def append_many(self, bundles: Sequence[Bundle]) -> list[bool]:
+    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
         before = (dict(self._logs), list(self._bundles))
         try:
             self._write(lambda: [self._append(b) for b in bundles])
@@ -139,15 +142,19 @@ class FakeEntryStore:
                 self._logs, self._bundles = before
             raise
         self._logs, self._bundles = before
-        return [self._append(bundle) for bundle in bundles]
+        stored = [self._append(bundle) for bundle in bundles]
+        for note in cosigned:
+            await self.save_cosigned(note.origin, note.size, note.note, note.cosigned_s)
+        return stored
 
     async def save_cosigned(self, origin: str, size: int, note: bytes, cosigned_s: int) -> None:
         self._write()
         state = self._logs.get(origin)
         assert state is not None, f"cosigned note for {origin}, of which nothing is stored"
         assert size <= state.size, f"cosigned note of size {size}, but only {state.size} is stored"
-        if size >= state.cosigned_size and cosigned_s >= (state.cosigned_s if state.cosigned else 0):
-            self._logs[origin] = replace(state, cosigned=note, cosigned_size=size, cosigned_s=cosigned_s)
+        if size >= state.cosigned_size:
+            state = replace(state, cosigned=note, cosigned_size=size)
+        self._logs[origin] = replace(state, cosigned_s=max(state.cosigned_s, cosigned_s))
 
     async def entries(self, origin: str, start: int, stop: int) -> list[StoredEntry]:
         self._open()
@@ -221,6 +228,17 @@ class FakeEntryStore:
     async def alarms(self, after: int = 0, limit: int = 1000) -> list[Alarm]:
         self._open()
         return [kept for kept in self._alarms if kept.id > after][:limit]
+
+    async def witnessed(self, origin: str) -> Witnessed | None:
+        self._open()
+        return self._witnessed.get(origin)
+
+    async def witness(self, before: Witnessed | None, after: Witnessed) -> bool:
+        self._write()
+        if self._witnessed.get(after.origin) != before:
+            return False
+        self._witnessed[after.origin] = after
+        return True
 
     async def close(self) -> None:
         self.closed = True

@@ -1,0 +1,211 @@
+"""How the evidence is opened, read and written in its SQLite form: threads, pragmas, the lock, the recovery at start.
+
+    evidence.db   WAL, synchronous=FULL. One connection of one process writes and checkpoints; readers are told to do
+                  neither (SQLite before 3.51.3 can damage a WAL that two connections checkpoint at once)
+    registry.db   rollback journal. Written by the operator's commands too while the server runs; a few rows
+
+Owns when something is durable. Knows no table. The functions it runs take a SQLAlchemy connection, so that the form for
+PostgreSQL runs the same ones over an async engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool
+
+from scorelog.journal.errors import LogLocked
+from scorelog.journal.failpoints import failpoint
+from scorelog.journal.files import DirectoryLock, drop_cached, sync_directory
+from server.errors import AlreadyThere, Missing, ServerError, StoreFailed, Unsafe
+from server.evidence.schema import SCHEMA_VERSION, evidence, meta, registry
+from server.failpoints import BEGIN, COMMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+T = TypeVar("T")
+
+EVIDENCE_FILE: Final = "evidence.db"
+REGISTRY_FILE: Final = "registry.db"
+LOCK_FILE: Final = "evidence.lock"
+READERS: Final = 4
+BUSY_TIMEOUT_MS: Final = 10_000
+SYNCHRONOUS_FULL: Final = 2
+
+
+class Database:
+    """One database that one writer thread and a few reader threads share."""
+
+    def __init__(self, writer: sa.Engine, reader: sa.Engine, name: str) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._writing = ThreadPoolExecutor(1, f"{name}-writer")
+        self._reading = ThreadPoolExecutor(READERS, f"{name}-reader")
+        self._failed: StoreFailed | None = None
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run in one read transaction."""
+
+        def step() -> T:
+            with self._reader.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, step)
+
+    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run in one write transaction: durable when it returns. A thread is never cancelled half-way.
+
+        Any failure of the database is final (StoreFailed): whether the transaction is on the disk is not known, so
+        no later write may be acknowledged either. Refusals of our own roll back and change nothing.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._step, work)
+
+    def _step(self, work: Callable[[sa.Connection], T]) -> T:
+        if self._failed is not None:
+            raise self._failed
+        try:
+            return self._transaction(work)
+        except ServerError:
+            raise
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            self._failed = StoreFailed(f"a write failed: {_first_line(error)}")
+            raise self._failed from error
+
+    def _transaction(self, work: Callable[[sa.Connection], T]) -> T:
+        with self._writer.connect() as connection:
+            with failpoint(BEGIN):
+                connection.begin()
+            result = work(connection)
+            with failpoint(COMMIT):
+                connection.commit()
+            return result
+
+    async def close(self) -> None:
+        """Let the last write end, then close every connection; idempotent."""
+        await asyncio.to_thread(self._shut)
+
+    def _shut(self) -> None:
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def _first_line(error: BaseException) -> str:
+    """Never the statement with its parameters: they hold entries."""
+    origin = getattr(error, "orig", None) or error
+    return f"{type(origin).__name__}: {str(origin).splitlines()[0][:200] if str(origin) else ''}"
+
+
+def create(directory: Path) -> None:
+    """Make both empty databases; what is there is never overwritten."""
+    for name in (EVIDENCE_FILE, REGISTRY_FILE):
+        if (directory / name).exists():
+            raise AlreadyThere(
+                f"{directory / name}: already there; a fresh one would deny everything that was receipted"
+            )
+    for name, tables, pragma in (
+        (EVIDENCE_FILE, evidence, "journal_mode=WAL"),
+        (REGISTRY_FILE, registry, "journal_mode=DELETE"),
+    ):
+        path = directory / name
+        path.touch(0o600, exist_ok=False)
+        engine = _engine(path, (pragma, "synchronous=EXTRA"))
+        with engine.begin() as connection:
+            tables.create_all(connection)
+            if tables is evidence:
+                connection.execute(sa.insert(meta).values(key="schema", value=str(SCHEMA_VERSION)))
+        engine.dispose()
+    sync_directory(directory)
+
+
+def lock(directory: Path) -> DirectoryLock:
+    """One server per evidence database."""
+    if not (directory / EVIDENCE_FILE).exists():
+        raise Missing(f"{directory / EVIDENCE_FILE}: no evidence database; `kaofen-server init` makes one, once")
+    try:
+        return DirectoryLock(directory / LOCK_FILE)
+    except LogLocked as error:
+        raise Unsafe(f"{directory}: another process has this evidence open; stop it first") from error
+
+
+def open_evidence(directory: Path) -> Database:
+    """For the one process that holds the lock. Reads back from the disk what a failed fsync left in memory only."""
+    path = directory / EVIDENCE_FILE
+    wal, shared = path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+    shared.unlink(missing_ok=True)
+    drop_cached(path, wal)
+    writer = _engine(path, ("journal_mode=WAL", "synchronous=FULL"))
+    with writer.connect() as connection:
+        _refuse_unsafe(connection, path)
+    return Database(writer, _reader_engine(path), "evidence")
+
+
+def read_evidence(directory: Path) -> Database:
+    """For a command beside a running server: reads, never writes."""
+    path = directory / EVIDENCE_FILE
+    if not path.exists():
+        raise Missing(f"{path}: no evidence database")
+    reader = _reader_engine(path)
+    return Database(reader, reader, "evidence")
+
+
+def open_registry(directory: Path) -> Database:
+    """For the server and for the operator's commands, also at the same time."""
+    path = directory / REGISTRY_FILE
+    if not path.exists():
+        raise Missing(f"{path}: no registry; `kaofen-server init` makes one, once")
+    pragmas = ("journal_mode=DELETE", "synchronous=EXTRA")
+    return Database(_engine(path, pragmas), _engine(path, ("query_only=1",), READERS), "registry")
+
+
+def sqlite_is_old() -> bool:
+    """Whether this SQLite has the WAL bug that the one-writer rule keeps away."""
+    return sqlite3.sqlite_version_info < (3, 51, 3)
+
+
+def _reader_engine(path: Path) -> sa.Engine:
+    return _engine(path, ("query_only=1", "wal_autocheckpoint=0"), READERS)
+
+
+def _engine(path: Path, pragmas: tuple[str, ...], connections: int = 1) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite+pysqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=1", *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if "query_only=1" in pragmas else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _refuse_unsafe(connection: sa.Connection, path: Path) -> None:
+    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+    if mode != "wal" or synchronous < SYNCHRONOUS_FULL:
+        raise Unsafe(f"{path}: journal_mode={mode} synchronous={synchronous}, expected wal and FULL (2)")
+    version = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema")).scalar_one_or_none()
+    if version != str(SCHEMA_VERSION):
+        raise Unsafe(f"{path}: schema {version}, this program knows {SCHEMA_VERSION}")

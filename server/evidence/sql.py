@@ -1,0 +1,164 @@
+"""EntryStore over a database (SQLAlchemy Core): the real form. What the calls promise stands in store.py."""
+
+# ruff: noqa: D102  # what the calls promise stands in store.py
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import IntegrityError
+
+from scorelog.journal.failpoints import failpoint
+from server import limits
+from server.errors import Damaged, Missing
+from server.evidence import enrolment, statements, tiles, witnessed
+from server.evidence.store import Cosigned
+from server.failpoints import INSERT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from scorelog.format.commitment import Opening
+    from scorelog.journal.clock import Clock
+    from server.evidence.database import Database
+    from server.evidence.store import (
+        Alarm,
+        Bundle,
+        BundleRef,
+        Certificate,
+        Gateway,
+        GatewayStatus,
+        LogState,
+        Refusal,
+        StoredBundle,
+        StoredEntry,
+        Witnessed,
+    )
+
+
+class SqlEntryStore:
+    """Evidence in one database, the registry in another (or the same)."""
+
+    def __init__(self, evidence: Database, registry: Database, clock: Clock) -> None:
+        self._evidence = evidence
+        self._registry = registry
+        self._clock = clock
+
+    async def log(self, origin: str) -> LogState | None:
+        return await self._evidence.read(partial(statements.log, origin=origin))
+
+    async def logs(self) -> list[LogState]:
+        return await self._evidence.read(statements.all_logs)
+
+    async def gateways(self) -> list[Gateway]:
+        return await self._registry.read(enrolment.all_gateways)
+
+    async def gateway(self, gateway_id: str) -> Gateway | None:
+        return await self._registry.read(partial(enrolment.gateway, gateway_id=gateway_id))
+
+    async def add_gateway(self, gateway: Gateway) -> None:
+        await self._registry.write(partial(enrolment.add, gateway=gateway, now_us=self._clock.now_us()))
+
+    async def set_gateway_status(self, gateway_id: str, status: GatewayStatus, reason: str | None = None) -> None:
+        await self._registry.write(partial(enrolment.set_status, gateway_id=gateway_id, status=status, reason=reason))
+
+    async def certificate_seen(self, gateway_id: str, fingerprint: str) -> Certificate:
+        return await self._registry.write(
+            partial(
+                enrolment.certificate_seen,
+                gateway_id=gateway_id,
+                fingerprint=fingerprint,
+                now_us=self._clock.now_us(),
+            )
+        )
+
+    async def revoke_certificate(self, gateway_id: str, fingerprint: str, reason: str) -> None:
+        await self._registry.write(
+            partial(
+                enrolment.revoke_certificate,
+                gateway_id=gateway_id,
+                fingerprint=fingerprint,
+                reason=reason,
+                now_us=self._clock.now_us(),
+            )
+        )
+
+    async def append(self, bundle: Bundle) -> bool:
+        return (await self.append_many([bundle]))[0]
+
+    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
+        def work(connection: Connection) -> list[bool]:
+            stored = []
+            for bundle in bundles:
+                with failpoint(INSERT):
+                    stored.append(_append(connection, bundle))
+            for note in cosigned:
+                statements.save_cosigned(connection, note)
+            return stored
+
+        return await self._evidence.write(work)
+
+    async def save_cosigned(self, origin: str, size: int, note: bytes, cosigned_s: int) -> None:
+        await self.append_many((), [Cosigned(origin, size, note, cosigned_s)])
+
+    async def entries(self, origin: str, start: int, stop: int) -> list[StoredEntry]:
+        return await self._evidence.read(partial(statements.entries, origin=origin, start=start, stop=stop))
+
+    async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
+        return await self._evidence.read(partial(statements.bundles_after, seq=seq, limit=limit))
+
+    async def stored_bundles(self, origin: str, start: int, limit: int) -> list[StoredBundle]:
+        return await self._evidence.read(partial(statements.stored_bundles, origin=origin, start=start, limit=limit))
+
+    async def node(self, origin: str, level: int, index: int) -> bytes:
+        return await self._evidence.read(partial(tiles.node, origin=origin, level=level, index=index))
+
+    async def hashes(self, origin: str, level: int, start: int, stop: int) -> list[bytes]:
+        return await self._evidence.read(partial(tiles.hashes, origin=origin, level=level, start=start, stop=stop))
+
+    async def openings(self, origin: str, start: int, stop: int) -> list[Opening]:
+        return await self._evidence.read(partial(statements.stored_openings, origin=origin, start=start, stop=stop))
+
+    async def refuse(self, refusal: Refusal) -> None:
+        await self._evidence.write(partial(statements.refuse, refusal=refusal))
+
+    async def refusals(self, origin: str | None = None) -> list[Refusal]:
+        return await self._evidence.read(partial(statements.kept_refusals, origin=origin))
+
+    async def alarm(self, kind: str, origin: str | None, index: int | None, detail: str, evidence: bytes = b"") -> int:
+        return await self._evidence.write(
+            partial(
+                statements.raise_alarm,
+                kind=kind,
+                origin=origin,
+                index=index,
+                detail=detail[: limits.DETAIL_MAX],
+                evidence=evidence[: limits.ALARM_EVIDENCE_MAX],
+                now_us=self._clock.now_us(),
+            )
+        )
+
+    async def alarms(self, after: int = 0, limit: int = 1000) -> list[Alarm]:
+        return await self._evidence.read(partial(statements.alarms_after, after=after, limit=limit))
+
+    async def witnessed(self, origin: str) -> Witnessed | None:
+        return await self._evidence.read(partial(witnessed.last, origin=origin))
+
+    async def witness(self, before: Witnessed | None, after: Witnessed) -> bool:
+        return await self._evidence.write(partial(witnessed.advance, before=before, after=after))
+
+    async def close(self) -> None:
+        await self._evidence.close()
+        await self._registry.close()
+
+
+def _append(connection: Connection, bundle: Bundle) -> bool:
+    """Rows that stand in the way were put there from outside: that log is damaged, not the database."""
+    try:
+        return statements.append(connection, bundle)
+    except IntegrityError as error:
+        raise Damaged(f"{bundle.origin}: a stored row contradicts size {bundle.old_size}") from error
+    except Missing as error:
+        raise Damaged(f"{bundle.origin}: {error}") from error

@@ -1,0 +1,220 @@
+"""The transactions over the evidence, as plain functions of a SQLAlchemy connection.
+
+Owns the SQL and its order. Never opens, begins or commits: the caller does (server/evidence/database.py), in a thread
+for SQLite, in a greenlet for an async driver. Only SQLAlchemy Core and RETURNING, which SQLite >= 3.35 has as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
+
+from scorelog.format.errors import TileError
+from scorelog.format.tiles import unframe_entries
+from server import limits
+from server.errors import Damaged
+from server.evidence import rows
+from server.evidence.schema import alarms, bundles, logs, openings, refusals
+from server.evidence.store import StoredEntry
+from server.evidence.tiles import grow
+
+if TYPE_CHECKING:
+    from scorelog.format.commitment import Opening
+    from server.evidence.store import Alarm, Bundle, BundleRef, Cosigned, LogState, Refusal, StoredBundle
+
+# Statements are built once: making the object costs more than running it (stack.md section 7).
+_CHANGING: Final = ("size", "root", "range_hashes", "checkpoint", "cosigned_s", "updated_us")
+_ADVANCE: Final = (
+    update(logs)
+    .where(logs.c.origin == bindparam("at_origin"), logs.c.size == bindparam("at_size"), logs.c.frozen.is_(None))
+    .values({name: bindparam(name) for name in _CHANGING})
+    .returning(logs.c.id)
+)
+_LOG: Final = select(logs).where(logs.c.origin == bindparam("origin"))
+_REF: Final = select(bundles.c.seq, logs.c.origin, bundles.c.start, bundles.c.stop, bundles.c.received_us).join_from(
+    bundles, logs
+)
+
+
+def append(connection: Connection, bundle: Bundle) -> bool:
+    """One upload. False, and nothing changed, when the log is not at `old_size` or is frozen."""
+    log_id = _advance(connection, bundle)
+    if log_id is None and bundle.old_size == 0:
+        log_id = _create_log(connection, bundle)
+    if log_id is None:
+        return False
+    connection.execute(insert(bundles), rows.bundle_values(log_id, bundle))
+    if bundle.openings:
+        connection.execute(insert(openings), [rows.opening_values(log_id, each) for each in bundle.openings])
+    grow(connection, log_id, bundle.old_size, bundle.new_size)
+    return True
+
+
+def _advance(connection: Connection, bundle: Bundle) -> int | None:
+    values = {"at_origin": bundle.origin, "at_size": bundle.old_size, **rows.log_values(bundle)}
+    found: int | None = connection.execute(_ADVANCE, values).scalar_one_or_none()
+    return found
+
+
+def _create_log(connection: Connection, bundle: Bundle) -> int | None:
+    """The first bundle of a generation: it freezes the lower ones, and comes too late when a higher one is there."""
+    others = logs.c.gateway_id == bundle.gateway_id
+    taken = select(
+        exists().where(others & ((logs.c.generation > bundle.generation) | (logs.c.origin == bundle.origin)))
+    )
+    if connection.execute(taken).scalar_one():
+        return None
+    lower = others & (logs.c.generation < bundle.generation) & logs.c.frozen.is_(None)
+    reason = f"generation {bundle.generation} was opened"
+    connection.execute(update(logs).where(lower).values(frozen=reason))
+    created = insert(logs).values(
+        origin=bundle.origin,
+        gateway_id=bundle.gateway_id,
+        generation=bundle.generation,
+        cosigned_size=0,
+        **rows.log_values(bundle),
+    )
+    return int(connection.execute(created.returning(logs.c.id)).scalar_one())
+
+
+def log(connection: Connection, origin: str) -> LogState | None:
+    """One log's state."""
+    row = connection.execute(_LOG, {"origin": origin}).one_or_none()
+    return rows.log_state(row) if row else None
+
+
+def all_logs(connection: Connection) -> list[LogState]:
+    """Every log's state."""
+    return [rows.log_state(row) for row in connection.execute(select(logs).order_by(logs.c.origin))]
+
+
+def save_cosigned(connection: Connection, cosigned: Cosigned) -> None:
+    """Keep the newest note; an older size or time is ignored."""
+    newer = (logs.c.cosigned_size <= cosigned.size) & (logs.c.size >= cosigned.size)
+    at = logs.c.origin == cosigned.origin
+    values = {"cosigned": cosigned.note, "cosigned_size": cosigned.size}
+    connection.execute(update(logs).where(at, newer).values(values))
+    later = logs.c.cosigned_s < cosigned.cosigned_s
+    connection.execute(update(logs).where(at, later).values(cosigned_s=cosigned.cosigned_s))
+
+
+def entries(connection: Connection, origin: str, start: int, stop: int) -> list[StoredEntry]:
+    """The stored entries of `[start, stop)` with their openings."""
+    within = _within(select(bundles.c.start, bundles.c.received_us, bundles.c.entries), origin, start, stop)
+    opened: dict[int, list[Opening]] = {}
+    for each in stored_openings(connection, origin, start, stop):
+        opened.setdefault(each.index, []).append(each)
+    found = []
+    for row in connection.execute(within):
+        for index, data in enumerate(_unframe(origin, row.start, row.entries), row.start):
+            if start <= index < stop:
+                found.append(StoredEntry(origin, index, data, row.received_us, tuple(opened.get(index, ()))))
+    return found
+
+
+def _unframe(origin: str, start: int, joined: bytes) -> list[bytes]:
+    try:
+        return unframe_entries(joined)
+    except TileError as error:
+        raise Damaged(f"{origin}: bundle at index {start}: {error}") from error
+
+
+def bundles_after(connection: Connection, seq: int, limit: int) -> list[BundleRef]:
+    """References in the order of arrival."""
+    later = _REF.where(bundles.c.seq > seq).order_by(bundles.c.seq).limit(limit)
+    return [rows.bundle_ref(row) for row in connection.execute(later)]
+
+
+def stored_bundles(connection: Connection, origin: str, start: int, limit: int) -> list[StoredBundle]:
+    """Whole rows, as they lie there."""
+    whole = _REF.add_columns(bundles.c.entries, bundles.c.leaves, bundles.c.checkpoint)
+    from_start = whole.where(logs.c.origin == origin, bundles.c.stop > start)
+    ordered = from_start.order_by(bundles.c.start, bundles.c.seq).limit(limit)
+    return [rows.stored_bundle(row) for row in connection.execute(ordered)]
+
+
+def stored_openings(connection: Connection, origin: str, start: int, stop: int) -> list[Opening]:
+    """Openings that are still there, by (index, field)."""
+    mine = select(openings).join_from(openings, logs).where(logs.c.origin == origin)
+    within = mine.where(openings.c.entry_index >= start, openings.c.entry_index < stop)
+    ordered = within.order_by(openings.c.entry_index, openings.c.field)
+    return [rows.opening(row) for row in connection.execute(ordered)]
+
+
+def _within(columns: Select[Any], origin: str, start: int, stop: int) -> Select[Any]:
+    """Bundles that overlap `[start, stop)`; the lower bound on `start` lets the (log_id, start) index do the work."""
+    log_id = select(logs.c.id).where(logs.c.origin == origin).scalar_subquery()
+    overlapping = columns.where(
+        bundles.c.log_id == log_id,
+        bundles.c.start < stop,
+        bundles.c.stop > start,
+        bundles.c.start > start - limits.BUNDLE_ENTRIES_MAX,
+    )
+    return overlapping.order_by(bundles.c.start)
+
+
+def refuse(connection: Connection, refusal: Refusal) -> None:
+    """Keep the body once, count its repetitions; new bodies only up to the bound per origin."""
+    digest = hashlib.sha256(refusal.body).digest()
+    same = (
+        (refusals.c.origin == refusal.origin)
+        & (refusals.c.status == refusal.status)
+        & (refusals.c.body_sha256 == digest)
+    )
+    again = update(refusals).where(same).values(times=refusals.c.times + 1)
+    if connection.execute(again).rowcount:
+        return
+    kept = select(func.count()).select_from(refusals).where(refusals.c.origin == refusal.origin)
+    if connection.execute(kept).scalar_one() >= limits.REFUSALS_PER_ORIGIN_MAX:
+        return
+    connection.execute(
+        insert(refusals).values(
+            origin=refusal.origin,
+            gateway_id=refusal.gateway_id,
+            status=refusal.status,
+            reason=refusal.reason,
+            at_us=refusal.at_us,
+            times=refusal.times,
+            body_sha256=digest,
+            body=refusal.body[: limits.REFUSAL_BYTES_MAX],
+        )
+    )
+
+
+def kept_refusals(connection: Connection, origin: str | None) -> list[Refusal]:
+    """Refusals, oldest first."""
+    chosen = select(refusals).order_by(refusals.c.id)
+    if origin is not None:
+        chosen = chosen.where(refusals.c.origin == origin)
+    return [rows.refusal(row) for row in connection.execute(chosen)]
+
+
+def raise_alarm(  # noqa: PLR0917  # the columns of one row, called from one place
+    connection: Connection, kind: str, origin: str | None, index: int | None, detail: str, evidence: bytes, now_us: int
+) -> int:
+    """A new alarm, or one more time of the same one."""
+    identity = rows.alarm_identity(kind, origin, index, detail)
+    again = update(alarms).where(alarms.c.identity == identity).values(times=alarms.c.times + 1, last_us=now_us)
+    known: int | None = connection.execute(again.returning(alarms.c.id)).scalar_one_or_none()
+    if known is not None:
+        return known
+    new = insert(alarms).values(
+        identity=identity,
+        kind=kind,
+        origin=origin,
+        entry_index=index,
+        detail=detail,
+        first_us=now_us,
+        last_us=now_us,
+        times=1,
+        evidence=evidence,
+    )
+    return int(connection.execute(new.returning(alarms.c.id)).scalar_one())
+
+
+def alarms_after(connection: Connection, after: int, limit: int) -> list[Alarm]:
+    """Alarms in order of id."""
+    later = select(alarms).where(alarms.c.id > after).order_by(alarms.c.id).limit(limit)
+    return [rows.alarm(row) for row in connection.execute(later)]
