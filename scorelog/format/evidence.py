@@ -205,7 +205,7 @@ def _json(data: bytes, name: str) -> dict[str, Any]:
 
 def _file(files: Mapping[str, bytes], name: str) -> bytes:
     if name not in files:
-        raise EvidenceError(f"no file {name}", where="zip")
+        raise EvidenceError(f"no file {name!r:.80}", where="zip")
     return files[name]
 
 

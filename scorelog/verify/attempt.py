@@ -44,6 +44,10 @@ class _Read:
         return _generation(self.item.origin), self.item.index
 
     @property
+    def spot(self) -> tuple[str, int]:
+        return self.item.origin, self.item.index
+
+    @property
     def gateway(self) -> str:
         return self.item.origin.rpartition("/")[0] or self.item.origin
 
@@ -83,7 +87,7 @@ def verify_item(item: EvidenceItem, policy: Policy) -> tuple[Finding, Entry | No
 def _belongs(one: _Read, attempt: str) -> Iterator[Finding]:
     if one.entry.attempt not in (None, attempt):
         text = f"{one.name} belongs to attempt {one.entry.attempt}, not to {attempt}"
-        yield Finding(False, "belongs", text, one.item.origin, one.item.index)
+        yield Finding(False, "belongs", text, *one.spot)
 
 
 def _openings(one: _Read) -> Iterator[Finding]:
@@ -91,7 +95,7 @@ def _openings(one: _Read) -> Iterator[Finding]:
         ok = check_opening(opening, one.entry)
         verb = "is what" if ok else "is not what"
         text = f"the opening of field {opening.field} {verb} {one.name} commits to"
-        yield Finding(ok, "opening", text, one.item.origin, one.item.index)
+        yield Finding(ok, "opening", text, *one.spot)
 
 
 def _whole(read: list[_Read], attempt: str) -> Iterator[Finding]:
@@ -109,29 +113,34 @@ def _whole(read: list[_Read], attempt: str) -> Iterator[Finding]:
 
 
 def _leaves(closing: _Read, here: list[_Read]) -> Iterator[Finding]:
+    """A closing entry lists the leaves of the attempt's entries; of an endless attempt the newest, and their number."""
+    listed, name = closing.entry.leaves, f"{closing.entry.type}, {closing.name},"
     by_leaf = {leaf_hash(one.item.entry).hex(): one for one in here}
-    listed = closing.entry.leaves
-    name = f"{closing.entry.type}, {closing.name},"
-    origin, index = closing.item.origin, closing.item.index
-    problems = 0
-    before: _Read | None = None
-    for number, leaf in enumerate(listed, 1):
-        one = by_leaf.get(leaf)
-        if one is None:
-            problems += 1
-            text = f"{name} lists leaf {leaf} as its number {number}: no entry of the bundle has it"
-            yield Finding(False, "whole", text, origin, index)
-            continue
-        if before is not None and one.place <= before.place:
-            problems += 1
-            text = f"{name} lists {one.name} as its number {number}, after {before.name}: out of order"
-            yield Finding(False, "whole", text, origin, index)
-        before = one
-    if before is not None and before.place >= closing.place:
-        problems += 1
-        yield Finding(False, "whole", f"{name} lists {before.name}, which comes after it", origin, index)
+    problems = list(_out_of_place([by_leaf.get(leaf) for leaf in listed], listed, closing))
+    earlier = closing.entry.document.get("leaves_before", 0)
+    first = by_leaf.get(listed[0]) if listed else None
+    if earlier and first is not None:
+        found = sum(one.entry.attempt == closing.entry.attempt and one.place < first.place for one in here)
+        if found != earlier:
+            problems.append(f"says that {earlier} entries precede those it lists: the bundle has {found}")
     if not problems:
-        yield Finding(True, "whole", f"{name} lists {len(listed)} entries, and all are here in order", origin, index)
+        count = f"{len(listed)} entries" + (f" and counts {earlier} before them" if earlier else "")
+        yield Finding(True, "whole", f"{name} lists {count}, and all are here in order", *closing.spot)
+    for problem in problems:
+        yield Finding(False, "whole", f"{name} {problem}", *closing.spot)
+
+
+def _out_of_place(found: list[_Read | None], listed: tuple[str, ...], closing: _Read) -> Iterator[str]:
+    before: _Read | None = None
+    for number, one in enumerate(found, 1):
+        if one is None:
+            yield f"lists leaf {listed[number - 1]} as its number {number}: no entry of the bundle has it"
+            continue
+        if one.place >= closing.place:
+            yield f"lists {one.name} as its number {number}, which comes after it"
+        elif before is not None and one.place <= before.place:
+            yield f"lists {one.name} as its number {number}, after {before.name}: out of order"
+        before = one
 
 
 def _generation(origin: str) -> int:
