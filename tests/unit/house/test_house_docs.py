@@ -127,3 +127,12 @@ def test_every_adr_is_one_page_of_one_shape() -> None:
         assert headings == ["Context", "Decision", "Consequences"], record.name
         assert re.search(r"^Status: (accepted|superseded by \d{4})", text, re.MULTILINE), record.name
         assert len(text.splitlines()) <= 60, record.name
+
+
+MODULE = re.compile(r"`((?:scorelog|device_adapters|gateway|server|simulators|certs|tests|script)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_path_in_the_docs_exists(page: Path) -> None:
+    """A page that names a module or a folder names one that is there."""
+    assert [name for name in MODULE.findall(_read(page)) if not (ROOT / name).exists()] == []
