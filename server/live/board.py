@@ -1,0 +1,252 @@
+"""The live board: what every rig and gateway is doing now, and who has gone silent.
+
+Two sources, never mixed up: `projected` brings what evidence proves, `heartbeat` what a gateway merely says. The board
+lays them over each other row by row and publishes each row that changed to the hub. It is in memory and starts from the
+projections. Silence is measured on the monotonic clock of this process (P6).
+
+    projector ── projected ──┐
+    ingest ──── stored ──────┤──▶ rows ──▶ hub ──▶ browsers
+    ingest ──── heartbeat ───┘      └───▶ alarm (once per silence)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from server.live import limits
+from server.live.beat import Beat, read_beat
+from server.live.rows import Context, Telling, gateway_row, origin_hash, rig_row
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from scorelog.journal.clock import Clock
+    from server.live.hub import Hub
+    from server.projection.rigfold import RigState
+    from server.projection.rubrics import RubricBook
+    from server.projection.scores import ScoreRow
+
+    AlarmSink = Callable[[str, str | None, int | None, str], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class _Gateway:
+    heard_mono_us: int
+    heard_ms: int | None = None
+    beat: Beat | None = None
+    beat_ms: int | None = None
+    origin: str | None = None
+    stored: int = 0
+    silent: bool = False
+
+
+@dataclass(slots=True)
+class _Rig:
+    state: RigState | None = None
+    telling: Telling | None = None
+    silent_since_us: int | None = None
+    silent: bool = False
+
+
+@dataclass(slots=True)
+class _Score:
+    score: ScoreRow
+    number: int
+    slot: int = field(default=0)
+
+
+class LiveBoard:
+    """Rows by key, silence by clock."""
+
+    def __init__(self, clock: Clock, hub: Hub, book: RubricBook, *, alarm: AlarmSink | None = None) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._alarm = alarm
+        self._gateways: dict[str, _Gateway] = {}
+        self._rigs: dict[tuple[str, str], _Rig] = {}
+        self._scores: list[_Score] = []
+        self._counted = 0
+        self._cosigned: dict[str, int] = {}
+        self._context = Context(self._cosigned, book)
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._open_alerts = 0
+
+    # -- what comes in ---------------------------------------------------------------------------------------------
+
+    def expect(self, gateway_id: str) -> None:
+        """An enrolled gateway: its silence counts from now, even when it never says a word."""
+        self._gateway(gateway_id)
+        self._show_gateway(gateway_id)
+
+    def forget(self, gateway_id: str) -> None:
+        """A revoked gateway is not expected any more; its silence is no alarm."""
+        if self._gateways.pop(gateway_id, None):
+            self._rows.pop(f"gateway/{gateway_id}", None)
+            self._hub.publish(f"gateway/{gateway_id}", {"key": f"gateway/{gateway_id}", "gone": True})
+
+    def heartbeat(self, gateway_id: str, body: Mapping[str, Any], now_us: int) -> None:
+        """What a gateway says about itself and its rigs: shown, marked as unproven, kept nowhere."""
+        beat = read_beat(body)
+        gateway = self._heard(gateway_id, now_us)
+        gateway.beat, gateway.beat_ms = beat, now_us // 1000
+        gateway.origin = beat.origin or gateway.origin
+        mono = self._clock.mono_us()
+        for told in beat.rigs:
+            if (gateway_id, told.rig) not in self._rigs and len(self._rigs) >= limits.RIGS_MAX:
+                continue
+            rig = self._rigs.setdefault((gateway_id, told.rig), _Rig())
+            rig.telling = Telling(told, now_us // 1000)
+            if told.silent_s is None:
+                rig.silent_since_us, rig.silent = None, False
+            elif rig.silent_since_us is None:
+                rig.silent_since_us = mono - int(told.silent_s * 1e6)
+            self._show_rig(gateway_id, told.rig)
+        self._show_gateway(gateway_id)
+
+    def stored(self, origin: str, size: int) -> None:
+        """An upload is durable here: the gateway is alive and its backlog is that much shorter."""
+        gateway_id = origin.rsplit("/", 2)[1]
+        gateway = self._heard(gateway_id, self._clock.now_us())
+        gateway.stored = size if origin != gateway.origin else max(gateway.stored, size)
+        gateway.origin = origin
+        self._show_gateway(gateway_id)
+
+    def cosigned(self, origin: str, size: int) -> None:
+        """The mirror's cosignature covers this many entries: values under it are receipted from now on."""
+        if size <= self._cosigned.get(origin, 0):
+            return
+        self._cosigned[origin] = size
+        gateway_id = origin.rsplit("/", 2)[1]
+        for owner, rig in self._rigs:
+            if owner == gateway_id:
+                self._show_rig(owner, rig)
+        for score in self._scores:
+            if score.score.origin == origin:
+                self._show_score(score)
+        if gateway_id in self._gateways:
+            self._show_gateway(gateway_id)
+
+    def projected(self, rigs: Iterable[RigState], scores: Iterable[ScoreRow]) -> None:
+        """What the projector has just proven, in its order."""
+        for state in rigs:
+            self._rigs.setdefault((state.gateway, state.rig), _Rig()).state = state
+            self._show_rig(state.gateway, state.rig)
+        for score in scores:
+            self._counted += 1
+            slot = (self._counted - 1) % limits.SCORES_KEPT
+            self._scores = [kept for kept in self._scores if kept.slot != slot]
+            self._scores.append(_Score(score, self._counted, slot))
+            self._show_score(self._scores[-1])
+
+    def alerts(self, open_count: int) -> None:
+        """How many alerts nobody has acknowledged."""
+        self._open_alerts = open_count
+        self._publish("alerts", {"open": open_count})
+
+    # -- what goes out ---------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state of the page, and the event id from which changes go on."""
+        return {
+            "id": self._hub.last_id,
+            "now_ms": self._clock.now_us() // 1000,
+            "rigs": self.rig_rows(),
+            "gateways": self.gateway_rows(),
+            "scores": [row for key, row in self._rows.items() if key.startswith("score/")],
+            "alerts": {"key": "alerts", "open": self._open_alerts},
+        }
+
+    def rig_rows(self) -> list[dict[str, Any]]:
+        """All rigs, by station and serial."""
+        rows = [row for key, row in self._rows.items() if key.startswith("rig/")]
+        return sorted(rows, key=lambda row: (row["station"] or "~", row["rig"]))
+
+    def gateway_rows(self) -> list[dict[str, Any]]:
+        """All gateways, by id."""
+        return sorted(
+            (row for key, row in self._rows.items() if key.startswith("gateway/")), key=lambda row: row["key"]
+        )
+
+    async def run(self) -> None:
+        """Watch for silence until cancelled."""
+        while True:
+            await self._clock.sleep(limits.WATCH_EVERY_S)
+            await self.watch()
+
+    async def watch(self) -> None:
+        """One look at who is silent; each silence alarms once."""
+        mono = self._clock.mono_us()
+        for gateway_id, gateway in list(self._gateways.items()):
+            if not gateway.silent and mono - gateway.heard_mono_us >= limits.GATEWAY_SILENT_S * 1e6:
+                gateway.silent = True
+                self._show_gateway(gateway_id)
+                self._show_rigs_of(gateway_id)
+                await self._raise("gateway_silent", gateway.origin, f"gateway {gateway_id} is silent")
+        for (gateway_id, serial), rig in list(self._rigs.items()):
+            since = rig.silent_since_us
+            if since is not None and not rig.silent and mono - since >= limits.RIG_SILENT_S * 1e6:
+                rig.silent = True
+                self._show_rig(gateway_id, serial)
+                owner = self._gateways.get(gateway_id)
+                await self._raise(
+                    "rig_silent", owner.origin if owner else None, f"rig {serial} at {gateway_id} is silent"
+                )
+
+    async def _raise(self, kind: str, origin: str | None, detail: str) -> None:
+        if self._alarm:
+            await self._alarm(kind, origin, None, detail)
+
+    # -- rows ------------------------------------------------------------------------------------------------------
+
+    def _gateway(self, gateway_id: str) -> _Gateway:
+        return self._gateways.setdefault(gateway_id, _Gateway(self._clock.mono_us()))
+
+    def _heard(self, gateway_id: str, now_us: int) -> _Gateway:
+        gateway = self._gateway(gateway_id)
+        gateway.heard_mono_us, gateway.heard_ms = self._clock.mono_us(), now_us // 1000
+        if gateway.silent:
+            gateway.silent = False
+            self._show_rigs_of(gateway_id)
+        return gateway
+
+    def _show_rigs_of(self, gateway_id: str) -> None:
+        for owner, rig in self._rigs:
+            if owner == gateway_id:
+                self._show_rig(owner, rig)
+
+    def _show_rig(self, gateway_id: str, serial: str) -> None:
+        rig = self._rigs[gateway_id, serial]
+        owner = self._gateways.get(gateway_id)
+        silent = rig.silent or bool(owner and owner.silent)
+        row = rig_row(gateway_id, serial, rig.state, rig.telling, self._context, silent=silent)
+        self._publish(row["key"], row)
+
+    def _show_gateway(self, gateway_id: str) -> None:
+        gateway = self._gateways[gateway_id]
+        row = gateway_row(
+            gateway_id,
+            gateway.beat,
+            heard_ms=gateway.heard_ms,
+            beat_ms=gateway.beat_ms,
+            silent=gateway.silent,
+            stored=gateway.stored,
+            cosigned=self._cosigned.get(gateway.origin or "", 0),
+        )
+        self._publish(row["key"], row)
+
+    def _show_score(self, kept: _Score) -> None:
+        score = kept.score
+        row = {
+            "key": f"score/{kept.slot}",
+            "number": kept.number,
+            **score.to_row(self._context.book),
+            "origin_hash": origin_hash(score.origin),
+            "proof": self._context.proof(score.origin, score.index),
+        }
+        self._publish(row["key"], row)
+
+    def _publish(self, key: str, row: dict[str, Any]) -> None:
+        if self._rows.get(key) != row:
+            self._rows[key] = row
+            self._hub.publish(key, row)

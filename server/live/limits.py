@@ -1,0 +1,25 @@
+"""Limits of the live view in one place."""
+
+from __future__ import annotations
+
+# P6: a silent gateway is an alert in 10 s. It beats every 3 s of quiet, so three beats may get lost.
+GATEWAY_SILENT_S = 10.0
+# A rig's silence is first seen by its gateway (about 2 s of failed reads) and told in the next beat (up to 3 s): with
+# this wait on top, the alert still stands within 10 s of the rig's last answer.
+RIG_SILENT_S = 4.0
+WATCH_EVERY_S = 0.5
+# From here on the page says "catching up" instead of "live".
+CATCHING_UP_ENTRIES = 64
+CLOCK_OFF_S = 2.0
+DISK_LOW_PERCENT = 10
+CERTIFICATE_SOON_DAYS = 7
+
+SCORES_KEPT = 48
+RIGS_MAX = 5_000
+DEDUCTIONS_SHOWN = 40
+
+# A stream is told that it lives this often, so that a page can tell a quiet hall from a dead line.
+BEAT_EVERY_S = 4.0
+# After a batch of changes a stream rests this long; what changes meanwhile is sent once, in its newest form.
+REST_S = 0.08
+BATCH_ROWS = 500

@@ -1,0 +1,20 @@
+"""Limits of the projections in one place."""
+
+from __future__ import annotations
+
+# Raised with every change of the tables or of what is written into them: an older file is deleted and rebuilt.
+SCHEMA_VERSION = 1
+
+BUNDLES_AT_ONCE = 64
+# Ingest goes first: after so many entries the projector lets the rest of the process run.
+ENTRIES_PER_TURN = 8
+REASON_MAX = 300
+RUBRICS_KEPT = 64
+PROFILES_KEPT = 64
+DONE_ITEMS_SHOWN = 12
+DEDUCTIONS_KEPT = 64
+# A projector that met an error of the database waits so long before it tries again.
+RETRY_S = 1.0
+# A stored bundle waits this long at most before its cosignature is looked for again without a notify.
+COSIGNATURE_LOOK_S = 0.2
+SCORES_AT_START = 48

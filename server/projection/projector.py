@@ -1,0 +1,202 @@
+"""The projector: follows the evidence bundle by bundle and keeps the projections up with it.
+
+Wakes on `notify` (the ingest calls it after its commit, never inside it) and projects within milliseconds; ingest
+goes first, so it gives way every few entries. Cursor and rows change in one transaction: killed anywhere, it goes on
+from the last whole bundle. When the evidence under the cursor is not what was projected (restored from a backup), it
+starts over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import sqlalchemy as sa
+import structlog
+
+from server.errors import Damaged
+from server.projection import limits
+from server.projection.alerts import Alert
+from server.projection.apply import Applied, Applier, replace_alerts
+from server.projection.queries import newest_scores
+from server.projection.rubrics import Adopted, RubricBook
+from server.projection.store import ProjectionStore, cursor_of, set_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from scorelog.journal.clock import Clock
+    from server.evidence.store import BundleRef, EntryStore
+    from server.projection.rigfold import RigState
+    from server.projection.scores import ScoreRow
+
+log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """Who wants to hear what was proven: the live board."""
+
+    def projected(self, rigs: Iterable[RigState], scores: Iterable[ScoreRow]) -> None:
+        """New states and scores, in order."""
+
+    def cosigned(self, origin: str, size: int) -> None:
+        """How far the mirror's cosignature reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the projector stands."""
+
+    seq: int
+    entries: int
+
+
+class Projector:
+    """One per process and projections file."""
+
+    def __init__(
+        self,
+        store: EntryStore,
+        projections: ProjectionStore,
+        clock: Clock,
+        *,
+        book: RubricBook | None = None,
+        listener: Listener | None = None,
+        alerted: Callable[[], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._projections = projections
+        self._clock = clock
+        self._listener = listener
+        self._alerted = alerted
+        self.book = book or RubricBook()
+        self._applier = Applier(Adopted(self.book), {})
+        self._wake = asyncio.Event()
+        self._uncosigned: dict[str, int] = {}
+        self._seq = 0
+        self._ready = False
+        self.entries = 0
+
+    @property
+    def progress(self) -> Progress:
+        """For status and metrics."""
+        return Progress(self._seq, self.entries)
+
+    def notify(self) -> None:
+        """Something was stored or cosigned. Cheap, never blocks."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Follow the evidence until cancelled. A failing projections database makes it wait; nothing makes it stop."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.catch_up()
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("projection_failed", error=type(error).__name__)
+                self._ready = False
+                await self._clock.sleep(limits.RETRY_S)
+                continue
+            await self._woken()
+
+    async def catch_up(self) -> int:
+        """Project everything that is stored now; how many entries that were."""
+        before = self.entries
+        if not self._ready:
+            await self._load()
+        while refs := await self._store.bundles_after(self._seq, limits.BUNDLES_AT_ONCE):
+            for ref in refs:
+                await self._project(ref)
+        await self._look_for_cosignatures()
+        return self.entries - before
+
+    async def rebuild(self) -> int:
+        """Throw the projections away and make them again; how many entries they rest on."""
+        await self._projections.reset()
+        self._ready = False
+        return await self.catch_up()
+
+    async def _load(self) -> None:
+        """Take up the state of the tables, or start over when they rest on other evidence."""
+        cursor = await self._projections.cursor()
+        if cursor["seq"]:
+            there = await self._store.bundles_after(cursor["seq"] - 1, 1)
+            if not there or cursor_of(there[0]) != cursor:
+                log.warning("projections_rebuilt", reason="the evidence under them is another")
+                await self._projections.reset()
+                cursor = {"seq": 0}
+        adopted = Adopted(self.book)
+        for row in await self._projections.adoptions():
+            adopted.add(row["origin"], self.book.take(row["index"], row["kind"], row["sha256"], row["text"]))
+        self._applier = Applier(adopted, await self._projections.rigs())
+        self._seq = cursor["seq"]
+        self._uncosigned = {state.origin: state.size for state in await self._store.logs()}
+        self._ready = True
+        if self._listener:
+            async with self._projections.reading() as db:
+                newest = await newest_scores(db, limits.SCORES_AT_START)
+            self._listener.projected(self._applier.rigs.values(), newest)
+
+    async def _project(self, ref: BundleRef) -> None:
+        try:
+            stored = await self._store.entries(ref.origin, ref.start, ref.stop)
+        except Damaged as error:
+            await self._skip(ref, str(error))
+            return
+        async with self._projections.writing() as db:
+            applied = await self._applier.apply(db, ref, stored, self._breathe)
+            await set_cursor(db, ref)
+        self._applier.settle(applied)
+        self._seq = ref.seq
+        self.entries += applied.entries
+        self._uncosigned[ref.origin] = max(ref.stop, self._uncosigned.get(ref.origin, 0))
+        await self._look_for_cosignatures()
+        self._tell(applied)
+
+    async def _skip(self, ref: BundleRef, reason: str) -> None:
+        """A bundle that cannot be read back must not hide the ones after it."""
+        scope = f"bundle/{ref.origin}/{ref.start}"
+        detail = {"start": ref.start, "stop": ref.stop, "reason": reason[: limits.REASON_MAX]}
+        alert = Alert("evidence_damaged", "alarm", ref.origin, ref.start, None, None, ref.received_us, detail, "bundle")
+        async with self._projections.writing() as db:
+            await replace_alerts(db, {scope}, [alert.to_row(scope)])
+            await set_cursor(db, ref)
+        self._seq = ref.seq
+        if self._alerted:
+            self._alerted()
+
+    def _tell(self, applied: Applied) -> None:
+        if self._listener:
+            self._listener.projected(applied.rigs.values(), applied.scores)
+        if applied.alerts and self._alerted:
+            self._alerted()
+
+    async def _look_for_cosignatures(self) -> None:
+        """The mirror cosigns after it stored: look until the cosignature has caught up with the size."""
+        for origin, size in list(self._uncosigned.items()):
+            state = await self._store.log(origin)
+            if state is None:
+                del self._uncosigned[origin]
+                continue
+            if self._listener:
+                self._listener.cosigned(origin, state.cosigned_size)
+            if state.cosigned_size >= size:
+                del self._uncosigned[origin]
+
+    async def _woken(self) -> None:
+        """Until the next notify; not for ever while a cosignature is still on its way."""
+        if not self._uncosigned:
+            await self._wake.wait()
+            return
+        wake = asyncio.ensure_future(self._wake.wait())
+        soon = asyncio.ensure_future(self._clock.sleep(limits.COSIGNATURE_LOOK_S))
+        try:
+            await asyncio.wait({wake, soon}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wake.cancel()
+            soon.cancel()
+
+    async def _breathe(self) -> None:
+        """Let ingest and streams run before the next few entries."""
+        await asyncio.sleep(0)

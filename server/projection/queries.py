@@ -1,0 +1,164 @@
+"""What the pages and the API read from the projections. Read only; cursors are keys, never offsets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from server.projection import schema
+from server.projection.scores import ScoreRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+Row = dict[str, Any]
+
+
+async def _rows(db: AsyncConnection, query: sa.Select[Any]) -> list[Row]:
+    return [dict(row) for row in (await db.execute(query)).mappings()]
+
+
+def _scores() -> sa.Select[Any]:
+    ticket = schema.attempts.c.ticket
+    joined = schema.items.outerjoin(schema.attempts, schema.items.c.attempt == schema.attempts.c.attempt)
+    return sa.select(schema.items, ticket).select_from(joined)
+
+
+async def scores_after(db: AsyncConnection, bundle: int, index: int, limit: int) -> list[ScoreRow]:
+    """Finished items after a place in the order of arrival: the API's cursor."""
+    items = schema.items.c
+    later = sa.or_(items.bundle > bundle, sa.and_(items.bundle == bundle, items.index > index))
+    query = _scores().where(later).order_by(items.bundle, items.index).limit(limit)
+    return [ScoreRow(**row) for row in await _rows(db, query)]
+
+
+async def newest_scores(db: AsyncConnection, limit: int) -> list[ScoreRow]:
+    """The newest finished items, oldest of them first."""
+    items = schema.items.c
+    query = _scores().order_by(items.bundle.desc(), items.index.desc()).limit(limit)
+    return [ScoreRow(**row) for row in reversed(await _rows(db, query))]
+
+
+async def attempt(db: AsyncConnection, attempt_id: str) -> Row | None:
+    """One attempt."""
+    found = await _rows(db, sa.select(schema.attempts).where(schema.attempts.c.attempt == attempt_id))
+    return found[0] if found else None
+
+
+async def attempts(
+    db: AsyncConnection,
+    *,
+    search: str = "",
+    state: str = "",
+    before: tuple[int, str] | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Attempts, the one with the newest entry first. `search` finds ticket, attempt id, rig or station."""
+    table = schema.attempts.c
+    query = sa.select(schema.attempts).order_by(table.last_us.desc(), table.attempt.desc()).limit(limit)
+    if before is not None:
+        last_us, attempt_id = before
+        query = query.where(
+            sa.or_(table.last_us < last_us, sa.and_(table.last_us == last_us, table.attempt < attempt_id)),
+        )
+    if search:
+        like = f"%{_escaped(search)}%"
+        query = query.where(
+            sa.or_(
+                table.ticket.like(like, escape="\\"),
+                table.attempt.like(f"{_escaped(search)}%", escape="\\"),
+                sa.cast(table.rigs, sa.Text).like(like, escape="\\"),
+                sa.cast(table.stations, sa.Text).like(like, escape="\\"),
+            ),
+        )
+    conditions = {
+        "open": table.state == "open",
+        "passed": table.passed.is_(True),
+        "failed": table.passed.is_(False),
+        "aborted": table.state == "aborted",
+        "mismatch": table.verdict == "mismatch",
+    }
+    if state in conditions:
+        query = query.where(conditions[state])
+    return await _rows(db, query)
+
+
+def _escaped(search: str) -> str:
+    return search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def items_of(db: AsyncConnection, attempt_id: str) -> list[ScoreRow]:
+    """The items of an attempt by ordinal."""
+    items = schema.items.c
+    query = _scores().where(items.attempt == attempt_id).order_by(items.ordinal, items.origin, items.index)
+    return [ScoreRow(**row) for row in await _rows(db, query)]
+
+
+async def timeline(db: AsyncConnection, attempt_id: str, limit: int) -> list[Row]:
+    """All entries of an attempt by log and index: within a log that is their order."""
+    table = schema.entries.c
+    query = sa.select(schema.entries).where(table.attempt == attempt_id).order_by(table.origin, table.index)
+    return await _rows(db, query.limit(limit))
+
+
+async def entry(db: AsyncConnection, origin: str, index: int) -> Row | None:
+    """One projected entry."""
+    table = schema.entries.c
+    found = await _rows(db, sa.select(schema.entries).where(table.origin == origin, table.index == index))
+    return found[0] if found else None
+
+
+async def anchor_before(db: AsyncConnection, origin: str, index: int) -> Row | None:
+    """The newest anchor that stands before an entry in its log: it bounds the entry's time from below."""
+    table = schema.entries.c
+    query = (
+        sa.select(schema.entries)
+        .where(table.origin == origin, table.index < index, table.type == "anchor", table.anchor.is_not(None))
+        .order_by(table.index.desc())
+        .limit(1)
+    )
+    found = await _rows(db, query)
+    return found[0] if found else None
+
+
+async def alerts(db: AsyncConnection, limit: int, *, attempt_id: str | None = None) -> list[Row]:
+    """Alerts, newest first."""
+    table = schema.alerts.c
+    query = sa.select(schema.alerts).order_by(table.at_us.desc(), table.id.desc()).limit(limit)
+    return await _rows(db, query.where(table.attempt == attempt_id) if attempt_id else query)
+
+
+async def alert_ids(db: AsyncConnection, severities: Sequence[str]) -> list[str]:
+    """Ids of all alerts of these severities."""
+    query = sa.select(schema.alerts.c.id).where(schema.alerts.c.severity.in_(severities))
+    return list((await db.execute(query)).scalars())
+
+
+async def adopted_at(db: AsyncConnection, origin: str, hashes: Sequence[str]) -> list[int]:
+    """Indices at which a log adopted these profiles or rubrics."""
+    table = schema.adoptions.c
+    query = sa.select(table.index).where(table.origin == origin, table.sha256.in_(hashes)).order_by(table.index)
+    return list((await db.execute(query)).scalars())
+
+
+async def quarantined(db: AsyncConnection, limit: int) -> list[Row]:
+    """What could not be read."""
+    table = schema.quarantine.c
+    return await _rows(db, sa.select(schema.quarantine).order_by(table.origin, table.index).limit(limit))
+
+
+async def totals(db: AsyncConnection) -> dict[str, int]:
+    """How much there is, for the list's head."""
+    table = schema.attempts.c
+    count = sa.func.count()
+    query = sa.select(
+        count.label("attempts"),
+        count.filter(table.state == "open").label("open"),
+        count.filter(table.passed.is_(True)).label("passed"),
+        count.filter(table.passed.is_(False)).label("failed"),
+        count.filter(table.verdict == "mismatch").label("mismatch"),
+    )
+    return dict((await db.execute(query)).mappings().one())

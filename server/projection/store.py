@@ -1,0 +1,122 @@
+"""projections.db: opened, thrown away and read here. Written only by the projector.
+
+The file may be deleted at any time, so it is written without waiting for the disk, and a file that SQLite cannot read
+or that another version has made is replaced by an empty one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from server.projection import limits, schema
+from server.projection.engine import Engines, open_engines
+from server.projection.rigfold import RigState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from server.evidence.store import BundleRef
+
+_VERSION, _CURSOR = "schema_version", "cursor"
+
+
+class ProjectionStore:
+    """The projections' database."""
+
+    def __init__(self, path: Path, engines: Engines) -> None:
+        self._path = path
+        self._engines = engines
+
+    @classmethod
+    async def open(cls, path: Path) -> ProjectionStore:
+        """Open the file; a broken or older one is replaced by an empty one, which the projector then fills."""
+        try:
+            engines = await open_engines(path, schema.metadata, synchronous="OFF")
+            store = cls(path, engines)
+            async with store.reading() as db:
+                version = await _meta(db, _VERSION)
+        except sa.exc.DBAPIError:
+            _remove(path)
+            engines = await open_engines(path, schema.metadata, synchronous="OFF")
+            store, version = cls(path, engines), None
+        if version != str(limits.SCHEMA_VERSION):
+            await store.reset()
+        return store
+
+    async def close(self) -> None:
+        """Close the database; idempotent."""
+        await self._engines.dispose()
+
+    async def reset(self) -> None:
+        """Forget everything: the next run of the projector rebuilds it from the evidence."""
+        async with self._engines.writer.begin() as db:
+            await db.run_sync(schema.metadata.drop_all)
+            await db.run_sync(schema.metadata.create_all)
+            row = {"name": _VERSION, "value": str(limits.SCHEMA_VERSION)}
+            await db.execute(sa.insert(schema.meta).values(row))
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """The one writing transaction."""
+        async with self._engines.writer.begin() as db:
+            yield db
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A reading connection."""
+        async with self._engines.reader.connect() as db:
+            yield db
+
+    async def rigs(self) -> dict[tuple[str, str], RigState]:
+        """All rigs by gateway and serial."""
+        async with self.reading() as db:
+            rows = (await db.execute(sa.select(schema.rigs))).all()
+        return {(row.gateway, row.rig): RigState.from_json(row.body) for row in rows}
+
+    async def adoptions(self) -> list[dict[str, Any]]:
+        """All adopted texts in log order."""
+        query = sa.select(schema.adoptions).order_by(schema.adoptions.c.origin, schema.adoptions.c.index)
+        async with self.reading() as db:
+            return [dict(row) for row in (await db.execute(query)).mappings()]
+
+    async def cursor(self) -> dict[str, Any]:
+        """The last bundle that was projected; `seq` 0 when there is none."""
+        async with self.reading() as db:
+            kept = await _meta(db, _CURSOR)
+        return dict(json.loads(kept)) if kept else {"seq": 0}
+
+
+async def set_cursor(db: AsyncConnection, ref: BundleRef) -> None:
+    """Part of the transaction that projects the bundle."""
+    await db.execute(sa.delete(schema.meta).where(schema.meta.c.name == _CURSOR))
+    await db.execute(sa.insert(schema.meta).values(name=_CURSOR, value=json.dumps(cursor_of(ref))))
+
+
+def cursor_of(ref: BundleRef) -> dict[str, Any]:
+    """What identifies a bundle: its number alone would fit another bundle after a restore from backup."""
+    return {
+        "seq": ref.seq,
+        "origin": ref.origin,
+        "start": ref.start,
+        "stop": ref.stop,
+        "received_us": ref.received_us,
+    }
+
+
+async def _meta(db: AsyncConnection, name: str) -> str | None:
+    value: str | None = (
+        await db.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == name))
+    ).scalar_one_or_none()
+    return value
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
