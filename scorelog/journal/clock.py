@@ -10,7 +10,6 @@ import asyncio
 import ctypes
 import secrets
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -19,7 +18,6 @@ from scorelog.format.entry import ReadTime
 SyncState = Literal["synced", "unsynced", "unknown"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMEX_BYTES = 208  # struct timex on 64-bit Linux; smaller on 32-bit, where the rest is slack
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
@@ -86,13 +84,6 @@ def _read_boot_id() -> str:
         return secrets.token_hex(16)
 
 
-def utc_text(now_us: int) -> str:
-    """RFC 3339 with microseconds and `Z`, as entries have it."""
-    return (_EPOCH + timedelta(microseconds=now_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def read_time(clock: Clock) -> ReadTime:
     """The `read` field of an entry made now."""
-    return ReadTime(
-        utc=utc_text(clock.now_us()), mono_us=clock.mono_us(), boot=clock.boot_id(), sync=clock.sync_state()
-    )
+    return ReadTime.at(clock.now_us(), clock.mono_us(), clock.boot_id(), clock.sync_state())

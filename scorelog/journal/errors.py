@@ -1,17 +1,17 @@
 """What can go wrong with a log on disk, by what the caller does about it.
 
-    JournalError
-    ├── LogRefused          refuse: tell the operator, change nothing
-    │   ├── LogMissing          there is no log here, and opening never makes one
-    │   ├── LogExists           making a log would hide one that is there
-    │   ├── LogLocked           another process has it open
-    │   ├── LogClosed           used after close
-    │   ├── LogFull             no room left for this entry, nothing was written
-    │   └── AppendRefused       the request itself is wrong (key or size), nothing was written
-    ├── LogUntrusted        quarantine: keep the files whole, open the next generation
-    │   ├── Damaged             the bytes on disk are not the ones that were signed
-    │   └── RolledBack          the second file knows more than the log does
-    └── LogFailed           fatal: the process ends, the next start recovers
+JournalError
+├── LogRefused          refuse: tell the operator, change nothing
+│   ├── LogMissing          there is no log here, and opening never makes one
+│   ├── LogExists           making a log would hide one that is there
+│   ├── LogLocked           another process has it open
+│   ├── LogClosed           used after close
+│   ├── LogFull             no room left for this entry, nothing was written
+│   └── AppendRefused       the request itself is wrong (key or size), nothing was written
+├── LogUntrusted        quarantine: keep the files whole, open the next generation
+│   ├── Damaged             the bytes on disk are not the ones that were signed
+│   └── RolledBack          the second file knows more than the log does
+└── LogFailed           fatal: the process ends, the next start recovers
 """
 
 from __future__ import annotations

@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scorelog.format.commitment import Opening
 from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
-from scorelog.format.limits import BLIND_BYTES, ENTRY_BYTES_MAX, FIELD_CHARS_MAX, OPENING_VALUE_BYTES_MAX
+from scorelog.format.limits import BLIND_BYTES, ENTRY_BYTES_MAX
 from scorelog.format.tree import leaf_hash
 from scorelog.journal.errors import AppendRefused
 from scorelog.journal.limits import SIGNED_EVERY_BYTES, SIGNED_EVERY_ENTRIES, SIGNED_EVERY_OPENING_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from scorelog.format.entry import EntryKey
     from scorelog.journal.store import AppendRequest, NewOpening
@@ -39,12 +40,12 @@ class Built:
     @property
     def entry_frame(self) -> int:
         """Its bytes in an upload."""
-        return len(self.entry) + _ENTRY_FRAME
+        return entry_frame(len(self.entry))
 
     @property
     def openings_frame(self) -> int:
         """The bytes of its openings in an upload."""
-        return sum(_OPENING_FRAME + len(field) + len(value) for field, _, value in self.openings)
+        return sum(opening_frame(field, len(value)) for field, _, value in self.openings)
 
 
 def built(request: AppendRequest, conflict_with: int | None) -> Built:
@@ -62,11 +63,11 @@ def built(request: AppendRequest, conflict_with: int | None) -> Built:
 
 
 def _check_openings(openings: Sequence[NewOpening]) -> None:
-    for field, blind, value in openings:
-        if not (field.isascii() and 0 < len(field) <= FIELD_CHARS_MAX):
-            raise AppendRefused(f"an opening of a field name of {len(field)} characters")
-        if len(blind) != BLIND_BYTES or len(value) > OPENING_VALUE_BYTES_MAX:
-            raise AppendRefused(f"the opening of {field} has a blind of {len(blind)}, a value of {len(value)} bytes")
+    try:
+        for field, blind, value in openings:
+            Opening(0, field, blind, value)
+    except FormatError as error:
+        raise AppendRefused(f"an opening that could not be sent: {error}") from None
     if len({field for field, _, _ in openings}) != len(openings):
         raise AppendRefused("two openings of one field")
 
@@ -80,7 +81,32 @@ def _check_key(request: AppendRequest, entry: bytes) -> None:
     except FormatError as error:
         raise AppendRefused(f"the built entry is not one: {error}") from error
     if parsed.key != request.key or (request.key is not None and parsed.content != request.content):
-        raise AppendRefused(f"the built entry has key {parsed.key}, the request {request.key}, or their content differs")
+        raise AppendRefused(
+            f"the built entry has key {parsed.key}, the request {request.key}, or their content differs"
+        )
+
+
+def piece_stop(start: int, frames: Iterable[tuple[int, int]], max_entries: int, max_bytes: int) -> int:
+    """The farthest end of a piece from `start` whose entries' (entry, openings) frames keep the limits; at least one entry."""
+    stop, total, openings_total = start, 0, 0
+    for entry_frame, openings_frame in frames:
+        total += entry_frame
+        openings_total += openings_frame
+        over = total > max_bytes or openings_total > SIGNED_EVERY_OPENING_BYTES
+        if stop - start >= max_entries or (over and stop > start):
+            break
+        stop += 1
+    return stop
+
+
+def entry_frame(size: int) -> int:
+    """The bytes of an entry of this size in an upload."""
+    return size + _ENTRY_FRAME
+
+
+def opening_frame(field: str, value_size: int) -> int:
+    """The bytes of an opening in an upload."""
+    return _OPENING_FRAME + len(field) + value_size
 
 
 class SigningPlan:

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from scorelog.format.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint
 from scorelog.format.commitment import Opening, check_opening
 from scorelog.format.entry import parse_entry
@@ -18,8 +19,8 @@ from scorelog.format.errors import FormatError
 from scorelog.format.note import Ed25519Signer, parse_note
 from scorelog.format.tree import MemoryNodes, leaf_hash, root_from
 from scorelog.journal.errors import LogClosed, LogFailed, LogFull, LogRefused
-from scorelog.journal.request import Built, SigningPlan, built
-from scorelog.journal.store import AppendRequest, Appended, Piece, Receipt, Room
+from scorelog.journal.request import Built, SigningPlan, built, entry_frame, opening_frame, piece_stop
+from scorelog.journal.store import Appended, AppendRequest, Piece, Receipt, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,6 +113,7 @@ class FakeLogStore:
             raise IndexError(f"a piece from {start} of a log of size {self.size}")
         stop = self._piece_stop(start, max_entries, max_bytes)
         if stop not in self._notes:
+            self._check_usable()
             self._sign(stop)
         return Piece(start, tuple(self._entries[start:stop]), tuple(self.openings(start, stop)), self._notes[stop])
 
@@ -140,7 +142,9 @@ class FakeLogStore:
         except FormatError as error:
             raise LogRefused(f"not a cosigned checkpoint: {error}") from error
         if checkpoint.origin != self.origin or checkpoint.size > self.size:
-            raise LogRefused(f"a receipt of {checkpoint.origin}, size {checkpoint.size}; this is {self.origin}, size {self.size}")
+            raise LogRefused(
+                f"a receipt of {checkpoint.origin}, size {checkpoint.size}; this is {self.origin}, size {self.size}"
+            )
         if checkpoint.root != root_from(checkpoint.size, self._nodes):
             raise LogRefused(f"a receipt of another tree of size {checkpoint.size}")
         self._receipts[checkpoint.size] = note
@@ -227,14 +231,15 @@ class FakeLogStore:
         self._notes[size] = sign_checkpoint(Checkpoint(self.origin, size, root_from(size, self._nodes)), self._signer)
 
     def _piece_stop(self, start: int, max_entries: int, max_bytes: int) -> int:
-        stop, total = start, 0
-        while stop < self.size and stop - start < max_entries:
-            total += len(self._entries[stop]) + 2
-            if total > max_bytes and stop > start:
-                break
-            stop += 1
-        signed = max((size for size in self._notes if start < size <= stop), default=None)
-        return stop if signed is None else signed
+        frames = (
+            (
+                entry_frame(len(entry)),
+                sum(opening_frame(one.field, len(one.value)) for one in self._openings.get(at, ())),
+            )
+            for at, entry in enumerate(self._entries[start : self.size], start)
+        )
+        stop = piece_stop(start, frames, max_entries, max_bytes)
+        return max((size for size in self._notes if start < size <= stop), default=stop)
 
     def _check_range(self, start: int, stop: int) -> None:
         self._check_open()
