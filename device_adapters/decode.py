@@ -121,7 +121,10 @@ def decode_status(profile: Profile, data: bytes, *, rig: str) -> tuple[RigStatus
         item=str(status.values.get("item", "")),
         **{name: number(status, name) if name in status.values else 0 for name in STATUS_NUMBERS},
     )
-    return live, Standing(number(status, "boot"), live.last_seq, number(status, "oldest_seq"), live.acked_seq)
+    standing = Standing(number(status, "boot"), live.last_seq, number(status, "oldest_seq"), live.acked_seq)
+    if standing.oldest_seq > standing.last_seq:
+        raise DecodeError("sum", f"oldest_seq {standing.oldest_seq} is above last_seq {standing.last_seq}")
+    return live, standing
 
 
 def rule_of(profile: Profile, event: Opened) -> EntryRule:

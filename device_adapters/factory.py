@@ -25,7 +25,5 @@ def open_adapter(
     from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (the server has no wire library installed)
     from device_adapters.modbus import ModbusWire  # noqa: PLC0415
 
-    wire = ModbusWire(
-        host, port, profile.transport.unit if unit is None else unit, profile.transport, rng or random.Random()
-    )  # noqa: S311
-    return LatchedAdapter(profile, wire, serial, position, source)
+    wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport)
+    return LatchedAdapter(profile, wire, serial, position, source, rng or random.Random())

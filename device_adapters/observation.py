@@ -7,7 +7,6 @@ The field names of an observation are those of `docs/formats/entry.md`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -15,9 +14,7 @@ if TYPE_CHECKING:
 
 Guarantee: TypeAlias = Literal["latched", "double-read", "single-read", "unacknowledged"]
 Source: TypeAlias = Literal["sensor", "simulator", "examiner", "oral"]
-FieldValue: TypeAlias = "int | str | bool | None | list[dict[str, int | str | bool | None]]"
-
-_NOTHING: Mapping[str, bytes] = MappingProxyType({})
+FieldValue: TypeAlias = "int | str | bool | list[dict[str, int | str | bool | None]] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Observation:
     fields: Mapping[str, FieldValue]
     guarantee: Guarantee
     source: Source
-    personal: Mapping[str, bytes] = field(default=_NOTHING)
+    personal: Mapping[str, bytes] = field(default_factory=dict)
     raw: tuple[RawArea, ...] = ()
     rig_time: str | None = None
     mode: str | None = None

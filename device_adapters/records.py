@@ -136,12 +136,12 @@ def _check_sums(record: Record, opened: Opened) -> None:
     for rule in record.sums:
         if rule.unless_zero is not None and opened.values[rule.unless_zero] == 0:
             continue
-        total = sum(_parts(record, opened, rule.fields))
+        total = sum(_parts(opened, rule.fields))
         if total > rule.most:
             raise DecodeError("sum", f"{' + '.join(rule.fields)} of {record.name} is {total}, above {rule.most}")
 
 
-def _parts(record: Record, opened: Opened, names: tuple[str, ...]) -> list[int]:
+def _parts(opened: Opened, names: tuple[str, ...]) -> list[int]:
     parts: list[int] = []
     for name in names:
         group, dot, field = name.partition(".")

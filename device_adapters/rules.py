@@ -107,7 +107,7 @@ def _check_frame(profile: Profile, record: Record, path: Path, report: Report) -
                 report.add(path, f'the guarantee "latched" needs {role}')
         elif name not in record.fields or record.fields[name].type == "text":
             report.add((*path, role), f'there is no number field "{name}"')
-    if record.length in record.fields:
+    if record.length is not None and record.length in record.fields:
         length = record.fields[record.length]
         if length.at < 0 or length.at + length.words > min(record.words, profile.transport.registers_max):
             report.add((*path, "length"), "the length word must lie in the first reading, counted from the start")

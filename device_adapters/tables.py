@@ -78,7 +78,8 @@ class Table:
 
     def maybe_number(self, key: str) -> int | None:
         """An integer, or None when the key is not there."""
-        return self.number(key, -(2**63), 2**64) if key in self else self._absent(key)
+        self._asked.add(key)
+        return self.number(key, -(2**63), 2**64) if key in self else None
 
     def text(self, key: str, default: str | None = None, among: Collection[str] | None = None) -> str:
         """A string; one of `among` when given."""
@@ -93,7 +94,8 @@ class Table:
 
     def maybe_text(self, key: str) -> str | None:
         """A string, or None when the key is not there."""
-        return self.text(key) if key in self else self._absent(key)
+        self._asked.add(key)
+        return self.text(key) if key in self else None
 
     def flag(self, key: str) -> bool:
         """True or false; absent is false."""
@@ -139,9 +141,6 @@ class Table:
     def _take(self, key: str, default: object) -> object:
         self._asked.add(key)
         return self._values.get(key, default)
-
-    def _absent(self, key: str) -> None:
-        self._asked.add(key)
 
     def _wrong_kind(self, key: str, value: object, wanted: str) -> None:
         self.wrong(key, f"is missing; it must be {wanted}" if value is None else f"must be {wanted}")

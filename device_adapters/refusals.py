@@ -1,0 +1,59 @@
+"""How often a record was refused, and when it is tried again.
+
+Owns: the count of failed readings per record, the growing pause, and the rule that the same refusal is told once per while, not at
+every try. Pure: the time comes in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_FIRST_S, RETRY_MAX_S
+from device_adapters.observation import Evidence
+
+Asked = int | None
+
+
+@dataclass(slots=True)
+class _Trouble:
+    failures: int = 0
+    rounds: int = 0
+    retry_at: float = 0.0
+    told: Evidence | None = None
+    told_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Trouble by what was asked for: a sequence number, or None for the status block."""
+
+    _troubles: dict[Asked, _Trouble] = field(default_factory=dict)
+
+    def pause_s(self, asked: Asked, now: float) -> float:
+        """How long this must not be tried again."""
+        trouble = self._troubles.get(asked)
+        return max(0.0, trouble.retry_at - now) if trouble else 0.0
+
+    def failed(self, evidence: Evidence, now: float) -> bool:
+        """One more reading failed. True when that is to be told: the third in a row, unless the same was told lately."""
+        trouble = self._troubles.setdefault(evidence.asked, _Trouble())
+        trouble.failures += 1
+        if trouble.failures < ATTEMPTS:
+            return False
+        trouble.failures = 0
+        trouble.retry_at = now + min(RETRY_FIRST_S * 2.0**trouble.rounds, RETRY_MAX_S)
+        trouble.rounds = min(trouble.rounds + 1, 16)
+        known = trouble.told
+        if known is not None and _same(known, evidence) and now - trouble.told_at < REFUSAL_AGAIN_S:
+            return False
+        trouble.told, trouble.told_at = evidence, now
+        return True
+
+    def good(self, asked: Asked) -> None:
+        """It was read after all."""
+        self._troubles.pop(asked, None)
+
+
+def _same(one: Evidence, other: Evidence) -> bool:
+    """Whether two refusals say the same. The bytes may differ: a heartbeat counts on."""
+    return (one.reason, one.detail) == (other.reason, other.detail)

@@ -1,0 +1,57 @@
+"""The seam inside this package between a rig's protocol of latched records and the wire its registers are read over.
+
+Owns: the `Wire` Protocol and what can go wrong below it. One request is in flight at a time; a wire on which anything odd
+happened is closed and stays closed until `connect`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from device_adapters.errors import AdapterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class OddReply(AdapterError):  # noqa: N818  (what came, told to the layer above)
+    """Bytes came that are not the answer to the request. The connection is closed. `frame` is what came."""
+
+    def __init__(self, detail: str, frame: bytes) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.frame = frame
+
+
+class ExceptionReply(AdapterError):  # noqa: N818  (a well-formed answer)
+    """The rig answered with a Modbus exception. A proper answer to this request: the connection stays."""
+
+    def __init__(self, code: int, detail: str, frame: bytes) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.frame = frame
+
+
+class Wire(Protocol):
+    """Registers of one unit. Errors: NotConnected, BackOff, OddReply, ExceptionReply; on the first and third it is closed."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether requests can be made."""
+
+    @property
+    def connection(self) -> int:
+        """Number of the connection: another number, another socket."""
+
+    async def connect(self) -> None:
+        """Close the old connection, open a new one."""
+
+    async def read(self, at: int, words: int) -> bytes:
+        """`words` holding registers from `at`, high byte first."""
+
+    async def write(self, at: int, values: Sequence[int], connection: int) -> None:
+        """Write holding registers from `at`, on this very connection or not at all."""
+
+    def drop(self) -> None:
+        """Close at once, without waiting for anything."""
