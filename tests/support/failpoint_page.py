@@ -27,7 +27,7 @@ fails as if the disk had refused it.
 1. `KAOFEN_FAILPOINTS` is a list of `name=action` or `name=action@n`, separated by `;`. A program refuses to
    start with a name or an action it does not know.
 2. Actions: `kill` (SIGKILL before the step), `kill-after` (the step is done, then SIGKILL), `error` (OSError
-      EIO before the step: not persisted), `error-after` (the step is done, then OSError EIO: persisted, though
+   EIO before the step: not persisted), `error-after` (the step is done, then OSError EIO: persisted, though
    the caller is told that it failed).
 3. `@n` acts at the n-th time only; without it, the first; `@0` acts every time.
 4. The names below are all there are: a test compares this page with the code.
