@@ -137,7 +137,12 @@ class Recorder:
 
     async def note(self, kind: str, **fields: Any) -> Appended:
         """An entry of the gateway about itself or about a rig's connection."""
-        return (await self._append([own_entry(kind, read_time(self._clock), self._random, fields)]))[-1]
+        return (await self.note_all([(kind, fields)]))[-1]
+
+    async def note_all(self, entries: Sequence[tuple[str, dict[str, Any]]]) -> list[Appended]:
+        """Several of them in one transaction, in order."""
+        read = read_time(self._clock)
+        return await self._append([own_entry(kind, read, self._random, fields) for kind, fields in entries])
 
     async def anchor(self) -> None:
         """The last receipt as an entry, if there is one that is not anchored yet."""

@@ -65,6 +65,7 @@ class RigSupervisor:
         self._backoff = Backoff(rng, limits.RIG_BACKOFF_BASE_S, limits.RIG_BACKOFF_CAP_S)
         self._adapter: Adapter | None = None
         self._full = False
+        self._halted = False
         self._online: bool | None = None  # None: nothing was said about this rig yet
 
     async def run(self) -> None:
@@ -86,6 +87,10 @@ class RigSupervisor:
             if self._online and self._adapter is not None:
                 with contextlib.suppress(AdapterError):  # the reading side sees the same fault and deals with it
                     await self._adapter.set_ready(self._accepts_exams())
+
+    def halt(self) -> None:
+        """The storage failed: from this instant on nothing is acknowledged."""
+        self._halted = True
 
     async def say_not_ready(self) -> None:
         """The last act: no exam may start that nobody records."""
@@ -144,6 +149,8 @@ class RigSupervisor:
             await self._clock.sleep(self._backoff.next())
             return
         self._full = False
+        if self._halted:
+            return
         with failpoint(_ACK), contextlib.suppress(BackOff):
             await ack()
         self._meters.records.labels(self.subject.serial).inc()

@@ -1,0 +1,311 @@
+"""The composition root: makes every part, owns every task by name, and ends them in order.
+
+    start:  texts ─> log ─> fold ─> start entries ─> local pages ─> uploader, heartbeat ─> rigs ─> READY
+    stop:   rigs ─> log drained ─> `gateway.stopped` ─> uploader's grace ─> log closed ─> exit 0
+    fatal:  rigs cut off at once (no more acks) ─> told "not ready" ─> exit 1; the service manager starts it again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from certs.errors import CertsError
+from certs.identity import gateway_identity
+from gateway.board import Board
+from gateway.errors import Fatal, GenerationFrozen
+from gateway.freeze import Freezer
+from gateway.heartbeat import Heartbeat, Progress
+from gateway.lifecycle import Start, record_start, record_stop, resume_clock
+from gateway.local import LocalPages
+from gateway.meters import Meters
+from gateway.rebuild import rebuild
+from gateway.recorder import Recorder
+from gateway.spool import Spool
+from gateway.supervise import RigSupervisor
+from gateway.uploader import Uploader
+from scorelog.format.keys import CosignatureVerifier, parse_vkey
+from scorelog.format.text import utc_us
+from scorelog.journal.errors import JournalError, LogFull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from pathlib import Path
+    from random import Random
+
+    from device_adapters.contract import Adapter, Position
+    from gateway.config import Config, RigConfig
+    from gateway.notify import Notifier
+    from gateway.texts import Texts
+    from gateway.transport import ServerClient
+    from scorelog.journal.clock import Clock
+    from scorelog.journal.store import LogStore
+
+_log = structlog.get_logger("gateway")
+_TICK_S = 1.0
+_NOT_READY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the process edge hands in: the four seams, and randomness."""
+
+    log: LogStore
+    older: Sequence[LogStore]
+    client: ServerClient
+    clock: Clock
+    rng: Random
+    random: Callable[[int], bytes]
+    adapter: Callable[[RigConfig, Position | None], Adapter]
+    notifier: Notifier
+
+
+class App:
+    """One running gateway."""
+
+    def __init__(self, config: Config, texts: Texts, parts: Parts, start: Start, *, young_until_us: int = 0) -> None:
+        self._config = config
+        self._parts = parts
+        self._start = start
+        self._texts = texts
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rig_tasks: list[asyncio.Task[None]] = []
+        log, clock = parts.log, parts.clock
+        self._past = rebuild(log, parts.older)
+        self._meters = Meters()
+        self._board = Board([texts.subject(rig) for rig in config.rigs], clock)
+        self._progress = Progress(log, clock)
+        self._recorder = Recorder(
+            log,
+            clock,
+            parts.random,
+            attempts=self._past.attempts,
+            spool=Spool(config.data / "practice"),
+            meters=self._meters,
+            anchor_age_s=config.pace.anchor_age_s,
+        )
+        self._uploader = Uploader(
+            log,
+            parts.client,
+            mirror_verifier(config.server.mirror_vkey),
+            clock=clock,
+            rng=parts.rng,
+            freezer=Freezer(config.data),
+            meters=self._meters,
+            backoff_cap_s=config.pace.backoff_cap_s,
+            young_until_us=young_until_us,
+        )
+        self._heartbeat = Heartbeat(
+            log,
+            parts.client,
+            self._uploader,
+            board=self._board,
+            progress=self._progress,
+            clock=clock,
+            meters=self._meters,
+            every_s=config.pace.heartbeat_s,
+            instance=start.instance,
+            software=start.software,
+            not_after_us=certificate_not_after_us(config.server.cert),
+        )
+        self.pages = LocalPages(log, self._progress, self._meters, self.status)
+        self._supervisors = [self._supervisor(rig) for rig in config.rigs]
+
+    async def run(self) -> int:
+        """Until told to stop; the exit code."""
+        try:
+            await self._begin()
+            await self._stop.wait()
+        except (Fatal, JournalError, OSError) as error:
+            self._failure = self._failure or error
+        return await self._end()
+
+    def request_stop(self) -> None:
+        """From a signal: stop in order. A second one does not wait."""
+        if self._stop.is_set():
+            _log.warning("hard exit")
+            hard_exit()
+        self._stop.set()
+
+    def status(self) -> dict[str, Any]:
+        """What `kaofen-gateway status` shows."""
+        log, room = self._parts.log, self._parts.log.room()
+        return {
+            "running": True,
+            "origin": log.origin,
+            "generation": log.generation,
+            "size": log.size,
+            "receipted": log.receipted_size,
+            "unsent": self._progress.unsent,
+            "oldest_unsent_ms": self._progress.oldest_unsent_ms(),
+            "upload_trouble": self._uploader.trouble,
+            "trouble": self.pages.trouble(),
+            "accepts_exams": self._accepts_exams(),
+            "free_bytes": room.free_bytes,
+            "server_offset_ms": _ms(self._heartbeat.server_offset_us),
+            "instance": self._start.instance,
+            "software": self._start.software,
+            "rigs": [{**view.to_json(), "reason": view.reason} for view in self._board.rigs.values()],
+        }
+
+    async def _begin(self) -> None:
+        log, config = self._parts.log, self._config
+        read = self._past.last_read
+        resume_clock(self._recorder, self._past, self._parts.clock, utc_us(read["utc"]) if read else None)
+        await record_start(self._recorder, log, self._past, config, self._texts, self._start)
+        await self.pages.start(*config.listen)
+        self._own("uploader", self._uploader.run())
+        self._own("log watch", self._uploader.watch_log())
+        self._own("heartbeat", self._heartbeat.run())
+        self._own("tick", self._tick())
+        for supervisor in self._supervisors:
+            serial = supervisor.subject.serial
+            self._own(f"rig {serial}", supervisor.run(), self._rig_tasks)
+            self._own(f"ready {serial}", supervisor.keep_ready(), self._rig_tasks)
+        _log.info("gateway started", origin=log.origin, size=log.size, rigs=len(self._supervisors), port=self.pages.port)
+        self._parts.notifier.tell(READY=1, STATUS=self._sentence())
+
+    async def _end(self) -> int:
+        self._parts.notifier.tell(STOPPING=1)
+        if self._failure is None:
+            return await self._end_in_order()
+        frozen = isinstance(self._failure, GenerationFrozen)
+        _log.error("gateway failed", reason=str(self._failure), frozen=frozen)
+        await self._say_not_ready()
+        await _cancel([*self._rig_tasks, *self._tasks])
+        with contextlib.suppress(Exception):  # the process edge: whatever is left, the exit code says it failed
+            async with asyncio.timeout(_NOT_READY_S):
+                await self._close()
+        return 1
+
+    async def _end_in_order(self) -> int:
+        await self._say_not_ready()
+        await _cancel(self._rig_tasks)
+        log = self._parts.log
+        try:
+            with contextlib.suppress(LogFull):
+                await record_stop(self._recorder, log, self._start)
+            self._uploader.wake()
+            await self._grace()
+            await _cancel(self._tasks)
+            await self._close()
+        except (Fatal, JournalError, OSError) as error:
+            _log.error("gateway failed", reason=str(error))  # noqa: TRY400 - the reason says it
+            return 1
+        _log.info("gateway stopped", size=log.size, unsent=log.size - log.receipted_size)
+        return 0
+
+    async def _grace(self) -> None:
+        """A reachable server gets the last entries; an unreachable one is not waited for beyond the grace."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._config.pace.stop_grace_s):
+                while not self._uploader.done and self._uploader.trouble is None:
+                    await asyncio.sleep(0.02)
+
+    async def _close(self) -> None:
+        await self.pages.stop()
+        await self._parts.client.close()
+        await self._parts.log.close()
+
+    async def _say_not_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_NOT_READY_S):
+                await asyncio.gather(*(each.say_not_ready() for each in self._supervisors))
+
+    async def _tick(self) -> None:
+        """Tells the service manager that this loop turns; looks at the clock."""
+        every = min(_TICK_S, (self._parts.notifier.watchdog_s or _TICK_S) / 3)
+        while True:
+            with contextlib.suppress(LogFull):
+                await self._recorder.check_clock()
+            self._parts.notifier.tell(WATCHDOG=1, STATUS=self._sentence())
+            await self._parts.clock.sleep(every)
+
+    def _sentence(self) -> str:
+        up = sum(view.state not in ("offline", "unknown") for view in self._board.rigs.values())
+        return f"{up} of {len(self._board.rigs)} rigs, {self._parts.log.size} entries, {self._progress.unsent} unsent"
+
+    def _accepts_exams(self) -> bool:
+        log = self._parts.log
+        return log.failed is None and not self._stop.is_set() and log.room().accepts_exams
+
+    def _supervisor(self, rig: RigConfig) -> RigSupervisor:
+        return RigSupervisor(
+            self._texts.subject(rig),
+            lambda position: self._parts.adapter(rig, position),
+            self._recorder,
+            board=self._board,
+            clock=self._parts.clock,
+            rng=self._parts.rng,
+            meters=self._meters,
+            accepts_exams=self._accepts_exams,
+        )
+
+    def _own(self, name: str, work: Coroutine[Any, Any, None], tasks: list[asyncio.Task[None]] | None = None) -> None:
+        (self._tasks if tasks is None else tasks).append(asyncio.create_task(self._guarded(name, work), name=name))
+
+    async def _guarded(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """A task that ends by itself ends the process: every one of them is meant to run as long as it does."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the process edge: it is logged and becomes the exit code
+            if not isinstance(error, (Fatal, JournalError)):
+                _log.exception("task broken", task=name)
+            self._failure = self._failure or error
+            for supervisor in self._supervisors:
+                supervisor.halt()
+            self._stop.set()
+
+
+def hard_exit() -> None:
+    """Without waiting for anything; the log is safe at every instant."""
+    import os  # noqa: PLC0415 - nobody else in this file may exit like this
+
+    os._exit(1)
+
+
+def mirror_verifier(vkey: str) -> CosignatureVerifier:
+    """The key that receipts must verify with. Raises FormatError for another kind of key."""
+    verifier = parse_vkey(vkey)
+    if not isinstance(verifier, CosignatureVerifier):
+        raise TypeError("the mirror key must be of the cosignature kind (type 0x04)")
+    return verifier
+
+
+def certificate_not_after_us(cert: Path) -> int:
+    """0 when it cannot be read: recording goes on without a certificate."""
+    try:
+        identity = gateway_identity(ssl.PEM_cert_to_DER_cert(cert.read_text().split("-----END")[0] + _END))
+    except (OSError, ValueError, CertsError):
+        return 0
+    return int(identity.not_after.timestamp() * 1_000_000)
+
+
+_END = "-----END CERTIFICATE-----\n"
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ms(value_us: int | None) -> int | None:
+    return None if value_us is None else value_us // 1000
+
+
+def install_signals(app: App) -> None:
+    """SIGTERM and SIGINT stop in order; the second one at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.request_stop)

@@ -1,0 +1,74 @@
+"""What a gateway says about itself at its start and its end, before the first and after the last rig record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scorelog.format import types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.config import Config
+    from gateway.rebuild import Past
+    from gateway.recorder import Recorder
+    from gateway.texts import Texts
+    from scorelog.journal.clock import Clock
+    from scorelog.journal.store import LogStore
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """This run of the process."""
+
+    instance: str
+    software: str
+    reason: str
+
+
+async def record_start(recorder: Recorder, log: LogStore, past: Past, config: Config, texts: Texts, start: Start) -> None:
+    """One transaction: the start, a changed configuration, and every text before its first use in this generation."""
+    size = log.size
+    entries: list[tuple[str, dict[str, Any]]] = [
+        (
+            types.GATEWAY_STARTED,
+            {
+                "software": start.software,
+                "instance": start.instance,
+                "generation": log.generation,
+                "size": size,
+                "clean": past.last_type in (types.GATEWAY_STOPPED, types.GENERATION_OPENED, None),
+                "reason": start.reason,
+            },
+        )
+    ]
+    rigs = [
+        {"rig": rig.serial, "station": rig.station, "profile": texts.profiles[rig.profile].sha256}
+        for rig in config.rigs
+    ]
+    known = past.config or {}
+    if known.get("config") != config.sha256 or known.get("rigs") != rigs:
+        entries.append((types.CONFIG_CHANGED, {"config": config.sha256, "rigs": rigs}))
+    entries.extend(_adopted(past, texts))
+    await recorder.note_all(entries)
+    await recorder.anchor()
+
+
+def _adopted(past: Past, texts: Texts) -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind, files in ((types.PROFILE_ADOPTED, texts.profile_texts()), (types.RUBRIC_ADOPTED, texts.rubrics)):
+        for file in files:
+            if file.sha256 not in past.adopted:
+                yield kind, {"sha256": file.sha256, "text": file.text}
+
+
+async def record_stop(recorder: Recorder, log: LogStore, start: Start) -> None:
+    """The last entry of an orderly stop."""
+    await recorder.note(types.GATEWAY_STOPPED, instance=start.instance, unsent=log.size + 1 - log.receipted_size)
+
+
+def resume_clock(recorder: Recorder, past: Past, clock: Clock, wall_us: int | None) -> None:
+    """In the same boot the last entry's times say whether the clock was moved while the process was down."""
+    read = past.last_read
+    if read is not None and wall_us is not None and read.get("boot") == clock.boot_id():
+        recorder.watch.resume(wall_us - int(read["mono_us"]))

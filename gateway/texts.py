@@ -1,0 +1,96 @@
+"""The profile and rubric files that a configuration names: found, read once, checked, adopted whole into the log."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from device_adapters.errors import ProfileError
+from device_adapters.profile import Profile, load_profile
+from gateway import limits
+from gateway.documents import Subject
+from gateway.errors import ConfigError
+from scorelog.format.errors import RubricError
+from scorelog.format.rubric import parse_rubric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gateway.config import Config, RigConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One file, by its hash."""
+
+    sha256: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Everything that entries later name by hash."""
+
+    profiles: Mapping[str, Profile]  # by the name or path in the configuration
+    rubrics: tuple[Text, ...]
+
+    def profile_texts(self) -> tuple[Text, ...]:
+        """Each profile once."""
+        found = {profile.sha256: Text(profile.sha256, profile.text.decode()) for profile in self.profiles.values()}
+        return tuple(found[sha256] for sha256 in sorted(found))
+
+    def subject(self, rig: RigConfig) -> Subject:
+        """A rig as entries speak of it."""
+        return Subject(rig.serial, rig.station, self.profiles[rig.profile].sha256, rig.source)
+
+
+def load_texts(config: Config) -> Texts:
+    """Raises ConfigError that names the file and every finding in it."""
+    names = dict.fromkeys(rig.profile for rig in config.rigs)
+    return Texts({name: _profile(name, config.base) for name in names}, tuple(map(_rubric, config.rubrics)))
+
+
+def _profile(name: str, base: Path) -> Profile:
+    try:
+        return load_profile(_profile_bytes(name, base))
+    except ProfileError as error:
+        findings = "\n".join(f"  {name}: {finding}" for finding in error.findings)
+        raise ConfigError(f"profile {name} is not usable:\n{findings}") from None
+
+
+def _profile_bytes(name: str, base: Path) -> bytes:
+    """A path, or the name of a profile that comes with the program."""
+    if name.endswith(".toml") or "/" in name:
+        return _read(base / name)
+    shipped = resources.files("device_adapters") / "profiles" / f"{name}.toml"
+    if not shipped.is_file():
+        known = ", ".join(sorted(file.name.removesuffix(".toml") for file in shipped_profiles()))
+        raise ConfigError(f"profile {name!r}: no such profile; shipped: {known}; or write a path ending in .toml")
+    return shipped.read_bytes()
+
+
+def shipped_profiles() -> list[resources.abc.Traversable]:
+    """The profiles that come with the program."""
+    return [file for file in (resources.files("device_adapters") / "profiles").iterdir() if file.name.endswith(".toml")]
+
+
+def _rubric(path: Path) -> Text:
+    data = _read(path)
+    try:
+        parse_rubric(data)
+    except RubricError as error:
+        raise ConfigError(f"rubric {path}: {error}") from None
+    return Text(hashlib.sha256(data).hexdigest(), data.decode())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    if len(data) > limits.TEXT_BYTES_MAX:
+        raise ConfigError(f"{path}: {len(data)} bytes; at most {limits.TEXT_BYTES_MAX} fit into an entry")
+    return data

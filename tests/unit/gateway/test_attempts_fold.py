@@ -1,0 +1,193 @@
+"""The attempt fold: which attempt an entry belongs to, and that a restart anywhere changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_clock import FakeClock
+from fake_log_store import FakeLogStore
+from gateway_parts import RigScript, counted_bytes, exams, make_recorder, subject
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.rebuild import rebuild
+from scorelog.format.entry import parse_entry
+from scorelog.format.tree import leaf_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from device_adapters.contract import Observation
+
+
+async def record_all(
+    log: FakeLogStore, observations: Iterable[Observation], folder: Path, restart_at: frozenset[int] = frozenset()
+) -> None:
+    """Records observations, and forgets everything but the log before those in `restart_at`."""
+    attempts = rebuild(log).attempts
+    names = itertools.count()
+    recorder = make_recorder(log, FakeClock(), folder, attempts=attempts, random=counted_bytes("0"))
+    for number, observation in enumerate(observations):
+        if number in restart_at:
+            attempts = rebuild(log).attempts
+            random = counted_bytes(f"r{next(names)}")
+            recorder = make_recorder(log, FakeClock(), folder, attempts=attempts, random=random)
+            await recorder.resume(subject(observation.rig))
+        await recorder.observe(subject(observation.rig), observation)
+
+
+def shape(log: FakeLogStore) -> list[tuple[object, ...]]:
+    """The log's entries with attempt ids replaced by their order of appearance: ids are random, structure is not."""
+    names: dict[str | None, int] = {None: -1}
+    found = []
+    leaves = {leaf_hash(entry).hex(): index for index, entry in enumerate(log.entries(0, log.size))}
+    for entry in map(parse_entry, log.entries(0, log.size)):
+        name = names.setdefault(entry.attempt, len(names))
+        found.append((entry.type, entry.seq, name, entry.binding, [leaves[leaf] for leaf in entry.leaves]))
+    return found
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.frozensets(st.integers(0, 45), max_size=6), tickets=st.integers(1, 5))
+async def test_restart_anywhere_gives_the_same_result(cuts: frozenset[int], tickets: int, tmp_path: Path) -> None:
+    """fold(prefix) + fold(rest) = fold(all): a restart anywhere in an exam goes on where it was."""
+    whole, broken = FakeLogStore(), FakeLogStore()
+    await record_all(whole, exams(RigScript(), tickets), tmp_path)
+    await record_all(broken, exams(RigScript(), tickets), tmp_path, cuts)
+    assert shape(broken) == shape(whole)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tickets=st.integers(1, 4), order=st.randoms(use_true_random=False))
+async def test_live_state_equals_state_from_log(tickets: int, order: object, tmp_path: Path) -> None:
+    """The state that grew live is the one that the log gives back, with two rigs mixed."""
+    log = FakeLogStore()
+    attempts = rebuild(log).attempts
+    recorder = make_recorder(log, FakeClock(), tmp_path, attempts=attempts)
+    streams = [list(exams(RigScript(serial), tickets)) for serial in ("LV-0001", "LV-0002")]
+    while any(streams):
+        stream = order.choice([stream for stream in streams if stream])  # type: ignore[attr-defined]
+        observation = stream.pop(0)
+        await recorder.observe(subject(observation.rig), observation)
+    assert rebuild(log).attempts.snapshot() == attempts.snapshot()
+
+
+async def test_one_attempt_per_ticket_and_try(tmp_path: Path) -> None:
+    """A resit is another attempt; the same try at another rig is the same attempt."""
+    log = FakeLogStore()
+    first, second = RigScript("LV-0001"), RigScript("LV-0002")
+    observations = [
+        *first.exam(b"T1"), *first.exam(b"T1", retry=2), *second.exam(b"T1"), *second.exam(b"T2"),
+    ]  # fmt: skip
+    await record_all(log, observations, tmp_path)
+    by_exam: dict[tuple[str | None, object], set[str | None]] = {}
+    for entry in map(parse_entry, log.entries(0, log.size)):
+        by_exam.setdefault((entry.rig, entry.fields["exam_no"]), set()).add(entry.attempt)
+    assert all(len(attempts) == 1 for attempts in by_exam.values())
+    ids = {exam: next(iter(attempts)) for exam, attempts in by_exam.items()}
+    assert ids["LV-0001", 1] == ids["LV-0002", 1]
+    assert len({ids["LV-0001", 1], ids["LV-0001", 2], ids["LV-0002", 2]}) == 3
+
+
+async def test_closing_entry_lists_all_leaves_in_order(tmp_path: Path) -> None:
+    """attempt.finished lists the leaf hashes of the attempt's entries, in the order of the log, and not its own."""
+    log = FakeLogStore()
+    await record_all(log, RigScript().exam(b"T1"), tmp_path, frozenset({4}))
+    entries = log.entries(0, log.size)
+    assert list(parse_entry(entries[-1]).leaves) == [leaf_hash(entry).hex() for entry in entries[:-1]]
+
+
+async def test_a_record_read_again_is_stored_once(tmp_path: Path) -> None:
+    """P1, idempotency: a rig that was not acknowledged gives its records again; nothing is stored twice."""
+    log = FakeLogStore()
+    observations = RigScript().exam(b"T1")
+    await record_all(log, observations, tmp_path)
+    size = log.size
+    await record_all(log, observations, tmp_path)
+    assert log.size == size
+    await record_all(log, RigScript(seq=100, exam_no=1).exam(b"T1"), tmp_path)
+    attempts = {parse_entry(entry).attempt for entry in log.entries(0, log.size)}
+    assert len(attempts) == 1, "the same ticket and try is the same attempt after the repetition too"
+
+
+async def test_position_follows_the_newest_record(tmp_path: Path) -> None:
+    """The adapter starts behind what the log holds, and None says that the rig was never seen."""
+    log = FakeLogStore()
+    await record_all(log, RigScript().exam(b"T1"), tmp_path)
+    attempts = rebuild(log).attempts
+    position = attempts.position("LV-0001")
+    assert position is not None
+    assert (position.epoch, position.seq) == (3, 8)
+    assert attempts.position("LV-0009") is None
+
+
+async def test_no_ticket_no_binding(tmp_path: Path) -> None:
+    """A record without a ticket is kept, as an attempt of its own per exam, bound to nobody."""
+    log = FakeLogStore()
+    script = RigScript()
+    await record_all(log, [*script.exam(b""), *script.exam(b"")], tmp_path, frozenset({3}))
+    entries = [parse_entry(entry) for entry in log.entries(0, log.size)]
+    assert {entry.binding for entry in entries} == {"none"}
+    assert len({entry.attempt for entry in entries}) == 2
+
+
+async def test_personal_words_are_cut_and_open(tmp_path: Path) -> None:
+    """P7: no entry holds the ticket in any spelling; its openings open the commitments (the fake log checks each)."""
+    log = FakeLogStore()
+    await record_all(log, RigScript().exam(b"440100202699"), tmp_path)
+    for entry in log.entries(0, log.size):
+        assert b"440100202699" not in entry
+        for area in parse_entry(entry).raw:
+            assert b"440100202699" not in area.data
+            assert area.cut == ((28, 32),)
+    openings = log.openings(0, log.size)
+    assert {opening.field for opening in openings} == {"ticket", "raw.event"}
+    assert {opening.value for opening in openings if opening.field == "ticket"} == {b"440100202699"}
+    assert len(openings) == 2 * log.size
+
+
+@pytest.mark.parametrize("mode", ["practice", "maintenance"])
+async def test_practice_never_scores(mode: str, tmp_path: Path) -> None:
+    """K9: one summary per run and no item entry, wherever a restart falls."""
+    log = FakeLogStore()
+    script = RigScript(mode=mode)
+    await record_all(log, [*script.exam(b"T1"), *script.exam(b"T2", abort=True)], tmp_path, frozenset({2, 7, 9}))
+    entries = [parse_entry(entry) for entry in log.entries(0, log.size)]
+    assert [entry.type for entry in entries] == ["practice.summary", "practice.summary"]
+    assert [entry.fields["ended"] for entry in entries] == ["finished", "aborted"]
+    assert entries[0].fields["items_finished"] == 2
+    assert len(entries[0].fields["records"]) == 8
+    assert all(entry.attempt is None and not entry.candidate for entry in entries)
+    assert not log.openings(0, log.size)
+    position = rebuild(log).attempts.position("LV-0001")
+    assert position is not None
+    assert position.seq == script.seq
+
+
+async def test_exam_after_an_unfinished_practice_run(tmp_path: Path) -> None:
+    """An exam record ends an open practice run with a summary of its own; the exam is whole."""
+    log = FakeLogStore()
+    script = RigScript(mode="practice")
+    run = script.exam(b"T1")[:3]
+    script.mode = "exam"
+    await record_all(log, [*run, *script.exam(b"T2")], tmp_path)
+    entries = [parse_entry(entry) for entry in log.entries(0, log.size)]
+    assert entries[0].type == "practice.summary"
+    assert entries[0].fields["ended"] == "interrupted"
+    assert [entry.type for entry in entries[1:]] == [observation.type for observation in script.made[-8:]]
+
+
+async def test_mode_switched_in_mid_exam_stays_in_the_exam(tmp_path: Path) -> None:
+    """A record that says practice inside an open exam is an entry of that exam: no score is hidden by a switch."""
+    log = FakeLogStore()
+    script = RigScript()
+    observations = script.exam(b"T1")[:4]
+    script.mode = "practice"
+    observations.append(script.record("item.started", item="K21", ordinal=2, limit_s=600))
+    await record_all(log, observations, tmp_path)
+    last = parse_entry(log.entries(0, log.size)[-1])
+    assert last.type == "item.started"
+    assert last.document["mode"] == "practice"
