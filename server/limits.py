@@ -20,6 +20,7 @@ SHUTDOWN_GRACE_S = 3
 INGEST_QUEUE_MAX = 64
 BATCH_UPLOADS_MAX = 32
 RETRY_AFTER_S = 1
+DAMAGED_RETRY_S = 60
 
 # No stored bundle was ever wider than this: it bounds the search for the bundle that holds an index.
 BUNDLE_ENTRIES_MAX = 4096
@@ -28,5 +29,19 @@ REFUSALS_PER_ORIGIN_MAX = 64
 REFUSAL_BYTES_MAX = UPLOAD_BODY_MAX
 ALARM_EVIDENCE_MAX = 64 << 10
 DETAIL_MAX = 500
+# Different alarms of one kind about one log; further ones only count up the newest.
+ALARMS_PER_KIND_MAX = 200
 
 GATEWAY_ID_MAX = 64
+
+UPLOADS_PER_GATEWAY_MAX = 8
+LOST_RACES_MAX = 3
+VERIFIERS_MAX = 16_384
+INSTANCES_WATCHED_MAX = 8
+HEADER_BYTES_MAX = 32 << 10
+TLS_HANDSHAKE_S = 10.0
+
+# The auditor reads at most so fast, so that it never starves the ingest beside it.
+AUDIT_BYTES_PER_S = 16 << 20
+AUDIT_PAUSE_S = 60.0
+AUDIT_BUNDLES_AT_ONCE = 16

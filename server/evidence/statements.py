@@ -198,6 +198,8 @@ def raise_alarm(  # noqa: PLR0917  # the columns of one row, called from one pla
     identity = rows.alarm_identity(kind, origin, index, detail)
     again = update(alarms).where(alarms.c.identity == identity).values(times=alarms.c.times + 1, last_us=now_us)
     known: int | None = connection.execute(again.returning(alarms.c.id)).scalar_one_or_none()
+    if known is None:
+        known = _crowded(connection, kind, origin, now_us)
     if known is not None:
         return known
     new = insert(alarms).values(
@@ -212,6 +214,17 @@ def raise_alarm(  # noqa: PLR0917  # the columns of one row, called from one pla
         evidence=evidence,
     )
     return int(connection.execute(new.returning(alarms.c.id)).scalar_one())
+
+
+def _crowded(connection: Connection, kind: str, origin: str | None, now_us: int) -> int | None:
+    """The newest alarm of this kind and log, counted up, when there are too many different ones already."""
+    alike = (alarms.c.kind == kind) & (alarms.c.origin == origin if origin is not None else alarms.c.origin.is_(None))
+    count, newest = connection.execute(select(func.count(), func.max(alarms.c.id)).where(alike)).one()
+    if count < limits.ALARMS_PER_KIND_MAX:
+        return None
+    again = update(alarms).where(alarms.c.id == newest).values(times=alarms.c.times + 1, last_us=now_us)
+    connection.execute(again)
+    return int(newest)
 
 
 def alarms_after(connection: Connection, after: int, limit: int) -> list[Alarm]:

@@ -221,6 +221,11 @@ class FakeEntryStore:
             if (kept.kind, kept.origin, kept.index, kept.detail) == (kind, origin, index, detail):
                 self._alarms[place] = replace(kept, times=kept.times + 1, last_us=self.now_us)
                 return kept.id
+        alike = [place for place, kept in enumerate(self._alarms) if (kept.kind, kept.origin) == (kind, origin)]
+        if len(alike) >= limits.ALARMS_PER_KIND_MAX:
+            kept = self._alarms[alike[-1]]
+            self._alarms[alike[-1]] = replace(kept, times=kept.times + 1, last_us=self.now_us)
+            return kept.id
         number = len(self._alarms) + 1
         self._alarms.append(Alarm(number, kind, origin, index, detail, evidence, self.now_us, self.now_us, 1))
         return number

@@ -1,0 +1,300 @@
+"""One upload from its bytes to its answer: who is it, is it right, store it, cosign, answer.
+
+Owns the order of these steps, the lock per log, the bounded number of uploads in flight, and the evidence that is kept
+of what was refused. Knows no HTTP: server/ingest/routes.py does. Used by the listener and by `kaofen-server import` alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import structlog
+
+from scorelog.format.commitment import check_opening
+from scorelog.format.entry import parse_entry
+from scorelog.format.errors import EntryError, UploadError
+from scorelog.format.keys import Ed25519Verifier
+from scorelog.format.tree import EMPTY_ROOT, CompactRange
+from scorelog.format.upload import parse_upload
+from scorelog.journal.failpoints import failpoint
+from server import limits
+from server.errors import Behind, Busy, Damaged, Refused
+from server.evidence.store import Bundle, Gateway, LogState, Refusal
+from server.failpoints import PARSE, VERIFY
+from server.ingest import mirror
+from server.ingest.origins import Origin, parse_origin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scorelog.format.checkpoint import Checkpoint
+    from scorelog.format.upload import Upload
+    from scorelog.journal.clock import Clock
+    from server.evidence.store import EntryStore
+    from server.ingest.committer import Committer
+
+log = structlog.get_logger()
+
+NEW_GENERATION = "new_generation"
+OPENING_MISMATCH = "opening_mismatch"
+REVOKED = "revoked"
+TAMPERED = "tampered"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is calling: what the verified client certificate says, or the operator's word for an imported file."""
+
+    domain: str
+    gateway_id: str
+    fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An upload whose log signature was verified."""
+
+    upload: Upload
+    origin: Origin
+    checkpoint: Checkpoint
+
+
+class Ingest:
+    """The way of uploads into the evidence."""
+
+    def __init__(self, store: EntryStore, committer: Committer, clock: Clock, domain: str) -> None:
+        self._store = store
+        self._committer = committer
+        self._clock = clock
+        self._domain = domain
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._users: Counter[str] = Counter()
+        self._verifiers: dict[tuple[str, bytes], Ed25519Verifier] = {}
+        self._in_flight: Counter[str] = Counter()
+        self.accepted = 0
+        self.refused: Counter[int] = Counter()
+
+    # -- who is it -------------------------------------------------------------------------------------------------
+
+    async def authorise(self, peer: Peer) -> Gateway:
+        """The enrolled gateway as the database has it now; a revocation counts from the next request on."""
+        gateway = await self._store.gateway(peer.gateway_id) if peer.domain == self._domain else None
+        if gateway is None:
+            raise Refused(404, f"{peer.domain}/gw/{peer.gateway_id} is not enrolled at this server")
+        if gateway.status == "revoked":
+            raise Refused(403, f"gateway {gateway.id} is revoked: {gateway.reason or 'no reason given'}")
+        if peer.fingerprint is not None:
+            await self._check_certificate(gateway, peer.fingerprint)
+        return gateway
+
+    async def _check_certificate(self, gateway: Gateway, fingerprint: str) -> None:
+        known = {each.fingerprint: each for each in gateway.certificates}
+        seen = known.get(fingerprint) or await self._store.certificate_seen(gateway.id, fingerprint)
+        if seen.status == "revoked":
+            raise Refused(403, f"this certificate of gateway {gateway.id} is revoked: {seen.reason}")
+
+    @asynccontextmanager
+    async def admitted(self, gateway_id: str) -> AsyncIterator[None]:
+        """A place among the uploads in flight, before a byte of the body is read; Busy when there is none."""
+        if self._in_flight.total() >= limits.INGEST_QUEUE_MAX:
+            raise Busy("too many uploads at once", limits.RETRY_AFTER_S)
+        if self._in_flight[gateway_id] >= limits.UPLOADS_PER_GATEWAY_MAX:
+            raise Busy("too many uploads of this gateway at once", limits.RETRY_AFTER_S, 429)
+        self._in_flight[gateway_id] += 1
+        try:
+            yield
+        finally:
+            self._in_flight[gateway_id] -= 1
+            if not self._in_flight[gateway_id]:
+                del self._in_flight[gateway_id]
+
+    # -- is it right, store it, cosign -----------------------------------------------------------------------------
+
+    async def upload(self, gateway: Gateway, body: bytes) -> bytes:
+        """The cosignature line(s) of a stored upload, or Refused, Behind, Busy."""
+        try:
+            signed = await self._verify(gateway, body)
+            async with self._locked(signed.origin.text):
+                line = await self._store_or_refuse(gateway, signed, body)
+        except Refused as refused:
+            self.refused[refused.status] += 1
+            raise
+        self.accepted += 1
+        return line
+
+    async def keep_refused(self, gateway_id: str, body: bytes, refused: Refused, kind: str = REVOKED) -> None:
+        """Keep an upload that was refused before it was looked at, when it says a log of that gateway."""
+        try:
+            found = mirror.read_checkpoint(parse_upload(body))
+        except UploadError:
+            return
+        origin = f"{self._domain}/gw/{gateway_id}" if isinstance(found, mirror.Refuse) else found[0].origin
+        await self._keep(gateway_id, origin, body, mirror.Refuse(refused.status, refused.reason, kind))
+
+    async def _verify(self, gateway: Gateway, body: bytes) -> Signed:
+        with failpoint(PARSE):
+            upload = _parse(body)
+        found = mirror.read_checkpoint(upload)
+        if isinstance(found, mirror.Refuse):
+            raise Refused(found.status, found.reason)
+        checkpoint, note = found
+        origin = parse_origin(checkpoint.origin)
+        if origin is None or (origin.domain, origin.gateway_id) != (self._domain, gateway.id):
+            await self._refuse(gateway, checkpoint.origin, body, _foreign(checkpoint, gateway))
+        with failpoint(VERIFY):
+            bad = mirror.check_signature(note, self._verifier(checkpoint.origin, gateway))
+        if bad is not None:
+            await self._refuse(gateway, checkpoint.origin, body, bad)
+        return Signed(upload, origin, checkpoint)
+
+    async def _store_or_refuse(self, gateway: Gateway, signed: Signed, body: bytes) -> bytes:
+        """Judge against the stored state; when another process moved the log meanwhile, once more."""
+        for _ in range(limits.LOST_RACES_MAX):
+            state = await self._store.log(signed.origin.text)
+            verdict = await self._judge(state, gateway, signed)
+            if isinstance(verdict, mirror.Refuse):
+                await self._refuse(gateway, signed.origin.text, body, verdict)
+            line = await self._carry_out(state, gateway, signed, verdict)
+            if line is not None:
+                return line
+        raise Busy("this log is being written by another server process", limits.RETRY_AFTER_S)
+
+    async def _judge(self, state: LogState | None, gateway: Gateway, signed: Signed) -> mirror.Verdict:
+        if state is None and (newest := await self._newest(gateway)) > signed.origin.generation:
+            return mirror.Refuse(403, f"generation {newest} of this log is open already", mirror.FROZEN)
+        with failpoint(VERIFY):
+            upload = signed.upload
+            if state is not None and upload.start < state.size:
+                return mirror.judge(state, upload, signed.checkpoint, await self._held(state, upload))
+            return mirror.judge(state, upload, signed.checkpoint)
+
+    async def _carry_out(
+        self, state: LogState | None, gateway: Gateway, signed: Signed, verdict: mirror.Accept | mirror.Cosign
+    ) -> bytes | None:
+        if isinstance(verdict, mirror.Cosign):
+            return await self._committer.cosign(verdict.checkpoint, signed.upload.checkpoint)
+        bundle = self._bundle(gateway, signed, verdict)
+        try:
+            line = await self._committer.store(bundle, verdict.checkpoint)
+        except Damaged as error:
+            await self._store.alarm(TAMPERED, bundle.origin, bundle.old_size, str(error))
+            raise
+        if line is not None:
+            await self._flag(state, bundle)
+        return line
+
+    def _bundle(self, gateway: Gateway, signed: Signed, verdict: mirror.Accept) -> Bundle:
+        upload = signed.upload
+        return Bundle(
+            origin=signed.origin.text,
+            gateway_id=gateway.id,
+            generation=signed.origin.generation,
+            old_size=upload.start,
+            new_size=upload.size,
+            entries=upload.entries,
+            leaves=verdict.leaves,
+            openings=upload.openings,
+            checkpoint=upload.checkpoint,
+            root=verdict.checkpoint.root,
+            range_hashes=verdict.range_hashes,
+            received_us=self._clock.now_us(),
+            cosigned_s=0,  # the committer sets it
+        )
+
+    # -- what is flagged, never blocked ----------------------------------------------------------------------------
+
+    async def _flag(self, state: LogState | None, bundle: Bundle) -> None:
+        if state is None and bundle.generation > 0:
+            detail = f"generation {bundle.generation} was opened; lower ones are frozen"
+            log.warning("new generation", origin=bundle.origin)
+            await self._store.alarm(NEW_GENERATION, bundle.origin, 0, detail, bundle.checkpoint)
+        for index in sorted({each.index for each in bundle.openings}):
+            wrong = _wrong_openings(bundle, index)
+            if wrong:
+                detail = f"openings that open no commitment of the entry: {', '.join(wrong)}"
+                await self._store.alarm(OPENING_MISMATCH, bundle.origin, index, detail)
+
+    async def _refuse(self, gateway: Gateway, origin: str, body: bytes, refuse: mirror.Refuse) -> NoReturn:
+        if refuse.size is not None:
+            raise Behind(refuse.size)
+        await self._keep(gateway.id, origin, body, refuse)
+        raise Refused(refuse.status, refuse.reason)
+
+    async def _keep(self, gateway_id: str, origin: str, body: bytes, refuse: mirror.Refuse) -> None:
+        log.warning("upload refused", origin=origin, gateway=gateway_id, status=refuse.status, kind=refuse.kind)
+        if refuse.kind is None:
+            return
+        now = self._clock.now_us()
+        kept = body[: limits.REFUSAL_BYTES_MAX]
+        await self._store.refuse(Refusal(origin, gateway_id, refuse.status, refuse.reason, kept, now))
+        detail = f"gateway {gateway_id}: {refuse.reason}"
+        await self._store.alarm(refuse.kind, origin, refuse.index, detail)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    async def _held(self, state: LogState, upload: Upload) -> mirror.Held:
+        stop = min(state.size, upload.size)
+        leaves = await self._store.hashes(state.origin, 0, upload.start, stop)
+        root = await root_at(self._store, state.origin, upload.size) if upload.size <= state.size else None
+        return mirror.Held(root, tuple(leaves))
+
+    async def _newest(self, gateway: Gateway) -> int:
+        return max((s.generation for s in await self._store.logs() if s.gateway_id == gateway.id), default=-1)
+
+    def _verifier(self, origin: str, gateway: Gateway) -> Ed25519Verifier:
+        key = (origin, gateway.log_key)
+        if key not in self._verifiers:
+            if len(self._verifiers) >= limits.VERIFIERS_MAX:
+                self._verifiers.clear()
+            self._verifiers[key] = Ed25519Verifier(origin, gateway.log_key)
+        return self._verifiers[key]
+
+    @asynccontextmanager
+    async def _locked(self, origin: str) -> AsyncIterator[None]:
+        """Uploads of one log go one after the other; the lock is forgotten when nobody waits for it."""
+        lock = self._locks.setdefault(origin, asyncio.Lock())
+        self._users[origin] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._users[origin] -= 1
+            if not self._users[origin]:
+                del self._users[origin], self._locks[origin]
+
+
+async def root_at(store: EntryStore, origin: str, size: int) -> bytes:
+    """The root of the stored tree at an earlier size."""
+    if not size:
+        return EMPTY_ROOT
+    parts, begin = [], 0
+    for level in range(size.bit_length() - 1, -1, -1):
+        if size >> level & 1:
+            parts.append(await store.node(origin, level, begin >> level))
+            begin += 1 << level
+    return CompactRange(size, parts).root()
+
+
+def _parse(body: bytes) -> Upload:
+    try:
+        return parse_upload(body)
+    except UploadError as error:
+        raise Refused(error.status, str(error)) from error
+
+
+def _foreign(checkpoint: Checkpoint, gateway: Gateway) -> mirror.Refuse:
+    return mirror.Refuse(403, f"{checkpoint.origin} is not a log of gateway {gateway.id}", mirror.WRONG_ORIGIN)
+
+
+def _wrong_openings(bundle: Bundle, index: int) -> list[str]:
+    """Names of the fields whose opening does not open a commitment. The values are never said."""
+    mine = [each for each in bundle.openings if each.index == index]
+    try:
+        entry = parse_entry(bundle.entries[index - bundle.old_size])
+    except EntryError:
+        return [each.field for each in mine]
+    return [each.field for each in mine if not check_opening(each, entry)]
