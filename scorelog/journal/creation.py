@@ -95,6 +95,7 @@ def _fill(work: Path, identity: Identity, signer: Signer, seed: Seed) -> None:
 
 
 def _fill_rows(connection: sqlite3.Connection, signer: Signer, seed: Seed, generation: int) -> None:
+    rows.insert_keys(connection, seed.carried, twice="IGNORE")  # first: entry 0 tells how many there were
     compact, edge, plan = CompactRange(), TileEdge(0, []), SigningPlan()
     pending = iter(seed.built)
     while chunk := list(islice(pending, _CHUNK)):
@@ -114,10 +115,10 @@ def _fill_rows(connection: sqlite3.Connection, signer: Signer, seed: Seed, gener
                 for index, made in entries
                 if made.key is not None and made.content is not None
             ),
+            twice="IGNORE",
         )
     if compact.size:
         _sign(connection, signer, compact)
-    rows.insert_keys(connection, seed.carried)
 
 
 def _sign(connection: sqlite3.Connection, signer: Signer, compact: CompactRange) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scorelog.format import canonical
 from scorelog.format.errors import FormatError
-from scorelog.journal.errors import LogMissing, LogRefused
+from scorelog.format.note import parse_vkey
+from scorelog.journal import rows
+from scorelog.journal.errors import Damaged, LogMissing, LogRefused
 from scorelog.journal.files import write_synced
-from scorelog.journal.schema import IDENTITY
+from scorelog.journal.schema import DATABASE, IDENTITY, open_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,15 +50,48 @@ def write_identity(directory: Path, identity: Identity) -> None:
 
 
 def read_identity(directory: Path) -> Identity:
-    """LogMissing without a log; LogRefused when the file is not one of ours."""
+    """LogMissing without a log; Damaged when the file is not one of ours and the database knows better."""
+    try:
+        return _from_file(directory)
+    except FileNotFoundError:
+        if (directory / DATABASE).exists():
+            found = _from_database(directory, "is gone")
+            raise Damaged(found.origin, None, f"{IDENTITY} is gone") from None
+        raise LogMissing(f"there is no log in {directory}; `init` makes one, once, and nothing else does") from None
+    except (FormatError, KeyError, ValueError, LogRefused) as error:
+        found = _from_database(directory, str(error))
+        raise Damaged(found.origin, None, f"{IDENTITY} cannot be read: {error}") from error
+
+
+def find_identity(directory: Path) -> Identity:
+    """Of a log in whatever state, from its file or else from its database."""
+    try:
+        return _from_file(directory)
+    except FileNotFoundError:
+        return _from_database(directory, "is gone")
+    except (FormatError, KeyError, ValueError, LogRefused) as error:
+        return _from_database(directory, str(error))
+
+
+def _from_file(directory: Path) -> Identity:
     try:
         content = (directory / IDENTITY).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise LogMissing(f"there is no log in {directory}; `init` makes one, once, and nothing else does") from None
+    except NotADirectoryError:
+        raise FileNotFoundError(directory) from None
+    document = canonical.decode(content.removesuffix(b"\n"))
+    if document.get("format") != _MAGIC:
+        raise LogRefused(f"{directory / IDENTITY} has format {document.get('format')!r}")
+    parse_vkey(str(document["vkey"]))
+    return Identity(str(document["origin"]), str(document["vkey"]))
+
+
+def _from_database(directory: Path, why: str) -> Identity:
     try:
-        document = canonical.decode(content.removesuffix(b"\n"))
-        if document.get("format") != _MAGIC:
-            raise LogRefused(f"{directory / IDENTITY} has format {document.get('format')!r}")
-        return Identity(str(document["origin"]), str(document["vkey"]))
-    except (FormatError, KeyError) as error:
-        raise LogRefused(f"{directory / IDENTITY} cannot be read: {error}") from error
+        with closing(open_reader(directory / DATABASE)) as connection:
+            origin, vkey = rows.get_meta(connection, "origin"), rows.get_meta(connection, "vkey")
+        parse_vkey(str(vkey))
+        return Identity(str(origin), str(vkey))
+    except (sqlite3.DatabaseError, FormatError, LogRefused) as error:
+        raise LogRefused(
+            f"{directory}: {IDENTITY} ({why}) and {DATABASE} ({error}) both do not say whose log"
+        ) from error

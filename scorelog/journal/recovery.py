@@ -18,6 +18,7 @@ from scorelog.journal import rows
 from scorelog.journal.errors import Damaged, LogFailed, LogRefused, RolledBack
 from scorelog.journal.limits import TAIL_ENTRIES, TILE_WIDTH
 from scorelog.journal.nodes import StoredNodes, TileEdge, fold, read_row
+from scorelog.journal.relog import key_of
 from scorelog.journal.schema import check_format
 from scorelog.journal.writer import Head
 
@@ -157,12 +158,13 @@ def _check_tail(connection: sqlite3.Connection, origin: str, size: int) -> None:
 
 def _check_key_row(connection: sqlite3.Connection, origin: str, index: int, entry: bytes) -> None:
     try:
-        parsed = parse_entry(entry)
+        known = key_of(parse_entry(entry))
     except FormatError:
         return  # it was signed like this; what it says is judged elsewhere
-    if parsed.key is None:
+    if known is None:
         return
-    if all(row.idx != index or row.content != parsed.content for row in rows.read_key(connection, parsed.key)):
+    key, content = known
+    if all(row.idx != index or row.content != content for row in rows.read_key(connection, key)):
         raise Damaged(
             origin, index, "the entry's key is not in the key table, so a repeated record would be stored twice"
         )

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from scorelog.format.commitment import Opening
+from scorelog.format.entry import EntryKey
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
-
-    from scorelog.format.entry import EntryKey
 
 
 class KeyRow(NamedTuple):
@@ -84,9 +83,12 @@ def read_opening_rows(connection: sqlite3.Connection, start: int, stop: int) -> 
     )
 
 
-def insert_keys(connection: sqlite3.Connection, rows: Iterable[tuple[EntryKey, KeyRow]]) -> None:
+def insert_keys(
+    connection: sqlite3.Connection, rows: Iterable[tuple[EntryKey, KeyRow]], *, twice: str = "ABORT"
+) -> None:
+    """`twice` says what a key that is there already does: ABORT the transaction, or IGNORE (what came from a damaged log)."""
     connection.executemany(
-        "INSERT INTO entry_key (rig, epoch, seq, type, ordinal, content, generation, idx, leaf)"
+        f"INSERT OR {twice} INTO entry_key (rig, epoch, seq, type, ordinal, content, generation, idx, leaf)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ((*key, *row) for key, row in rows),
     )
@@ -100,6 +102,16 @@ def read_key(connection: sqlite3.Connection, key: EntryKey) -> list[KeyRow]:
         tuple(key),
     )
     return [KeyRow(*row) for row in found]
+
+
+def all_keys(connection: sqlite3.Connection) -> Iterator[tuple[EntryKey, KeyRow]]:
+    """The whole key table, in the order of its primary key."""
+    found = connection.execute(
+        "SELECT rig, epoch, seq, type, ordinal, content, generation, idx, leaf FROM entry_key"
+        " ORDER BY rig, epoch, seq, type, ordinal, content"
+    )
+    for row in found:
+        yield EntryKey(*row[:5]), KeyRow(*row[5:])
 
 
 def insert_checkpoint(connection: sqlite3.Connection, row: CheckpointRow) -> None:
@@ -127,6 +139,18 @@ def insert_receipt(connection: sqlite3.Connection, row: CheckpointRow) -> None:
 def newest_receipt(connection: sqlite3.Connection) -> CheckpointRow | None:
     row = connection.execute("SELECT size, note FROM receipt ORDER BY size DESC LIMIT 1").fetchone()
     return None if row is None else CheckpointRow(*row)
+
+
+def receipts_downwards(connection: sqlite3.Connection) -> Iterator[CheckpointRow]:
+    """All receipts, the newest first."""
+    for row in connection.execute("SELECT size, note FROM receipt ORDER BY size DESC"):
+        yield CheckpointRow(*row)
+
+
+def checkpoints_upwards(connection: sqlite3.Connection) -> Iterator[CheckpointRow]:
+    """All checkpoints, the smallest size first."""
+    for row in connection.execute("SELECT size, note FROM checkpoint ORDER BY size"):
+        yield CheckpointRow(*row)
 
 
 def receipt_above(connection: sqlite3.Connection, index: int) -> CheckpointRow | None:
