@@ -14,10 +14,9 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scorelog.format.errors import FormatError
 from scorelog.format.note import parse_vkey
 from scorelog.journal import rows
-from scorelog.journal.errors import LogRefused, LogUntrusted
+from scorelog.journal.errors import LogUntrusted
 from scorelog.journal.fsckrows import check_carried, check_keys, check_nodes, check_openings, check_receipts
 from scorelog.journal.fscktree import TreeCheck
 from scorelog.journal.identity import find_identity, read_identity
@@ -27,9 +26,10 @@ from scorelog.journal.statefile import StateDamaged, read_state
 from scorelog.journal.walcheck import wal_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from scorelog.format.note import Verifier
     from scorelog.journal.identity import Identity
     from scorelog.journal.statefile import State
 
@@ -69,8 +69,13 @@ class Report:
             self.findings.append(found)
 
 
-def fsck(directory: Path, vkey: str | None = None, state_path: Path | None = None) -> Report:
-    """Check a log, running or not. `vkey` is the key that its owner says it has. Raises LogMissing and LogRefused only."""
+def fsck(
+    directory: Path, vkey: str | None = None, state_path: Path | None = None, cosigners: Sequence[Verifier] = ()
+) -> Report:
+    """Check a log, running or not. Raises LogMissing and LogRefused only.
+
+    `vkey` is the key that its owner says it has; receipts must carry a line of each of the `cosigners`.
+    """
     identity = find_identity(directory) if (directory / DATABASE).exists() else read_identity(directory)
     report = Report(identity.origin)
     try:
@@ -84,12 +89,21 @@ def fsck(directory: Path, vkey: str | None = None, state_path: Path | None = Non
         return report
     before = _incarnation(directory)
     damage = wal_damage(directory / WAL)
-    _check_database(directory, identity, state_path, report)
+    _check_database(directory, _Expected(identity, state_path, tuple(cosigners)), report)
     if _incarnation(directory) != before:
         return _disturbed(report)
     if damage is not None:
         report.add(None, "write-ahead", damage)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the log is held against from outside."""
+
+    identity: Identity
+    state_path: Path | None
+    cosigners: tuple[Verifier, ...]
 
 
 def _incarnation(directory: Path) -> tuple[int, int] | None:
@@ -109,33 +123,33 @@ def _disturbed(report: Report) -> Report:
     return quiet
 
 
-def _check_database(directory: Path, identity: Identity, state_path: Path | None, report: Report) -> None:
+def _check_database(directory: Path, expected: _Expected, report: Report) -> None:
     try:
         with reader(directory) as connection:
             connection.execute("BEGIN")  # one snapshot, though the log may be running
-            _check_snapshot(connection, identity, state_path, report)
+            _check_snapshot(connection, expected, report)
     except sqlite3.DatabaseError as error:
         report.add(None, "database", f"it cannot be read: {error}")
 
 
-def _check_snapshot(
-    connection: sqlite3.Connection, identity: Identity, state_path: Path | None, report: Report
-) -> None:
+def _check_snapshot(connection: sqlite3.Connection, expected: _Expected, report: Report) -> None:
+    identity = expected.identity
+    verifier = parse_vkey(identity.vkey)
     try:
         check_format(connection, identity.origin)
     except LogUntrusted as error:
         report.add(error.index, "database", error.reason)
     _guarded(report, "database", lambda: _check_pages(connection, report))
     _guarded(report, "identity", lambda: _check_meta(connection, identity, report))
-    tree = TreeCheck(connection, identity.origin, parse_vkey(identity.vkey), report)
+    tree = TreeCheck(connection, identity.origin, verifier, report)
     _guarded(report, "checkpoint", tree.run)
     report.size = tree.size
     _guarded(report, "node", lambda: check_nodes(connection, tree, report))
     _guarded(report, "key", lambda: check_keys(connection, identity.generation, tree.size, report))
     _guarded(report, "carried", lambda: check_carried(connection, identity.generation, report))
     _guarded(report, "opening", lambda: check_openings(connection, report))
-    _guarded(report, "receipt", lambda: check_receipts(connection, tree, report))
-    _check_state(state_path, identity, tree, report)
+    _guarded(report, "receipt", lambda: check_receipts(connection, tree, verifier, expected.cosigners, report))
+    _check_state(expected.state_path, identity, tree, report)
 
 
 def _guarded(report: Report, kind: str, check: Callable[[], None]) -> None:
@@ -193,6 +207,3 @@ def _compare_boots(state: State, tree: TreeCheck, report: Report) -> None:
         return  # told already
     if isinstance(boots, int) and state.boots > boots:
         report.add(None, "rollback", f"the second file knows start number {state.boots}, the log only {boots}")
-
-
-__all__ = ["Finding", "FormatError", "LogRefused", "Report", "fsck"]

@@ -7,10 +7,11 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from scorelog.format import types
-from scorelog.format.checkpoint import parse_checkpoint
+from scorelog.format.checkpoint import open_checkpoint
 from scorelog.format.commitment import Opening, check_opening
 from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
+from scorelog.format.note import open_note
 from scorelog.format.tree import leaf_hash
 from scorelog.journal import rows
 from scorelog.journal.generation import key_row_bytes
@@ -19,9 +20,10 @@ from scorelog.journal.relog import key_of
 from scorelog.journal.salvage import each_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from scorelog.format.entry import Entry
+    from scorelog.format.note import Verifier
     from scorelog.journal.fscktree import Findings, TreeCheck
     from scorelog.journal.salvage import Row
 
@@ -102,11 +104,15 @@ def check_openings(connection: sqlite3.Connection, findings: Findings) -> None:
             findings.add(index, "opening", f"the opening of {field!r} opens no commitment of the entry")
 
 
-def check_receipts(connection: sqlite3.Connection, tree: TreeCheck, findings: Findings) -> None:
-    """Each is about this very tree. Who cosigned it is the policy's business."""
+def check_receipts(
+    connection: sqlite3.Connection, tree: TreeCheck, log: Verifier, cosigners: Sequence[Verifier], findings: Findings
+) -> None:
+    """Each is about this very tree, and the known keys' lines verify."""
     for row in rows.receipts_downwards(connection):
         try:
-            checkpoint, _ = parse_checkpoint(row.note)
+            checkpoint, note = open_checkpoint(row.note, log)
+            for cosigner in cosigners:
+                open_note(note, (cosigner,))
         except (FormatError, TypeError, AttributeError) as error:
             findings.add(None, "receipt", f"the one of size {row.size} is damaged: {error}")
             continue

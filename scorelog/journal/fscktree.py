@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scorelog.journal.salvage import Row
 
 _SWAPS_MAX: Final = 5_000  # pairs tried in one span
+_MOVED_MAX: Final = 20_000  # entries from elsewhere tried in one span
 _SPAN_MAX: Final = 4_096  # entries held at once when checkpoints between them are damaged
 _TILE: Final = 256
 
@@ -41,6 +42,8 @@ class TreeCheck:
         self._findings = findings
         self._range: CompactRange | None = CompactRange()  # None once the leaves before a point are unknown
         self._tile: list[bytes | None] = []
+        self._short = False  # fewer entries than were signed
+        self._shifted = False  # an inserted entry was found, which explains one too many
         self._roots: dict[int, bytes] = {}
 
     def run(self) -> None:
@@ -48,14 +51,15 @@ class TreeCheck:
         signed = dict(self._checkpoints())
         self.size = rows.count_entries(self.connection)
         newest = max(signed, default=0)
-        if newest > self.size:
+        self._short = newest > self.size
+        if self._short:
             self._findings.add(
                 self.size, "drop", f"entries {self.size} to {newest - 1} are gone; size {newest} was signed"
             )
         sizes = sorted({0, *(size for size in signed if size <= self.size)})
         for start, stop in pairwise(sizes):
             self._span(start, stop, signed[stop])
-        if sizes[-1] < self.size and newest <= self.size:
+        if sizes[-1] < self.size and not self._shifted:
             self._unsigned_end(sizes[-1])
 
     def root_at(self, size: int) -> bytes | None:
@@ -91,6 +95,9 @@ class TreeCheck:
         self._range.extend(leaves)
         self._roots[stop] = root
         self._keep(leaves)
+        if self._shifted:
+            self._range = None
+            return
         for row, leaf in zip(span, leaves, strict=True):
             if row.error is None and not row.missing and leaf_hash(row.entry) != leaf:
                 self._findings.add(row.index, "flip", "the entry is not the one that was signed")
@@ -109,7 +116,11 @@ class TreeCheck:
                 if row.leaf != leaf:
                     self._findings.add(row.index, "leaf", "the stored leaf hash is not that of the entry")
             return computed
-        return self._swapped(computed, start, root) or self._inserted(computed, start, root)
+        return (
+            self._swapped(computed, start, root)
+            or self._inserted(computed, start, root)
+            or self._moved(computed, start, root)
+        )
 
     def _swapped(self, leaves: list[bytes], start: int, root: bytes) -> list[bytes] | None:
         if len(leaves) * (len(leaves) - 1) // 2 > _SWAPS_MAX:
@@ -136,8 +147,25 @@ class TreeCheck:
             tried = longer[:at] + longer[at + 1 :]
             if self._leads(tried, root):
                 self._findings.add(start + at, "insert", "this entry was never signed; those after it are moved by one")
-                self._range = None  # every later index is shifted, so nothing behind it can be told apart
+                self._shifted = True  # every later index is, so nothing behind it can be told apart
                 return tried
+        return None
+
+    def _moved(self, leaves: list[bytes], start: int, root: bytes) -> list[bytes] | None:
+        """Try an entry from elsewhere, the nearest first, in each place of a short span."""
+        stop = start + len(leaves)
+        reach = _MOVED_MAX // (2 * len(leaves) ** 2)
+        near = [*each_entry(self.connection, max(0, start - reach), start)]
+        near += each_entry(self.connection, stop, min(self.size, stop + reach))
+        near.sort(key=lambda row: abs(row.index - start))
+        for row in near:
+            leaf = leaf_hash(row.entry)
+            for at in range(len(leaves)):
+                tried = [*leaves[:at], leaf, *leaves[at + 1 :]]
+                if self._leads(tried, root):
+                    detail = f"the entry that was signed here stands at index {row.index}"
+                    self._findings.add(start + at, "reorder", detail)
+                    return tried
         return None
 
     def _leads(self, leaves: Sequence[bytes], root: bytes) -> bool:
@@ -156,9 +184,9 @@ class TreeCheck:
 
     def _lose(self, start: int, stop: int) -> None:
         """No explanation led to the signed root: name the span, and go on only if its hashes can be trusted again."""
-        self._findings.add(
-            start, "altered", f"entries {start} to {stop - 1} do not lead to the signed root of size {stop}"
-        )
+        kind, what = ("drop", "one is gone, and the others") if self._short else ("altered", "they")
+        detail = f"entries {start} to {stop - 1}: {what} do not lead to the signed root of size {stop}"
+        self._findings.add(start, kind, detail)
         self._range = None
         self._keep([None] * (stop - start))
 
