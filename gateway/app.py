@@ -1,14 +1,15 @@
 """The composition root: makes every part, owns every task by name, and ends them in order.
 
-    start:  texts ─> log ─> fold ─> start entries ─> local pages ─> uploader, heartbeat ─> rigs ─> READY
-    stop:   rigs ─> log drained ─> `gateway.stopped` ─> uploader's grace ─> log closed ─> exit 0
-    fatal:  rigs cut off at once (no more acks) ─> told "not ready" ─> exit 1; the service manager starts it again
+start:  texts ─> log ─> fold ─> start entries ─> local pages ─> uploader, heartbeat ─> rigs ─> READY
+stop:   rigs ─> log drained ─> `gateway.stopped` ─> uploader's grace ─> log closed ─> exit 0
+fatal:  rigs cut off at once (no more acks) ─> told "not ready" ─> exit 1; the service manager starts it again
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import ssl
 from dataclasses import dataclass
@@ -32,16 +33,17 @@ from gateway.supervise import RigSupervisor
 from gateway.uploader import Uploader
 from scorelog.format.keys import CosignatureVerifier, parse_vkey
 from scorelog.format.text import utc_us
-from scorelog.journal.errors import JournalError, LogFull
+from scorelog.journal.errors import JournalError, LogFull, LogUntrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable
     from pathlib import Path
     from random import Random
 
     from device_adapters.contract import Adapter, Position
     from gateway.config import Config, RigConfig
     from gateway.notify import Notifier
+    from gateway.rebuild import Readable
     from gateway.texts import Texts
     from gateway.transport import ServerClient
     from scorelog.journal.clock import Clock
@@ -57,7 +59,7 @@ class Parts:
     """What the process edge hands in: the four seams, and randomness."""
 
     log: LogStore
-    older: Sequence[LogStore]
+    older: Iterable[Readable]
     client: ServerClient
     clock: Clock
     rng: Random
@@ -74,6 +76,7 @@ class App:
         self._parts = parts
         self._start = start
         self._texts = texts
+        self.on_ready: Callable[[int], None] = lambda _port: None  # told the port of the local pages
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -116,7 +119,9 @@ class App:
             software=start.software,
             not_after_us=certificate_not_after_us(config.server.cert),
         )
-        self.pages = LocalPages(log, self._progress, self._meters, self.status)
+        self.pages = LocalPages(
+            log, self._progress, self._meters, status=self.status, take_receipt=self._uploader.take_receipt
+        )
         self._supervisors = [self._supervisor(rig) for rig in config.rigs]
 
     async def run(self) -> int:
@@ -160,7 +165,7 @@ class App:
         log, config = self._parts.log, self._config
         read = self._past.last_read
         resume_clock(self._recorder, self._past, self._parts.clock, utc_us(read["utc"]) if read else None)
-        await record_start(self._recorder, log, self._past, config, self._texts, self._start)
+        await record_start(self._recorder, log, self._past, config=config, texts=self._texts, start=self._start)
         await self.pages.start(*config.listen)
         self._own("uploader", self._uploader.run())
         self._own("log watch", self._uploader.watch_log())
@@ -170,13 +175,20 @@ class App:
             serial = supervisor.subject.serial
             self._own(f"rig {serial}", supervisor.run(), self._rig_tasks)
             self._own(f"ready {serial}", supervisor.keep_ready(), self._rig_tasks)
-        _log.info("gateway started", origin=log.origin, size=log.size, rigs=len(self._supervisors), port=self.pages.port)
+        _log.info(
+            "gateway started", origin=log.origin, size=log.size, rigs=len(self._supervisors), port=self.pages.port
+        )
+        self.on_ready(self.pages.port)
         self._parts.notifier.tell(READY=1, STATUS=self._sentence())
 
     async def _end(self) -> int:
         self._parts.notifier.tell(STOPPING=1)
         if self._failure is None:
             return await self._end_in_order()
+        if isinstance(self._failure, LogUntrusted):
+            # Damage met while running: the next start quarantines this generation, as it would have at its start.
+            log = self._parts.log
+            Freezer(self._config.data).freeze(log.origin, log.size, str(self._failure), self._parts.clock.now_us())
         frozen = isinstance(self._failure, GenerationFrozen)
         _log.error("gateway failed", reason=str(self._failure), frozen=frozen)
         await self._say_not_ready()
@@ -198,7 +210,7 @@ class App:
             await _cancel(self._tasks)
             await self._close()
         except (Fatal, JournalError, OSError) as error:
-            _log.error("gateway failed", reason=str(error))  # noqa: TRY400 - the reason says it
+            _log.error("gateway failed", reason=str(error))
             return 1
         _log.info("gateway stopped", size=log.size, unsent=log.size - log.receipted_size)
         return 0
@@ -207,8 +219,7 @@ class App:
         """A reachable server gets the last entries; an unreachable one is not waited for beyond the grace."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.pace.stop_grace_s):
-                while not self._uploader.done and self._uploader.trouble is None:
-                    await asyncio.sleep(0.02)
+                await self._uploader.settled()
 
     async def _close(self) -> None:
         await self.pages.stop()
@@ -269,8 +280,6 @@ class App:
 
 def hard_exit() -> None:
     """Without waiting for anything; the log is safe at every instant."""
-    import os  # noqa: PLC0415 - nobody else in this file may exit like this
-
     os._exit(1)
 
 
@@ -285,10 +294,15 @@ def mirror_verifier(vkey: str) -> CosignatureVerifier:
 def certificate_not_after_us(cert: Path) -> int:
     """0 when it cannot be read: recording goes on without a certificate."""
     try:
-        identity = gateway_identity(ssl.PEM_cert_to_DER_cert(cert.read_text().split("-----END")[0] + _END))
+        identity = gateway_identity(ssl.PEM_cert_to_DER_cert(first_certificate(cert)))
     except (OSError, ValueError, CertsError):
         return 0
     return int(identity.not_after.timestamp() * 1_000_000)
+
+
+def first_certificate(path: Path) -> str:
+    """The leaf of a chain file."""
+    return path.read_text().partition(_END)[0] + _END
 
 
 _END = "-----END CERTIFICATE-----\n"

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """This run of the process."""
+    """One run of the process."""
 
     instance: str
     software: str
     reason: str
 
 
-async def record_start(recorder: Recorder, log: LogStore, past: Past, config: Config, texts: Texts, start: Start) -> None:
+async def record_start(
+    recorder: Recorder, log: LogStore, past: Past, *, config: Config, texts: Texts, start: Start
+) -> None:
     """One transaction: the start, a changed configuration, and every text before its first use in this generation."""
     size = log.size
     entries: list[tuple[str, dict[str, Any]]] = [

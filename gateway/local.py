@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway import limits
+from gateway.errors import ReceiptRefused
 from scorelog.format.checkpoint import open_checkpoint
 from scorelog.format.errors import FormatError
 from scorelog.format.keys import parse_vkey
@@ -26,7 +28,16 @@ if TYPE_CHECKING:
 class LocalPages:
     """One small HTTP server."""
 
-    def __init__(self, log: LogStore, progress: Progress, meters: Meters, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        log: LogStore,
+        progress: Progress,
+        meters: Meters,
+        *,
+        status: Callable[[], dict[str, Any]],
+        take_receipt: Callable[[bytes], Awaitable[int]],
+    ) -> None:
+        self._take_receipt = take_receipt
         self._log = log
         self._progress = progress
         self._meters = meters
@@ -36,10 +47,11 @@ class LocalPages:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `port` 0 takes a free one and says which."""
-        app = web.Application()
+        app = web.Application(client_max_size=limits.ANSWER_BYTES_MAX)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
         app.router.add_get("/status", self._show_status)
+        app.router.add_post("/receipt", self._import_receipt)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -82,3 +94,11 @@ class LocalPages:
 
     async def _show_status(self, _request: web.Request) -> web.Response:
         return web.json_response(self._status())
+
+    async def _import_receipt(self, request: web.Request) -> web.Response:
+        """Anyone on the box may bring a receipt: it is kept only if it verifies, so it can do no harm."""
+        try:
+            size = await self._take_receipt(await request.read())
+        except ReceiptRefused as error:
+            return web.Response(text=str(error), status=400)
+        return web.json_response({"size": size})

@@ -1,7 +1,7 @@
 """Opening the gateway's log at start: the good case, and the ones in which a generation is given up.
 
-    frozen marker, damage, roll-back ─> quarantine whole ─> next generation (entry 0 says why) ─> go on recording
-    no log                           ─> refused: only `init` makes one, an empty log in its place would be a fork
+frozen marker, damage, roll-back ─> quarantine whole ─> next generation (entry 0 says why) ─> go on recording
+no log                           ─> refused: only `init` makes one, an empty log in its place would be a fork
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from certs.keys import load_ed25519
+from gateway import limits
 from scorelog.format.note import Ed25519Signer
-from scorelog.journal.errors import LogMissing, LogUntrusted
+from scorelog.journal.errors import LogUntrusted
 from scorelog.journal.generation import open_generation, pending_quarantine, quarantine
+from scorelog.journal.identity import find_identity
 from scorelog.journal.sqlite import SqliteLog, open_log
 
 if TYPE_CHECKING:
@@ -35,4 +37,52 @@ class Opened:
 
     log: SqliteLog
     reason: str
-    new_generation: bool
+    young_until_us: int  # monotonic: until then this generation is not given up again
+
+
+def signer_of(config: Config) -> Callable[[str], Signer]:
+    """One key signs every generation, each under its own name. Raises KeyFileError."""
+    key = load_ed25519(config.log_key)
+    return lambda origin: Ed25519Signer(origin, key)
+
+
+def open_gateway_log(config: Config, freezer: Freezer, clock: Clock) -> Opened:
+    """Raises LogMissing, LogLocked, LogRefused, LogFailed; damage and forks lead to the next generation."""
+    signer_for = signer_of(config)
+    directory, state = config.log_directory, config.state_file
+    put_aside = pending_quarantine(directory)
+    frozen = freezer.frozen()
+    # A marker of another generation is one that a crash left behind after the new one had been opened.
+    if put_aside is None and frozen is not None and find_identity(directory).origin == frozen.origin:
+        put_aside = quarantine(directory, frozen.reason, state)
+    if put_aside is None:
+        try:
+            log = open_log(directory, signer_for, clock, state)
+        except LogUntrusted as error:
+            put_aside = quarantine(directory, str(error), state)
+        else:
+            freezer.thaw()
+            return Opened(log, "", _young_until_us(log, clock))
+    log = open_generation(directory, put_aside, signer_for, clock, state)
+    freezer.thaw()
+    _say(put_aside, log)
+    return Opened(log, f"generation {log.generation}: {put_aside.reason}", _young_until_us(log, clock))
+
+
+def _young_until_us(log: SqliteLog, clock: Clock) -> int:
+    """A follow-up generation that the server never confirmed may be given up only some time after a start."""
+    if log.generation == 0 or log.receipt() is not None:
+        return 0
+    return clock.mono_us() + round(limits.FREEZE_AGAIN_AFTER_S * 1e6)
+
+
+def _say(put_aside: Quarantined, log: SqliteLog) -> None:
+    receipted = put_aside.receipt.size if put_aside.receipt else 0
+    _log.error(
+        "log quarantined",
+        origin=put_aside.origin,
+        reason=put_aside.reason,
+        receipted=receipted,
+        path=str(put_aside.path),
+        next_origin=log.origin,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway import limits
 from gateway.attempts import TICKET, Attempts, Fact, fact_of_entry
@@ -17,10 +17,26 @@ from scorelog.format import types
 from scorelog.format.tree import leaf_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from scorelog.format.commitment import Opening
-    from scorelog.journal.store import LogStore
+
+
+class Readable(Protocol):
+    """As much of a log as the fold reads."""
+
+    @property
+    def size(self) -> int:
+        """Entries that may be read."""
+        ...
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """In the order of the log."""
+        ...
+
+    def openings(self, start: int, stop: int) -> list[Opening]:
+        """Of those entries."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +98,15 @@ class _Window:
             self._wanted.discard(exam)
 
 
-def rebuild(log: LogStore, older: Sequence[LogStore] = ()) -> Past:
-    """Folds the newest part of the log; `older` are earlier generations, newest first, read only."""
+def rebuild(log: Readable, older: Iterable[Readable] = ()) -> Past:
+    """Folds the newest part of the log; `older` are earlier generations, newest first, looked at only if needed."""
     window = _Window()
-    adopted: frozenset[str] = frozenset()
-    for number, source in enumerate((log, *older)):
-        _read_back(source, window)
-        if number == 0:
-            # Texts are adopted once per generation: a generation can be judged without the one before it.
-            adopted = frozenset(window.adopted)
+    _read_back(log, window)
+    adopted = frozenset(window.adopted)  # once per generation: each can be judged without the one before it
+    for source in older:
         if window.complete and window.taken >= limits.REBUILD_ENTRIES:
             break
+        _read_back(source, window)
     attempts = Attempts()
     for fact in reversed(window.facts):
         attempts.apply(fact)
@@ -100,7 +114,7 @@ def rebuild(log: LogStore, older: Sequence[LogStore] = ()) -> Past:
     return Past(attempts, adopted, window.config, last.get("type"), last.get("read"))
 
 
-def _read_back(log: LogStore, window: _Window) -> None:
+def _read_back(log: Readable, window: _Window) -> None:
     stop = log.size
     while stop > 0 and window.taken < limits.REBUILD_ENTRIES_MAX:
         if window.taken >= limits.REBUILD_ENTRIES and window.complete:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 
 from certs.contexts import gateway_client_context
+from certs.errors import CertsError
 from gateway import limits
 from gateway.errors import BadAnswer, Unreachable
 from scorelog.format.upload import UPLOAD_TYPE
@@ -143,7 +144,7 @@ class HttpsClient:
                 return response.status, await _bounded(response.content), response.headers
         except TimeoutError:
             raise Unreachable("no answer in time") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, CertsError, OSError) as error:
             raise Unreachable(self._why(error)) from None
 
     async def _ready_session(self) -> aiohttp.ClientSession:

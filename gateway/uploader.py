@@ -19,14 +19,15 @@ import structlog
 
 from gateway import limits
 from gateway.backoff import Backoff
-from gateway.errors import BadAnswer, GenerationFrozen, Retry, StorageFailed
-from scorelog.format.checkpoint import open_checkpoint
+from gateway.carriage import receipt_in
+from gateway.errors import BadAnswer, GenerationFrozen, ReceiptRefused, Retry, StorageFailed
+from scorelog.format.checkpoint import open_checkpoint, parse_checkpoint
 from scorelog.format.cosignature import merge
 from scorelog.format.errors import FormatError
 from scorelog.format.keys import parse_vkey
 from scorelog.format.tree import root_from
 from scorelog.format.upload import Upload, encode_upload, parse_size_answer
-from scorelog.journal.errors import LogFailed
+from scorelog.journal.errors import LogFailed, LogRefused
 from scorelog.journal.failpoints import failpoint, register
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Uploader:
         self._position = log.receipted_size
         self._entries_max = limits.PIECE_ENTRIES_MAX
         self._work = asyncio.Event()
+        self._settled = asyncio.Event()  # set while there is nothing to do, or nothing that can be done now
         self.trouble: str | None = None  # the last failure, None after a receipt
         self.trouble_code = 0
 
@@ -88,6 +90,12 @@ class Uploader:
     def done(self) -> bool:
         """Everything in the log has its receipt."""
         return self._position >= self._log.size and self._log.receipted_size >= self._log.size
+
+    async def settled(self) -> None:
+        """Wait until everything has its receipt, or the server gives no good answer."""
+        while not self.done and self.trouble is None:
+            self._settled.clear()
+            await self._settled.wait()
 
     def wake(self) -> None:
         """The log has grown, or something was learnt about the server."""
@@ -104,10 +112,11 @@ class Uploader:
         while True:
             if self.done:
                 self._work.clear()
-                if self.done:
-                    await self._work.wait()
+                self._settled.set()
+                await self._work.wait()
                 continue
             wait_s = await self.step()
+            self._settled.set()
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
 
@@ -125,6 +134,22 @@ class Uploader:
         except Retry as error:
             self._meters.answers.labels("none").inc()
             return self._later(0, str(error))
+
+    async def take_receipt(self, data: bytes) -> int:
+        """A receipt that came as a file; the size it confirms. Raises ReceiptRefused, StorageFailed."""
+        piece = None if self.done else await self._log.piece(self._log.receipted_size)
+        waiting = [self._log.checkpoint(), *([piece.checkpoint] if piece else [])]
+        receipt = receipt_in(data, waiting, self._mirror)
+        size = parse_checkpoint(receipt)[0].size
+        try:
+            await self._log.save_receipt(receipt)
+        except LogRefused as error:
+            raise ReceiptRefused(str(error)) from None
+        except (LogFailed, OSError) as error:
+            raise StorageFailed(f"log {self._log.origin}: {error}") from error
+        self._position = max(self._position, size)
+        self.wake()
+        return size
 
     async def server_holds(self, size: int, receipted_before: int) -> None:
         """What a heartbeat's answer says; `receipted_before` is our newest receipt before that heartbeat left."""

@@ -7,8 +7,8 @@
     server.answer(503, retry_after=7)
     server.restore(size)          # put back from a backup of that size
 
-What reaches it must be an upload that a correct gateway sends: a wrong origin, a bad signature or a root that does not fit is
-answered as docs/formats/upload.md says, and remembered in `refused`; the test looks there.
+What reaches it must be an upload that a correct gateway sends: a wrong origin, a bad signature or a root that does not
+fit is answered as docs/formats/upload.md says, and remembered in `refused`; the test looks there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from gateway.errors import Unreachable
 from gateway.transport import HeartbeatAnswer, UploadAnswer
 from scorelog.format.checkpoint import open_checkpoint, parse_checkpoint_body

@@ -1,4 +1,4 @@
-"""The uploader against the strict server: every answer at every point, in both forms, and the forks of design.md section 6."""
+"""The uploader against the strict server: every answer at every point, in both forms, and the forks of a log."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Bench:
             self.client,
             self.server.verifier,
             clock=self.clock,
-            rng=random.Random(7),
+            rng=random.Random(7),  # noqa: S311
             freezer=Freezer(self.folder),
             meters=Meters(),
             backoff_cap_s=30,
@@ -137,7 +137,7 @@ TROUBLES = {
 async def test_no_answer_moves_the_position_but_a_receipt(
     trouble: str, restart: bool, point: int, tmp_path: Path
 ) -> None:
-    """P2: whatever is answered, stored or not, at any upload, with or without a restart: nothing lost, nothing twice."""
+    """P2: whatever is answered, stored or not, at any upload, also over a restart: nothing lost, nothing twice."""
     bench = Bench(tmp_path)
     for number in range(4):
         await bench.fill(3)
@@ -158,7 +158,7 @@ async def test_no_answer_moves_the_position_but_a_receipt(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script=st.lists(st.sampled_from([*sorted(TROUBLES), "entry", "entries", "restart", "step"]), max_size=25))
 async def test_any_order_of_troubles_ends_with_every_receipt(script: list[str], tmp_path: Path) -> None:
-    """P2: any sequence of growth, restarts and troubles ends, when they end, with the server holding exactly the log."""
+    """P2: after any sequence of growth, restarts and troubles the server holds exactly the log."""
     bench = Bench(tmp_path)
     await bench.fill(1)
     for word in script:
@@ -284,7 +284,7 @@ async def rolled_back(folder: Path, *, more: int) -> Bench:
 
 @pytest.mark.parametrize("more", [1, 5, 6, 9])
 async def test_rolled_back_or_cloned_log_is_frozen(more: int, tmp_path: Path) -> None:
-    """P3: rolled back or cloned, with fewer or more new entries: frozen at the first contact, evidence kept, nothing sent."""
+    """P3: rolled back or cloned, however many new entries: frozen at the first contact, evidence kept."""
     bench = await rolled_back(tmp_path, more=more)
     held = bench.server.entries(bench.log.origin)
     with pytest.raises(GenerationFrozen):
@@ -349,7 +349,7 @@ async def test_receipt_that_cannot_be_kept_is_fatal(tmp_path: Path) -> None:
     assert bench.uploader.position == 0
 
 
-def key_of(seed: bytes):  # noqa: ANN201
+def key_of(seed: bytes):
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
     return Ed25519PrivateKey.from_private_bytes(seed)
@@ -362,8 +362,8 @@ async def body_of(bench: Bench) -> bytes:
     return encode_upload(Upload(piece.start, piece.entries, piece.openings, piece.checkpoint))
 
 
-async def until(true, within_s: float = 5) -> None:  # noqa: ANN001
+async def until(true, within_s: float = 5) -> None:
     """Wait for a condition, with a deadline."""
     async with asyncio.timeout(within_s):
-        while not true():
+        while not true():  # noqa: ASYNC110 - turns of the loop, not time
             await asyncio.sleep(0)

@@ -1,0 +1,168 @@
+"""kaofen-gateway: make a log, run, look, check, prove, carry.
+
+The process edge: errors become one line and an exit code.
+
+0 ok · 1 failed, or not proven · 2 usage or configuration · 3 log missing or damaged
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from certs.errors import CertsError
+from certs.keys import create_ed25519
+from device_adapters.errors import AdapterError
+from gateway import commands
+from gateway.config import Config, effective, parse_config
+from gateway.errors import ConfigError, GatewayError
+from gateway.opening import signer_of
+from gateway.run import run as run_gateway
+from scorelog.format.errors import FormatError
+from scorelog.journal.creation import create_log
+from scorelog.journal.errors import JournalError, LogMissing, LogUntrusted
+from scorelog.journal.fsck import fsck as check_log
+from scorelog.journal.identity import find_identity
+
+FAILED, USAGE, LOG = 1, 2, 3
+
+app = typer.Typer(
+    help="The box beside the rigs: reads scores, logs them durably, sends them with proof.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+File = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, see docs/gateway.md.")]
+
+
+@app.command()
+def init(config_file: File) -> None:
+    """Make the log key, if there is none, and an empty log. Done once per box; `run` never does it."""
+    config = load(config_file)
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not config.log_key.exists():
+        create_ed25519(config.log_key)
+        print(f"log key made: {config.log_key}")
+    identity = create_log(config.log_directory, config.origin_base, signer_of(config))
+    print(f"origin: {identity.origin}")
+    print(f"vkey:   {identity.vkey}")
+    print(f"On the server: kaofen-server gateway add SERVER_CONFIG --id {config.gateway_id} --vkey '{identity.vkey}'")
+
+
+@app.command()
+def run(config_file: File) -> None:
+    """Read the rigs until SIGTERM or SIGINT."""
+    raise SystemExit(run_gateway(load(config_file)))
+
+
+@app.command()
+def status(
+    config_file: File, as_json: Annotated[bool, typer.Option("--json", help="The whole document.")] = False
+) -> None:
+    """What is live, unsent and confirmed: from the running process, or from the log if none runs."""
+    document = commands.status_document(load(config_file))
+    print(json.dumps(document, ensure_ascii=False, indent=2) if as_json else commands.status_text(document))
+    if document.get("trouble"):
+        raise SystemExit(FAILED)
+
+
+@app.command()
+def fsck(config_file: File) -> None:
+    """Verify the whole log against its signatures, running or not. Changes nothing."""
+    config = load(config_file)
+    origin = find_identity(config.log_directory).origin
+    report = check_log(config.log_directory, signer_of(config)(origin).vkey, config.state_file)
+    for finding in report.findings:
+        print(finding)
+    print(f"{report.origin}: {report.size} entries, {'good' if report.ok else 'DAMAGED'}")
+    if not report.ok:
+        raise SystemExit(LOG)
+
+
+@app.command()
+def receipt(
+    config_file: File,
+    index: Annotated[int, typer.Argument(min=0, help="Index of the entry.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write INDEX.json and INDEX.tlog-proof.")
+    ] = None,
+) -> None:
+    """Print the offline proof of one entry: that the server has stored it, and when at the latest."""
+    entry, proof = commands.receipt_of(load(config_file), index)
+    if out is None:
+        sys.stdout.write(proof.decode())
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{index}.json").write_bytes(entry)
+    (out / f"{index}.tlog-proof").write_bytes(proof)
+    print(f"{out / f'{index}.json'}\n{out / f'{index}.tlog-proof'}")
+
+
+@app.command()
+def config(
+    config_file: File,
+    check: Annotated[bool, typer.Option("--check", help="Also read profiles, rubrics and keys.")] = False,
+) -> None:
+    """Print the effective settings and where each comes from. Asks no rig and no server."""
+    settings = load(config_file)
+    for key, value, source in effective(config_file.read_bytes()):
+        print(f"{key:32} {json.dumps(value, ensure_ascii=False):44} {source}")
+    if check:
+        commands.check(settings)
+        print(f"good: {len(settings.rigs)} rigs, origin {settings.origin_base}")
+
+
+@app.command()
+def export(config_file: File, directory: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+    """Write what has no receipt yet as upload files. They hold personal data: carry them like the box itself."""
+    made = commands.export(load(config_file), directory)
+    for path in made:
+        print(path)
+    if not made:
+        print("nothing to export: every entry has its receipt")
+
+
+@app.command(name="import-receipt")
+def import_receipt(config_file: File, file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Take in the server's answer to an exported upload. Works beside a running gateway."""
+    size = commands.import_receipt(load(config_file), read_file(file))
+    print(f"receipt kept: the server holds the first {size} entries")
+
+
+def load(config_file: Path) -> Config:
+    """The settings, with the file's name in every complaint."""
+    try:
+        return parse_config(read_file(config_file), config_file.absolute().parent)
+    except ConfigError as error:
+        raise type(error)(f"{config_file}: {error}") from None
+
+
+def read_file(path: Path) -> bytes:
+    """Raises ConfigError in words."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
+def exit_code(error: Exception) -> int:
+    """What a caller in a script has to tell apart."""
+    if isinstance(error, (LogMissing, LogUntrusted)):
+        return LOG
+    if isinstance(error, (ConfigError, CertsError, AdapterError)):
+        return USAGE
+    return FAILED
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Entry point of the console command."""
+    try:
+        return app(argv)
+    except (GatewayError, JournalError, CertsError, AdapterError, FormatError) as error:
+        print(f"kaofen-gateway: {error}", file=sys.stderr)
+        raise SystemExit(exit_code(error)) from None

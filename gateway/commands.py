@@ -1,0 +1,155 @@
+"""What the commands do, as functions: settings in, values out. Printing and exit codes are cli.py's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from certs.contexts import gateway_client_context
+from certs.identity import gateway_identity
+from gateway import carriage
+from gateway.app import first_certificate, mirror_verifier
+from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
+from gateway.opening import signer_of
+from gateway.readonly import open_read_only
+from gateway.run import run_file
+from gateway.texts import load_texts
+from scorelog.format.checkpoint import parse_checkpoint
+from scorelog.format.errors import FormatError
+from scorelog.journal.clock import SystemClock
+from scorelog.journal.errors import LogRefused
+from scorelog.journal.sqlite import open_log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.config import Config
+
+_ASK_S = 3.0
+
+
+def check(config: Config) -> None:
+    """Everything that can be wrong before a rig is asked. Raises ConfigError or CertsError with the reason."""
+    load_texts(config)
+    try:
+        mirror_verifier(config.server.mirror_vkey)
+    except (FormatError, TypeError) as error:
+        raise ConfigError(f"[server] mirror_vkey: {error}") from None
+    server = config.server
+    gateway_client_context(server.cert, server.key, server.ca, pin=server.pin)
+    identity = gateway_identity(ssl.PEM_cert_to_DER_cert(first_certificate(server.cert)))
+    if identity.origin_base != config.origin_base:
+        raise ConfigError(f"{server.cert} speaks for {identity.origin_base}, this gateway is {config.origin_base}")
+    if config.log_key.exists():
+        signer_of(config)
+
+
+def status_document(config: Config) -> dict[str, Any]:
+    """The running process's own word, or what the log says."""
+    answer = _ask(config, "/status")
+    if answer is not None:
+        document: dict[str, Any] = json.loads(answer)
+        return document
+    with open_read_only(config.log_directory) as log:
+        return {
+            "running": False,
+            "origin": log.origin,
+            "size": log.size,
+            "receipted": log.receipted_size,
+            "unsent": log.size - log.receipted_size,
+            "rigs": [],
+        }
+
+
+def status_text(document: dict[str, Any]) -> str:
+    """For a terminal."""
+    lines = [
+        f"{document['origin']}  {'running' if document['running'] else 'NOT RUNNING'}",
+        f"entries {document['size']}, confirmed {document['receipted']}, unsent {document['unsent']}"
+        + _age(document.get("oldest_unsent_ms")),
+    ]
+    lines += [f"{label}: {document[key]}" for key, label in _TROUBLES.items() if document.get(key)]
+    if document.get("accepts_exams") is False:
+        lines.append("NO NEW EXAM can be recorded")
+    lines += [_rig_line(rig) for rig in document["rigs"]]
+    return "\n".join(lines)
+
+
+_TROUBLES = {"trouble": "TROUBLE", "upload_trouble": "upload delayed"}
+
+
+def _age(milliseconds: int | None) -> str:
+    return "" if milliseconds is None else f" (the oldest for {milliseconds / 1000:.1f} s)"
+
+
+def _rig_line(rig: dict[str, Any]) -> str:
+    item = f"{rig['item']} {rig['elapsed_s']}/{rig['limit_s']} s" if rig["item"] else ""
+    return f"  {rig['station']:12} {rig['rig']:16} {rig['state']:9} {item}{rig.get('reason', '')}".rstrip()
+
+
+def receipt_of(config: Config, index: int) -> tuple[bytes, bytes]:
+    """(entry, tlog-proof). Raises NoReceiptYet."""
+    with open_read_only(config.log_directory) as log:
+        if index >= log.size:
+            raise Refuse(f"entry {index}: the log {log.origin} has {log.size} entries")
+        proof = log.proof(index)
+        if proof is None:
+            raise NoReceiptYet(
+                f"entry {index}: stored here, not yet confirmed (the receipts cover {log.receipted_size})"
+            )
+        return log.entries(index, index + 1)[0], proof.encode()
+
+
+def export(config: Config, directory: Path) -> list[Path]:
+    """The files made."""
+    with open_read_only(config.log_directory) as log:
+        return carriage.export(log, directory)
+
+
+def import_receipt(config: Config, data: bytes) -> int:
+    """The size that is confirmed now. A running process takes it in itself, since it holds the log."""
+    answer = _ask(config, "/receipt", data)
+    if answer is not None:
+        size: int = json.loads(answer)["size"]
+        return size
+    with open_read_only(config.log_directory) as log:
+        waiting = [row.note for row in log.checkpoints_above(log.receipted_size)]
+    note = carriage.receipt_in(data, waiting, mirror_verifier(config.server.mirror_vkey))
+    asyncio.run(_keep(config, note))
+    return parse_checkpoint(note)[0].size
+
+
+async def _keep(config: Config, note: bytes) -> None:
+    log = open_log(config.log_directory, signer_of(config), SystemClock(), config.state_file)
+    try:
+        await log.save_receipt(note)
+    except LogRefused as error:
+        raise ReceiptRefused(str(error)) from None
+    finally:
+        await log.close()
+
+
+def _ask(config: Config, path: str, body: bytes | None = None) -> bytes | None:
+    """The running process's answer, None when none runs. Loopback only, whatever the environment says of proxies."""
+    host, port = config.listen
+    if port == 0:
+        try:
+            port = int(json.loads(run_file(config.data).read_bytes())["port"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url, data=body), timeout=_ASK_S) as response:
+            answer: bytes = response.read(1 << 20)
+            return answer
+    except urllib.error.HTTPError as error:
+        raise ReceiptRefused(error.read(1 << 16).decode(errors="replace").strip()) from None
+    except (urllib.error.URLError, TimeoutError, OSError) as error:
+        if run_file(config.data).exists():
+            raise GatewayError(f"a gateway seems to run and does not answer on {url}: {error}") from None
+        return None

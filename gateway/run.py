@@ -1,0 +1,118 @@
+"""`kaofen-gateway run`: wires the real clock, disk, network and rigs together; the end becomes an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import secrets
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import structlog
+
+from device_adapters.factory import open_adapter
+from gateway import logs
+from gateway.app import App, Parts, install_signals
+from gateway.errors import ConfigError
+from gateway.freeze import Freezer
+from gateway.lifecycle import Start
+from gateway.notify import Notifier
+from gateway.opening import open_gateway_log
+from gateway.readonly import older_generations
+from gateway.spool import write_durably
+from gateway.texts import load_texts
+from gateway.transport import HttpsClient
+from scorelog.journal import failpoints
+from scorelog.journal.clock import SystemClock
+from scorelog.journal.errors import LogUntrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from device_adapters.contract import Adapter, Position
+    from gateway.config import Config, RigConfig
+    from gateway.texts import Texts
+
+_log = structlog.get_logger("gateway")
+
+
+def software() -> str:
+    """Name and version, as entries and heartbeats have it."""
+    try:
+        return f"kaofen-gateway/{version('kaofen')}"
+    except PackageNotFoundError:
+        return "kaofen-gateway/unknown"
+
+
+def run(config: Config) -> int:
+    """Until stopped; the exit code. Raises ConfigError and the journal's refusals before anything is recorded."""
+    logs.configure()
+    if unknown := failpoints.unregistered():
+        raise ConfigError(f"{failpoints.VARIABLE} names unknown failpoints: {', '.join(unknown)}")
+    texts = load_texts(config)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_run(config, texts))
+
+
+async def _run(config: Config, texts: Texts) -> int:
+    clock, freezer = SystemClock(), Freezer(config.data)
+    opened = open_gateway_log(config, freezer, clock)
+    parts = Parts(
+        log=opened.log,
+        older=older_generations(config.log_directory),
+        client=HttpsClient(config.server, clock, config.pace.request_timeout_s),
+        clock=clock,
+        rng=random.SystemRandom(),
+        random=secrets.token_bytes,
+        adapter=_adapters(texts),
+        notifier=Notifier(os.environ),
+    )
+    start = Start(secrets.token_hex(16), software(), opened.reason)
+    try:
+        app = App(config, texts, parts, start, young_until_us=opened.young_until_us)
+    except LogUntrusted as error:
+        freezer.freeze(opened.log.origin, opened.log.size, str(error), clock.now_us())
+        raise
+    install_signals(app)
+    app.on_ready = lambda port: _write_run_file(config.data, port)
+    try:
+        return await app.run()
+    finally:
+        run_file(config.data).unlink(missing_ok=True)
+
+
+def run_file(data: Path) -> Path:
+    """Where a running process says which port its local pages have."""
+    return data / "run.json"
+
+
+def _write_run_file(data: Path, port: int) -> None:
+    write_durably(run_file(data), json.dumps({"pid": os.getpid(), "port": port}).encode())
+
+
+def _adapters(texts: Texts) -> Callable[[RigConfig, Position | None], Adapter]:
+    def make(rig: RigConfig, position: Position | None) -> Adapter:
+        return open_adapter(
+            texts.profiles[rig.profile],
+            host=rig.host,
+            port=rig.port,
+            unit=rig.unit,
+            serial=rig.serial,
+            position=position,
+            source="simulator" if rig.source == "simulator" else "sensor",
+        )
+
+    return make
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The faster loop where it is installed; nothing depends on it."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional on a gateway box
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
