@@ -1,0 +1,23 @@
+"""Every fault by its name."""
+
+from __future__ import annotations
+
+import random
+
+from simulators.errors import FaultError
+from simulators.faults import link, wire, words
+from simulators.faults.base import Fault
+from simulators.faults.spec import FaultSpec
+
+CATALOGUE: dict[str, type[Fault]] = {kind.name: kind for kind in (*words.FAULTS, *wire.FAULTS, *link.FAULTS)}
+ALIASES = {"busy": "exception-6"}
+
+
+def make_fault(spec: FaultSpec, rng: random.Random) -> Fault:
+    """The fault that the spec names."""
+    kind = CATALOGUE.get(ALIASES.get(spec.name, spec.name))
+    if kind is None:
+        raise FaultError(f"there is no fault {spec.name!r}; kaofen-simulate faults lists them")
+    if spec.area is not None and spec.area not in kind.areas:
+        raise FaultError(f"fault {spec.name} concerns {', '.join(sorted(kind.areas))}, not {spec.area!r}")
+    return kind(spec, rng)

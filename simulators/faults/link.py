@@ -1,0 +1,120 @@
+"""Faults of the link and of the rig itself (R6-R9): connections that die, numbers that restart, clocks that jump."""
+
+from __future__ import annotations
+
+from simulators.faults.base import OFTEN, Bench, Exchange, Fault, Piece
+
+_LOST_NUMBERS = 3
+_JUMP_US = 86_400_000_000
+
+
+class Silent(Fault):
+    """The connection stands and nothing is ever answered. R6"""
+
+    name, catalogue, usual = "silent", "R6", OFTEN
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """Nothing."""
+        return []
+
+
+class Reset(Fault):
+    """The connection is reset instead of an answer. R6"""
+
+    name, catalogue = "reset", "R6"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """No bytes, then the reset."""
+        return [Piece(b"", reset=True)]
+
+
+class ResetInReply(Fault):
+    """The connection is reset after `at` bytes of the answer (half). R6"""
+
+    name, catalogue = "reset-in-reply", "R6"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """Some bytes, then the reset."""
+        at = len(exchange.frame) // 2 if self.spec.at is None else self.spec.at
+        return [Piece(exchange.frame[:at], reset=True)]
+
+
+class Refuse(Fault):
+    """The port is closed: connections are refused and open ones end. R6"""
+
+    name, catalogue, usual = "refuse", "R6", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """Close the port."""
+        bench.refuse_connections(True)
+
+    def end(self, bench: Bench) -> None:
+        """Open it again."""
+        bench.refuse_connections(False)
+
+
+class OneConnection(Fault):
+    """The rig serves one connection at a time and resets every further one (breaks K6). R6"""
+
+    name, catalogue, usual = "one-connection", "R6", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """Limit to one."""
+        bench.limit_connections(1)
+
+    def end(self, bench: Bench) -> None:
+        """Back to the usual."""
+        bench.limit_connections(None)
+
+
+class SeqRestart(Fault):
+    """Power is cut and memory lost: sequence numbers begin at 1 again and unacknowledged records are gone (breaks K4). R7"""
+
+    name, catalogue, usual = "seq-restart", "R7", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """Once, when the window opens."""
+        bench.lose_memory()
+
+
+class SeqGap(Fault):
+    """The next record skips `at` sequence numbers (3): results lost or hidden (breaks K4). R8"""
+
+    name, catalogue, usual = "seq-gap", "R8", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """Once, when the window opens."""
+        bench.rig.numbers_to_lose = _LOST_NUMBERS if self.spec.at is None else self.spec.at
+
+
+class ClockJump(Fault):
+    """The rig clock is a day ahead while the window lasts. R9"""
+
+    name, catalogue, usual = "clock-jump", "R9", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """A day ahead."""
+        bench.rig.clock_error_us = _JUMP_US
+
+    def end(self, bench: Bench) -> None:
+        """Right again."""
+        bench.rig.clock_error_us = 0
+
+
+class ClockUnset(Fault):
+    """The rig lost its clock and shows 0 while the window lasts (C5). R9"""
+
+    name, catalogue, usual = "clock-unset", "R9", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """No clock."""
+        bench.rig.clock_error_us = None
+
+    def end(self, bench: Bench) -> None:
+        """Right again."""
+        bench.rig.clock_error_us = 0
+
+
+FAULTS: tuple[type[Fault], ...] = (
+    Silent, Reset, ResetInReply, Refuse, OneConnection, SeqRestart, SeqGap, ClockJump, ClockUnset,
+)  # fmt: skip

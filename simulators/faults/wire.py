@@ -1,0 +1,262 @@
+"""Faults of the wire (R4, R5): the words are right, the frame around them, its time or its order is not."""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import ClassVar
+
+from simulators.faults.base import Exchange, Fault, Piece
+from simulators.faults.spec import FaultSpec
+from simulators.modbus import HEADER, READ_HOLDING, exception
+
+_LATE_MS = 1500
+_DRIP_MS = 2
+_GARBAGE = bytes.fromhex("00ff5a5a000000")
+_LENGTH = struct.Struct(">H")
+_MBAP = HEADER.size  # where the PDU begins
+
+
+def _framed(frame: bytes, pdu: bytes) -> bytes:
+    """The frame with another PDU and the length that belongs to it."""
+    return frame[:4] + _LENGTH.pack(len(pdu) + 1) + frame[6:_MBAP] + pdu
+
+
+class _Frame(Fault):
+    """A fault that changes the bytes of the reply and nothing else."""
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """One piece, changed."""
+        return [Piece(self.frame(piece.data), piece.delay_s, piece.reset) for piece in pieces]
+
+    def frame(self, frame: bytes) -> bytes:
+        """The changed frame."""
+        raise NotImplementedError
+
+
+class _Exception(Fault):
+    """The rig answers with a Modbus exception instead. R4"""
+
+    catalogue = "R4"
+    code: ClassVar[int]
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """An exception reply in a right frame."""
+        pdu = exception(exchange.request[0], self.code)
+        return [Piece(_framed(exchange.frame, pdu))]
+
+
+def _exception_fault(code: int, meaning: str) -> type[Fault]:
+    """Nine exceptions differ in a number only."""
+    return type(
+        f"Exception{code}",
+        (_Exception,),
+        {"name": f"exception-{code}", "code": code, "__doc__": f"Modbus exception {code} ({meaning}) instead of an answer. R4"},
+    )
+
+
+class LateReply(Fault):
+    """The reply comes `at` milliseconds late (1500), after the answers to later requests. R5"""
+
+    name, catalogue = "late-reply", "R5"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """The same bytes, later."""
+        delay_s = (_LATE_MS if self.spec.at is None else self.spec.at) / 1000
+        return [Piece(piece.data, piece.delay_s + delay_s, piece.reset) for piece in pieces]
+
+
+class OneBehind(Fault):
+    """The reply waits for the next request and then comes before the answer to that one, under transaction id 0. R5"""
+
+    name, catalogue = "one-behind", "R5"
+
+    def __init__(self, spec: FaultSpec, rng: random.Random) -> None:
+        super().__init__(spec, rng)
+        self._kept: dict[int, bytes] = {}
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """Silence now."""
+        self._kept[exchange.connection] = b"\0\0" + exchange.frame[2:]
+        return []
+
+    def waiting(self, exchange: Exchange) -> list[Piece]:
+        """What the last request should have got."""
+        kept = self._kept.pop(exchange.connection, None)
+        return [] if kept is None else [Piece(kept)]
+
+
+class PreviousReply(Fault):
+    """The words of the request before, under the right transaction id. R5"""
+
+    name, catalogue = "previous-reply", "R5"
+
+    def __init__(self, spec: FaultSpec, rng: random.Random) -> None:
+        super().__init__(spec, rng)
+        self._last: dict[int, tuple[bytes, bytes]] = {}
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """The PDU before, if it was the answer to a read as long as this one."""
+        _, before = self._last.get(exchange.connection, (b"", b""))
+        if exchange.request[0] != READ_HOLDING or len(before) != len(exchange.frame) - _MBAP:
+            return pieces
+        return [Piece(_framed(exchange.frame, before))]
+
+    def waiting(self, exchange: Exchange) -> list[Piece]:
+        """Nothing is sent, the reply before the present one is remembered."""
+        _, present = self._last.get(exchange.connection, (b"", b""))
+        self._last[exchange.connection] = (present, exchange.frame[_MBAP:])
+        return []
+
+
+class WrongTid(_Frame):
+    """The reply carries the next transaction id. R5"""
+
+    name, catalogue = "wrong-tid", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """One more, wrapped."""
+        return _LENGTH.pack(int.from_bytes(frame[:2], "big") + 1 & 0xFFFF) + frame[2:]
+
+
+class TidZero(_Frame):
+    """The reply carries transaction id 0. R5"""
+
+    name, catalogue = "tid-zero", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """Zeroed."""
+        return b"\0\0" + frame[2:]
+
+
+class WrongProtocol(_Frame):
+    """The protocol id is not 0. R5"""
+
+    name, catalogue = "wrong-protocol", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """Protocol 1."""
+        return frame[:2] + b"\0\1" + frame[4:]
+
+
+class WrongUnit(_Frame):
+    """Another unit answers. R5"""
+
+    name, catalogue = "wrong-unit", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """The next unit."""
+        return frame[:6] + bytes(((frame[6] + 1) & 0xFF,)) + frame[7:]
+
+
+class WrongFunction(_Frame):
+    """Function 4 answers function 3. R5"""
+
+    name, catalogue = "wrong-function", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """The next function code."""
+        return frame[:_MBAP] + bytes((frame[_MBAP] + 1 & 0xFF,)) + frame[_MBAP + 1 :]
+
+
+class ShortCount(Fault):
+    """A well-formed reply with one word less than asked. R5"""
+
+    name, catalogue = "short-count", "R5"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """The last word is missing."""
+        if exchange.request[0] != READ_HOLDING:
+            return pieces
+        words = exchange.frame[_MBAP + 2 : -2]
+        return [Piece(_framed(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
+
+
+class LongCount(Fault):
+    """A well-formed reply with one word more than asked. R5"""
+
+    name, catalogue = "long-count", "R5"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """A zero word is added."""
+        if exchange.request[0] != READ_HOLDING:
+            return pieces
+        words = exchange.frame[_MBAP + 2 :] + b"\0\0"
+        return [Piece(_framed(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
+
+
+class Length65535(_Frame):
+    """The header announces 65535 bytes. R5"""
+
+    name, catalogue = "length-65535", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """The length field alone is changed."""
+        return frame[:4] + b"\xff\xff" + frame[6:]
+
+
+class DuplicateReply(_Frame):
+    """The reply is sent twice. R5"""
+
+    name, catalogue = "duplicate-reply", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """Twice in one piece."""
+        return frame + frame
+
+
+class TrailingBytes(_Frame):
+    """Bytes that belong to nothing follow the reply. R5"""
+
+    name, catalogue = "trailing-bytes", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """Five of them."""
+        return frame + _GARBAGE[:5]
+
+
+class GarbageBefore(_Frame):
+    """Bytes that belong to nothing come before the reply. R5"""
+
+    name, catalogue = "garbage-before", "R5"
+
+    def frame(self, frame: bytes) -> bytes:
+        """Seven of them."""
+        return _GARBAGE + frame
+
+
+class Drip(Fault):
+    """The reply comes one byte at a time, `at` milliseconds apart (2). R5"""
+
+    name, catalogue = "drip", "R5"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """Every byte is a piece."""
+        gap_s = (_DRIP_MS if self.spec.at is None else self.spec.at) / 1000
+        data = b"".join(piece.data for piece in pieces)
+        return [Piece(data[i : i + 1], i * gap_s) for i in range(len(data))]
+
+
+class HalfFrame(Fault):
+    """The reply stops after `at` bytes (half) and nothing follows. R5"""
+
+    name, catalogue = "half-frame", "R5"
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """The first bytes only."""
+        at = len(exchange.frame) // 2 if self.spec.at is None else self.spec.at
+        return [Piece(exchange.frame[:at])]
+
+
+_EXCEPTIONS = tuple(
+    _exception_fault(code, meaning)
+    for code, meaning in (
+        (1, "illegal function"), (2, "illegal address"), (3, "illegal value"), (4, "device failure"), (5, "acknowledge"),
+        (6, "busy"), (10, "gateway path unavailable"), (11, "gateway target silent"),
+    )
+)  # fmt: skip
+
+FAULTS: tuple[type[Fault], ...] = (
+    *_EXCEPTIONS, LateReply, OneBehind, PreviousReply, WrongTid, TidZero, WrongProtocol, WrongUnit, WrongFunction, ShortCount,
+    LongCount, Length65535, DuplicateReply, TrailingBytes, GarbageBefore, Drip, HalfFrame,
+)  # fmt: skip

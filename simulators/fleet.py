@@ -1,0 +1,168 @@
+"""A fleet of rigs in one process: hosts, stations, faults, and when it is done.
+
+    plan (scenario.py) ─▶ station ─presses─▶ rig ─latches─▶ truth
+                                              ▲ registers
+                                     host ◀──TCP── gateway
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from simulators.clock import FleetTime, RigTime
+from simulators.errors import InputError
+from simulators.faults import FaultSpec
+from simulators.faults.catalogue import make_fault
+from simulators.host import RigHost
+from simulators.limits import SPEED_MAX
+from simulators.rig import Latched, Rig
+from simulators.rubric import Rubric
+from simulators.scenario import Scenario, plan_fleet
+from simulators.station import Station, Turnstile
+from simulators.truth import TruthFile
+
+_LOOK_S = 0.05
+_PORT_LAST = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """What a fleet is made of."""
+
+    rigs: int = 12
+    exams: int = 28
+    seed: int = 7
+    speed: float = 60.0
+    address: str = "127.0.0.1"
+    port_base: int = 0
+    unit: int = 1
+    reboots: int = 1
+    practice: int = 1
+    session: str = "S20261123"
+    prefix: str = "LV"
+    faults: tuple[FaultSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed <= SPEED_MAX:
+            raise InputError(f"--speed {self.speed:g}: between 0 and {SPEED_MAX:g}")
+        if self.port_base and not 0 < self.port_base <= _PORT_LAST - self.rigs + 1:
+            raise InputError(f"--port-base {self.port_base}: {self.rigs} ports from there do not fit below {_PORT_LAST + 1}")
+
+
+class Fleet:
+    """Started by `async with`; `finished` returns when all exams are done and all records acknowledged."""
+
+    def __init__(
+        self,
+        settings: FleetSettings,
+        rubric: Rubric,
+        truth: TruthFile,
+        *,
+        time: RigTime | None = None,
+        on_latch: Callable[[Latched], None] = lambda _: None,
+        say: Callable[[str, str], None] = lambda _rig, _text: None,
+    ) -> None:
+        self.settings = settings
+        self.rubric = rubric
+        self.scenario: Scenario = plan_fleet(
+            rubric, rigs=settings.rigs, exams=settings.exams, seed=settings.seed, reboots=settings.reboots,
+            practice=settings.practice, session=settings.session,
+        )  # fmt: skip
+        self.truth = truth
+        self.outcomes: Counter[str] = Counter()
+        self.latest: dict[str, Latched] = {}
+        self._on_latch = on_latch
+        self._time = time or FleetTime(settings.speed)
+        self.hosts = [self._host(index) for index in range(settings.rigs)]
+        self.by_serial = {host.rig.serial: host for host in self.hosts}
+        turnstile = Turnstile()
+        self.stations = [Station(host, runs, turnstile, say) for host, runs in zip(self.hosts, self.scenario.queues, strict=True)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._check_faults()
+
+    def _host(self, index: int) -> RigHost:
+        settings = self.settings
+        rig = Rig(f"{settings.prefix}-{index + 1:04d}", self.rubric, self._time, on_latch=self._latched)
+        return RigHost(
+            rig, address=settings.address, port=settings.port_base + index if settings.port_base else 0, unit=settings.unit,
+            station=f"A-{index + 1:02d}", seed=settings.seed, on_memory_lost=self.truth.memory_lost,
+        )  # fmt: skip
+
+    def _check_faults(self) -> None:
+        """A wrong fault is told before anything listens."""
+        for spec in self.settings.faults:
+            if spec.rig is not None and spec.rig not in self.by_serial:
+                raise InputError(f"fault {spec.name}: there is no rig {spec.rig!r}")
+            make_fault(spec, random.Random(0))  # noqa: S311 - thrown away
+
+    async def __aenter__(self) -> Fleet:
+        """Listen on every port, then let the candidates in."""
+        try:
+            for host in self.hosts:
+                await host.start()
+        except OSError as error:
+            await self.stop()
+            raise InputError(f"{host.rig.serial} cannot listen on {host.address}:{host.port}: {error.strerror}") from error
+        for spec in self.settings.faults:
+            for host in self.hosts if spec.rig is None else [self.by_serial[spec.rig]]:
+                host.set_fault(spec)
+        self._tasks = [asyncio.create_task(s.work(), name=f"station {s.host.station}") for s in self.stations]
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Everything ends."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Candidates leave, rigs are switched off."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for host in self.hosts:
+            await host.stop()
+
+    async def finished(self) -> None:
+        """Return when all exams are done and all records acknowledged; a station that broke raises here."""
+        while self.waiting():
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            await self._time.sleep_bus(_LOOK_S)
+
+    def waiting(self) -> list[str]:
+        """Which rigs are not done, and why."""
+        reasons = []
+        for station in self.stations:
+            memory = station.host.rig.memory
+            if station.busy:
+                why = f"waits: {station.waiting}" if station.waiting else "exam in progress"
+                reasons.append(f"{station.host.rig.serial}: {why} ({len(station.queue)} exams left)")
+            elif memory.oldest_seq:
+                left = memory.last_seq - memory.oldest_seq + 1
+                asked = "" if station.host.requests else ", and nobody has asked this rig anything"
+                reasons.append(
+                    f"{station.host.rig.serial}: {left} records not acknowledged (ack_seq {memory.acked_seq} of {memory.last_seq}){asked}"
+                )
+        return reasons
+
+    def ready_document(self, control: dict[str, Any]) -> dict[str, Any]:
+        """What ready.json says."""
+        return {
+            "control": control,
+            "rigs": [
+                {"serial": h.rig.serial, "host": h.address, "port": h.port, "unit": h.unit, "station": h.station} for h in self.hosts
+            ],
+        }
+
+    def _latched(self, latched: Latched) -> None:
+        self.latest[latched.rig] = latched
+        if latched.result is not None:
+            self.outcomes[latched.result.outcome.name.lower()] += 1
+        self.truth.record(latched)
+        self._on_latch(latched)

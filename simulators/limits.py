@@ -1,0 +1,43 @@
+"""Every number that the interface page or good manners bound, in one place."""
+
+from __future__ import annotations
+
+U16_MAX = 0xFFFF
+U32_MAX = 0xFFFF_FFFF
+
+# Registers of docs/rig-interface-v1.md, 0-based PDU addresses.
+STATUS_AT = 0
+STATUS_WORDS = 48
+CONTROL_AT = 100
+CONTROL_WORDS = 3
+EVENTS_AT = 4096
+EVENT_WORDS = 48
+EVENT_SLOTS = 512
+RESULTS_AT = 28672
+RESULT_WORDS = 160
+RESULT_SLOTS = 32
+
+TICKET_BYTES = 32
+SERIAL_BYTES = 16
+ITEM_BYTES = 4
+DEDUCTIONS_MAX = 27
+
+SCORE_FULL = 10_000  # hundredths
+WEIGHT_WHOLE = 10_000  # 1/10000
+
+ROOM_EVENTS_MIN = 32  # K3: free event slots without which no item, exam or mode change begins
+READY_FRESH_US = 10_000_000  # K5, in real time however fast the exam runs
+HEARTBEAT_US = 500_000  # +1 twice a second
+
+READ_WORDS_MAX = 125
+WRITE_WORDS_MAX = 123
+MBAP_LENGTH_MIN = 2
+MBAP_LENGTH_MAX = 254
+CONNECTIONS_MAX = 8  # per rig; K6 asks for two
+PIECES_WAITING_MAX = 1024  # delayed reply pieces per connection, beyond which it is closed
+
+RIGS_MAX = 2000
+SPEED_MAX = 100_000.0
+CONTROL_LINE_BYTES_MAX = 65_536
+BIND_RETRY_S = 0.05
+BIND_TRIES_MAX = 600

@@ -1,0 +1,339 @@
+"""One practical-exam rig: its state machine, its buttons and its status block (docs/rig-interface-v1.md, rules K1-K9).
+
+Owns what happens on the rig. Never touches a socket (host.py) and decides nothing about candidates (candidates.py): a caller
+presses its buttons, `at` being the exam time of the press, and the rig does it or refuses with the words on its screen.
+
+    button ─▶ rules K3 K5 K8 ─▶ records.encode ─▶ memory.latch ─▶ on_latch (truth)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulators import marking
+from simulators.clock import RigTime
+from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, State, Verdict
+from simulators.errors import RigRefuses
+from simulators.limits import (
+    EVENT_SLOTS,
+    HEARTBEAT_US,
+    ITEM_BYTES,
+    READY_FRESH_US,
+    RESULT_SLOTS,
+    ROOM_EVENTS_MIN,
+    SERIAL_BYTES,
+    TICKET_BYTES,
+    U16_MAX,
+)
+from simulators.memory import ItemRun, Memory, OpenExam
+from simulators.records import Deduction, EventRecord, ResultRecord, encode_status, text
+from simulators.rubric import EXAM_FAILED, Rubric
+
+_US = 1_000_000
+_NOTHING = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Latched:
+    """A record that the rig has just latched: what a gateway must find, whatever happens in between."""
+
+    rig: str
+    event: EventRecord
+    result: ResultRecord | None
+    wall_us: int
+
+
+class Rig:
+    """A rig with power. `memory` outlives it: after a power cut a new life begins with `power_up`."""
+
+    def __init__(
+        self,
+        serial: str,
+        rubric: Rubric,
+        time: RigTime,
+        *,
+        memory: Memory | None = None,
+        on_latch: Callable[[Latched], None] = lambda _: None,
+    ) -> None:
+        self.serial = serial
+        self.rubric = rubric
+        self.time = time
+        self.memory = memory or Memory()
+        self.control_written = asyncio.Event()
+        self.fault_code = 0
+        self.clock_error_us: int | None = 0  # None: the rig has no clock
+        self.numbers_to_lose = 0
+        self._on_latch = on_latch
+        self._serial_words = text(serial, SERIAL_BYTES)
+        self.powered = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """The volatile part, as at power-up."""
+        self._ready_value = 0
+        self._ready_changed_us: int | None = None
+        self._ack_words = self.memory.acked_seq
+
+    # ---- power (K7) ----
+
+    def power_up(self, at: int | None = None) -> None:
+        """Count the boot; end, as aborted, what the cut interrupted."""
+        if self.powered:
+            raise RigRefuses("the rig already has power")
+        self.powered = True
+        self.memory.boot += 1
+        self._forget()
+        exam = self.memory.exam
+        if exam is None:
+            return
+        now = self._now(at)
+        if exam.run is not None and not exam.run.over:
+            self._end_item(exam, exam.run, Outcome.ABORTED, now, elapsed_s=exam.run.elapsed_s)
+        self._end_exam(exam, EventType.EXAM_ABORTED, (AbortReason.POWER, 0, 0, 0), now)
+
+    def power_cut(self, at: int | None = None) -> None:
+        """From here on nothing answers; the item timer stands still."""
+        now = self._now(at)
+        run = self.memory.exam.run if self.memory.exam else None
+        if run is not None and not run.over:
+            run.elapsed_s = self._elapsed_s(run, now)
+        self.powered = False
+
+    # ---- what may begin now ----
+
+    @property
+    def gateway_fresh(self) -> bool:
+        """`gateway_ready` is not 0 and has changed within the last 10 s of real time (K5)."""
+        changed = self._ready_changed_us
+        return bool(self._ready_value) and changed is not None and self.time.bus_us() - changed <= READY_FRESH_US
+
+    def no_room(self) -> str | None:
+        """Why nothing new may begin for want of room (K3), or None."""
+        if self.memory.event_room < ROOM_EVENTS_MIN:
+            return f"record store nearly full: {self.memory.event_room} event slots free, {ROOM_EVENTS_MIN} needed"
+        if not self.memory.result_room:
+            return "record store full: no result slot free"
+        return None
+
+    def no_start(self) -> str | None:
+        """Why no item may start now, in the words on the screen, or None (K3, K5). Not starting for want of room holds in every mode."""
+        if self.memory.mode is Mode.EXAM and not self.gateway_fresh:
+            return "gateway not ready: this exam cannot be recorded"
+        return self.no_room()
+
+    # ---- buttons ----
+
+    def set_mode(self, mode: Mode, at: int | None = None) -> Latched:
+        """Turn the mode switch; only between exams."""
+        self._need_power()
+        if self.memory.exam is not None:
+            raise RigRefuses("the mode cannot change while an exam is open")
+        self._need_room()
+        old, self.memory.mode = self.memory.mode, mode
+        return self._latch(EventType.MODE_CHANGED, self._now(at), (old, mode, 0, 0))
+
+    def open_exam(self, ticket: str, attempt: int = 1, verdict: Verdict = Verdict.MATCH, at: int | None = None) -> Latched:
+        """A candidate was identified."""
+        self._need_power()
+        if self.memory.exam is not None:
+            raise RigRefuses("an exam is open already")
+        self._need_room()
+        text(ticket, TICKET_BYTES)
+        self.memory.exam_no += 1
+        self.memory.exam = OpenExam(ticket, self.memory.exam_no, self.memory.mode)
+        return self._latch(EventType.EXAM_OPENED, self._now(at), (verdict, attempt, 0, 0))
+
+    def start_item(self, code: str, at: int | None = None) -> Latched:
+        """Start a drawn item."""
+        exam = self._need_exam()
+        if exam.run is not None and not exam.run.over:
+            raise RigRefuses(f"item {exam.run.sheet.item.code} is running")
+        if exam.failed_by_veto:
+            raise RigRefuses("the exam is failed by veto: no further item")
+        refusal = self.no_start()
+        if refusal is not None:
+            raise RigRefuses(refusal)
+        item = self.rubric.item(code)
+        now = self._now(at)
+        exam.run = ItemRun(marking.Sheet(item), exam.run.ordinal + 1 if exam.run else 1, now)
+        return self._latch(EventType.ITEM_STARTED, now, (item.limit_s, 0, 0, 0), exam.run)
+
+    def deduct(self, line: int, points: int, at: int | None = None) -> Latched:
+        """Take points off; a veto line ends the item at once."""
+        exam, run = self._need_item()
+        now = self._now(at)
+        taken = run.sheet.take(line, points, self._elapsed_s(run, now))
+        args = (taken.line, taken.points, taken.at_s, int(taken.veto))
+        latched = self._latch(EventType.DEDUCTION, now, args, run)
+        if not taken.veto:
+            return latched
+        exam.failed_by_veto = exam.failed_by_veto or run.sheet.item.veto_effect == EXAM_FAILED
+        return self._end_item(exam, run, Outcome.VETO, now)
+
+    def finish_item(self, at: int | None = None) -> Latched:
+        """The candidate is done."""
+        exam, run = self._need_item()
+        return self._end_item(exam, run, Outcome.FINISHED, self._now(at))
+
+    def time_out(self, at: int | None = None) -> Latched:
+        """The limit is reached; the sheet counts as it stands."""
+        exam, run = self._need_item()
+        return self._end_item(exam, run, Outcome.TIMEOUT, self._now(at), elapsed_s=run.sheet.item.limit_s)
+
+    def abort(self, reason: AbortReason, at: int | None = None) -> Latched:
+        """Break the exam off; a running item ends first (K8)."""
+        exam = self._need_exam()
+        now = self._now(at)
+        if exam.run is not None and not exam.run.over:
+            self._end_item(exam, exam.run, Outcome.ABORTED, now)
+        return self._end_exam(exam, EventType.EXAM_ABORTED, (reason, 0, 0, 0), now)
+
+    def acknowledge(self, answer: Acknowledgement, at: int | None = None) -> Latched:
+        """The candidate saw the sheet and signed, or did not."""
+        exam = self._need_exam()
+        if exam.run is not None and not exam.run.over:
+            raise RigRefuses(f"item {exam.run.sheet.item.code} is running")
+        return self._latch(EventType.CANDIDATE_ACKNOWLEDGED, self._now(at), (answer, 0, 0, 0))
+
+    def close_exam(self, at: int | None = None) -> Latched:
+        """The exam is over: the rig's own total."""
+        exam = self._need_exam()
+        if exam.run is not None and not exam.run.over:
+            raise RigRefuses(f"item {exam.run.sheet.item.code} is running")
+        args = (marking.total(self.rubric, exam.scores), len(exam.scores), int(exam.failed_by_veto), 0)
+        return self._end_exam(exam, EventType.EXAM_CLOSED, args, self._now(at))
+
+    # ---- the bus side ----
+
+    def status_block(self) -> bytes:
+        """The 48 status words as they are at this moment."""
+        memory, now = self.memory, self.time.exam_us()
+        exam = memory.exam
+        run = exam.run if exam else None
+        item, shown = b"\0" * ITEM_BYTES, (0, 0, 0, 0, 0)
+        if run is not None:
+            elapsed_s = run.elapsed_s if run.over else self._elapsed_s(run, now)
+            item = text(run.sheet.item.code, ITEM_BYTES)
+            score, count = run.sheet.running_score, len(run.sheet.deductions)
+            shown = (run.ordinal, elapsed_s, run.sheet.item.limit_s, score, count)
+        heartbeat = self.time.bus_us() // HEARTBEAT_US & U16_MAX
+        return encode_status(
+            serial=self._serial_words, boot=memory.boot, state=self.state, mode=memory.mode, last_seq=memory.last_seq,
+            oldest_seq=memory.oldest_seq, acked_seq=memory.acked_seq, utc_us=self._utc_us(now),
+            exam_no=exam.exam_no if exam else 0, item=item,
+            counters=(*shown, heartbeat, int(self.gateway_fresh), EVENT_SLOTS, RESULT_SLOTS, memory.unacked_results, self.fault_code),
+        )  # fmt: skip
+
+    @property
+    def state(self) -> State:
+        """Status word `state`."""
+        exam = self.memory.exam
+        if self.fault_code:
+            return State.FAULT
+        if exam is None:
+            return State.IDLE
+        if exam.run is None:
+            return State.OPEN
+        return State.FINISHED if exam.run.over else State.RUNNING
+
+    def control_block(self) -> tuple[int, int]:
+        """`ack_seq` as it was last written, `gateway_ready`."""
+        return self._ack_words, self._ready_value
+
+    def write_ack(self, seq: int) -> None:
+        """The gateway has everything up to `seq` (K4)."""
+        self._ack_words = seq
+        self.memory.acknowledge(seq)
+        self.control_written.set()
+
+    def write_ready(self, value: int) -> None:
+        """The gateway can record an exam, or (0) cannot (K5)."""
+        if value != self._ready_value:
+            self._ready_value = value
+            self._ready_changed_us = self.time.bus_us()
+        self.control_written.set()
+
+    # ---- inside ----
+
+    def _now(self, at: int | None) -> int:
+        """Exam time of this press, never before the last one."""
+        self.memory.last_at_us = max(self.memory.last_at_us, self.time.exam_us() if at is None else at)
+        return self.memory.last_at_us
+
+    def _utc_us(self, at: int) -> int:
+        return 0 if self.clock_error_us is None else self.time.utc_us(at) + self.clock_error_us
+
+    @staticmethod
+    def _elapsed_s(run: ItemRun, now: int) -> int:
+        return min(max(0, now - run.started_us) // _US, U16_MAX)
+
+    def _need_power(self) -> None:
+        if not self.powered:
+            raise RigRefuses("the rig has no power")
+
+    def _need_room(self) -> None:
+        refusal = self.no_room()
+        if refusal is not None:
+            raise RigRefuses(refusal)
+
+    def _need_exam(self) -> OpenExam:
+        self._need_power()
+        if self.memory.exam is None:
+            raise RigRefuses("no exam is open")
+        return self.memory.exam
+
+    def _need_item(self) -> tuple[OpenExam, ItemRun]:
+        exam = self._need_exam()
+        if exam.run is None or exam.run.over:
+            raise RigRefuses("no item is running")
+        return exam, exam.run
+
+    def _end_item(self, exam: OpenExam, run: ItemRun, outcome: Outcome, now: int, elapsed_s: int | None = None) -> Latched:
+        run.over = True
+        run.elapsed_s = self._elapsed_s(run, now) if elapsed_s is None else elapsed_s
+        item, deductions = run.sheet.item, tuple(run.sheet.deductions)
+        score = run.sheet.score(outcome)
+        exam.scores.append((item.code, score))
+        args = (self.memory.next_result_slot, outcome, score, len(deductions))
+        return self._latch(EventType.ITEM_FINISHED, now, args, run, self._result(exam, run, outcome, score, now, deductions))
+
+    def _result(
+        self, exam: OpenExam, run: ItemRun, outcome: Outcome, score: int, now: int, deductions: tuple[Deduction, ...]
+    ) -> ResultRecord:
+        return ResultRecord(
+            seq=self._next_seq(), serial=self.serial, boot=self.memory.boot, ticket=exam.ticket, exam_no=exam.exam_no,
+            item=run.sheet.item.code, ordinal=run.ordinal, started_s=self._utc_us(run.started_us) // _US,
+            finished_s=self._utc_us(now) // _US, elapsed_s=run.elapsed_s, limit_s=run.sheet.item.limit_s, outcome=outcome,
+            score=score, mode=exam.mode, deductions=deductions,
+        )  # fmt: skip
+
+    def _end_exam(self, exam: OpenExam, kind: EventType, args: tuple[int, int, int, int], now: int) -> Latched:
+        exam.run = None  # the event is about the exam, not about its last item
+        latched = self._latch(kind, now, args)
+        self.memory.exam = None
+        return latched
+
+    def _next_seq(self) -> int:
+        return self.memory.last_seq + self.numbers_to_lose + 1
+
+    def _latch(
+        self,
+        kind: EventType,
+        now: int,
+        args: tuple[int, int, int, int] = _NOTHING,
+        run: ItemRun | None = None,
+        result: ResultRecord | None = None,
+    ) -> Latched:
+        exam, memory = self.memory.exam, self.memory
+        event = EventRecord(
+            seq=self._next_seq(), type=kind, serial=self.serial, boot=memory.boot, ticket=exam.ticket if exam else "",
+            exam_no=exam.exam_no if exam else 0, item=run.sheet.item.code if run else "", ordinal=run.ordinal if run else 0,
+            utc_us=self._utc_us(now), mode=memory.mode, args=args,
+        )  # fmt: skip
+        memory.latch(event.seq, event.encode(), result.encode() if result else None)
+        self.numbers_to_lose = 0
+        latched = Latched(self.serial, event, result, self.time.wall_us())
+        self._on_latch(latched)
+        return latched
