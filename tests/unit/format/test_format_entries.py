@@ -127,8 +127,10 @@ def test_the_fields_of_a_rig_record() -> None:
 
 def test_an_entry_without_a_rig_record_has_no_key() -> None:
     """Rule 7: the key stands only where rig, epoch, seq, ordinal and content do."""
-    entry = parse_entry(build_entry(samples.document(1, types.RIG_REBOOTED, rig="LV-0001", epoch=4, previous_epoch=3)))
+    document = samples.document(1, types.RIG_REBOOTED, rig="LV-0001", epoch=4, previous_epoch=3, rig_time=None)
+    entry = parse_entry(build_entry(document))
     assert entry.key is None
+    assert entry.rig_time is None
     assert (entry.fields, entry.raw, entry.candidate) == ({}, (), ())
 
 
