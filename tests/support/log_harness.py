@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fake_clock import FakeClock
 from scorelog.format.cosignature import CosignatureSigner, merge
-from scorelog.format.note import Ed25519Signer, parse_note
+from scorelog.format.note import Ed25519Signer, parse_note, parse_vkey
 from scorelog.journal.sqlite import create_log, open_log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from scorelog.format.note import Signer
+    from scorelog.format.note import Signer, Verifier
     from scorelog.journal.log import SqliteLog
 
 ORIGIN_BASE = "exam.example/gw/gw-01"
@@ -46,3 +46,8 @@ async def opened(path: Path, state_path: Path | None = None, **options: Any) -> 
         yield log
     finally:
         await log.close()
+
+
+def mirror_verifier() -> Verifier:
+    """The key with which receipts are cosigned here."""
+    return parse_vkey(_MIRROR.vkey)

@@ -113,9 +113,7 @@ class LogStoreContract:
         def broken(conflict_with: int | None) -> bytes:
             raise ZeroDivisionError("builder")
 
-        good, bad = await asyncio.gather(
-            add(log, plain("good")), log.append(broken), return_exceptions=True
-        )
+        good, bad = await asyncio.gather(add(log, plain("good")), log.append(broken), return_exceptions=True)
         assert isinstance(bad, ZeroDivisionError)
         assert not isinstance(good, BaseException)
         assert (good.index, log.size, log.failed) == (0, 1, None)

@@ -1,0 +1,281 @@
+"""Crashing a process that writes a log, again and again, and the oracle of what must hold afterwards.
+
+A *zygote* (this file run as a program) has everything imported and forks one writer per request, so that a crash costs
+milliseconds. The writer tells what it was told by unbuffered lines in a file: they survive its SIGKILL.
+
+    ack <index> <leaf> <writer> <seq>     an append returned
+    root <size> <root>                    a checkpoint was released
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from log_entries import key_of, scored
+from log_harness import ORIGIN_BASE, cosigned, new_log, signer_for
+from scorelog.format.checkpoint import parse_checkpoint
+from scorelog.format.entry import parse_entry
+from scorelog.format.tree import CompactRange, leaf_hash
+from scorelog.journal import failpoints
+from scorelog.journal.clock import SystemClock
+from scorelog.journal.errors import JournalError, LogFailed, LogMissing
+from scorelog.journal.fsck import fsck
+from scorelog.journal.generation import open_generation, pending_quarantine, quarantine
+from scorelog.journal.relog import key_of as key_in
+from scorelog.journal.room import RoomPolicy
+from scorelog.journal.sqlite import create_log, open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scorelog.journal.log import SqliteLog
+
+WRITERS = 4
+WAL_BYTES = 64 << 10  # small, so that folding happens within a short run
+DONE, FAILED = 0, 3
+ROOM = RoomPolicy(exams_bytes=0, reserve_bytes=1 << 20, floor_bytes=1 << 20)
+OPEN_S_MAX = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One life of a writer process."""
+
+    directory: str
+    told: str
+    failpoints: str = ""
+    appends: int = 12
+    first_seq: int = 0
+    kill_after_s: float | None = None
+    scenario: str = "append"
+
+
+# --- the writer process
+
+
+def _live(life: Round) -> int:
+    """One life: open (or make, or follow up) the log, append, close."""
+    told = os.open(life.told, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    failpoints.arm(life.failpoints)
+    try:
+        asyncio.run(_SCENARIOS[life.scenario](life, lambda line: os.write(told, f"{line}\n".encode())))
+    except LogFailed:
+        return FAILED
+    except OSError:
+        return FAILED
+    return DONE
+
+
+async def _append(life: Round, tell: Callable[[str], object]) -> None:
+    path = Path(life.directory) / "log"
+    log = open_log(path, signer_for, SystemClock(), path.with_name("state"), ROOM, WAL_BYTES)
+    await _use(log, life, tell)
+
+
+async def _create(life: Round, tell: Callable[[str], object]) -> None:
+    create_log(Path(life.directory) / "log", ORIGIN_BASE, signer_for)
+    await _append(life, tell)
+
+
+async def _next_generation(life: Round, tell: Callable[[str], object]) -> None:
+    path = Path(life.directory) / "log"
+    put_aside = pending_quarantine(path) or quarantine(path, "the test says so", path.with_name("state"))
+    log = open_generation(path, put_aside, signer_for, SystemClock(), path.with_name("state"), ROOM)
+    await _use(log, life, tell)
+
+
+_SCENARIOS = {"append": _append, "create": _create, "generation": _next_generation}
+
+
+async def _use(log: SqliteLog, life: Round, tell: Callable[[str], object]) -> None:
+    _tell_root(log.checkpoint(), tell)
+    watching = asyncio.create_task(_watch(log, tell))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for writer in range(WRITERS):
+                group.create_task(_write(log, writer, life, tell))
+    except* JournalError as errors:
+        raise LogFailed(str(errors.exceptions[0])) from errors
+    finally:
+        watching.cancel()
+    await log.close()
+
+
+async def _write(log: SqliteLog, writer: int, life: Round, tell: Callable[[str], object]) -> None:
+    for seq in range(life.first_seq, life.first_seq + life.appends):
+        request = scored(key_of(seq, rig=f"LV-{writer}"), note=f"{writer}/{seq}")
+        answer = await log.append(request.build, request.key, request.content)
+        tell(f"ack {answer.index if answer.generation == log.generation else -1} {answer.leaf.hex()} {writer} {seq}")
+        _tell_root(log.checkpoint(), tell)
+        if writer == 0 and seq % 10 == 9:
+            await log.save_receipt(cosigned(log.checkpoint()))
+
+
+async def _watch(log: SqliteLog, tell: Callable[[str], object]) -> None:
+    while True:
+        piece = await log.piece(log.size)
+        _tell_root(piece.checkpoint, tell)
+        await log.wait_grown(piece.start)
+
+
+def _tell_root(note: bytes, tell: Callable[[str], object]) -> None:
+    checkpoint, _ = parse_checkpoint(note)
+    tell(f"root {checkpoint.size} {checkpoint.root.hex()}")
+
+
+def _serve() -> None:
+    """Fork a writer per request line; answer with how it ended."""
+    for line in sys.stdin:
+        life = Round(**json.loads(line))
+        child = os.fork()
+        if child == 0:
+            code = 99
+            try:
+                code = _live(life)
+            except BaseException:  # noqa: BLE001  # the fork must never return into the serving loop
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        if life.kill_after_s is not None:
+            time.sleep(life.kill_after_s)  # the moment of the crash is the point of the test, not a wait
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
+# --- the test's side
+
+
+class Zygote:
+    """The process that forks writers."""
+
+    def __init__(self) -> None:
+        support = str(Path(__file__).parent)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([support, *sys.path])}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream(self._process.stdin).close()
+        self._process.wait(30)
+        self._stream(self._process.stdout).close()
+
+    def run(self, life: Round) -> int:
+        """Exit code, or minus the signal."""
+        line = json.dumps({name: getattr(life, name) for name in Round.__dataclass_fields__})
+        self._stream(self._process.stdin).write(line + "\n")
+        self._stream(self._process.stdin).flush()
+        return int(self._stream(self._process.stdout).readline())
+
+    @staticmethod
+    def _stream(stream: IO[str] | None) -> IO[str]:
+        assert stream is not None
+        return stream
+
+
+@dataclass(slots=True)
+class Oracle:
+    """What writers were told over all lives of one log, held against what the log holds now."""
+
+    directory: Path
+    roots: dict[int, str] = field(default_factory=dict)  # of the newest generation
+    acks: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
+    taken: int = 0
+
+    @property
+    def told(self) -> Path:
+        return self.directory / "told"
+
+    def start(self) -> Self:
+        new_log(self.directory)
+        return self
+
+    def listen(self) -> None:
+        """Take in what writers told since the last time; two roots of one size are the worst that can be."""
+        lines = self.told.read_text("ascii").splitlines() if self.told.exists() else []
+        for line in lines[self.taken :]:
+            word, *rest = line.split(" ")
+            if word == "root":
+                size, root = int(rest[0]), rest[1]
+                assert self.roots.setdefault(size, root) == root, f"two roots of size {size} were released"
+            else:
+                index, leaf, writer, seq = int(rest[0]), rest[1], int(rest[2]), int(rest[3])
+                before = self.acks.setdefault((writer, seq), (index, leaf))
+                assert before == (index, leaf) or index < 0, f"record {writer}/{seq} was acknowledged as two entries"
+        self.taken = len(lines)
+
+    def check(self) -> int:
+        """P1 after a crash: opens at once; all acknowledged is there, once, in order; fsck finds nothing."""
+        self.listen()
+        entries = asyncio.run(self._reopen())
+        leaves = [leaf_hash(entry) for entry in entries]
+        for (writer, seq), (index, leaf) in self.acks.items():
+            assert leaves[index].hex() == leaf, f"acknowledged record {writer}/{seq} is not at index {index}"
+        self._check_order(entries)
+        self._check_roots(leaves)
+        report = fsck(self.directory / "log", state_path=self.directory / "state")
+        assert report.ok, "\n".join(map(str, report.findings))
+        return len(entries)
+
+    async def _reopen(self) -> list[bytes]:
+        path = self.directory / "log"
+        before = time.monotonic()
+        log = open_log(path, signer_for, SystemClock(), path.with_name("state"), ROOM, WAL_BYTES)
+        assert time.monotonic() - before < OPEN_S_MAX
+        try:
+            _tell_root(log.checkpoint(), self._heard)
+            return log.entries(0, log.size)
+        finally:
+            await log.close()
+
+    def _heard(self, line: str) -> None:
+        _, size, root = line.split(" ")
+        assert self.roots.setdefault(int(size), root) == root, f"two roots of size {size} were released"
+
+    def _check_order(self, entries: list[bytes]) -> None:
+        last: dict[str, int] = {}
+        for entry in entries:
+            known = key_in(parse_entry(entry))
+            if known is not None:
+                key = known[0]
+                assert key.seq > last.get(key.rig, -1), f"{key} is there twice or out of order"
+                last[key.rig] = key.seq
+
+    def _check_roots(self, leaves: list[bytes]) -> None:
+        compact = CompactRange()
+        for size in range(len(leaves) + 1):
+            if size in self.roots:
+                assert compact.root().hex() == self.roots[size], f"the released root of size {size} is not the log's"
+            if size < len(leaves):
+                compact.append(leaves[size])
+        assert max(self.roots, default=0) <= len(leaves), "a root was released of entries that are gone"
+
+    def next_seq(self) -> int:
+        """Repeat the last records, as rigs do that saw no acknowledgement, and go on."""
+        return max(0, max((seq for _, seq in self.acks), default=0) - 2)
+
+
+def relogged_key(entry: bytes) -> Any:
+    """The key that an entry stands for."""
+    return key_in(parse_entry(entry))
+
+
+__all__ = ["FAILED", "LogMissing", "Oracle", "Round", "Zygote", "base64", "relogged_key"]
+
+if __name__ == "__main__":
+    _serve()
