@@ -40,8 +40,8 @@ VERIFIERS_MAX = 16_384
 INSTANCES_WATCHED_MAX = 8
 HEADER_BYTES_MAX = 32 << 10
 TLS_HANDSHAKE_S = 10.0
+BACKLOG = 1024
 
-# The auditor reads at most so fast, so that it never starves the ingest beside it.
-AUDIT_BYTES_PER_S = 16 << 20
-AUDIT_PAUSE_S = 60.0
+# The auditor's portions; how fast it reads is a setting (audit.mib_per_s).
 AUDIT_BUNDLES_AT_ONCE = 16
+FINDINGS_PER_LOG_MAX = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
 from scorelog.format.commitment import Opening
@@ -16,12 +17,15 @@ from server.evidence.store import (
     LogState,
     Refusal,
     StoredBundle,
+    StoredTile,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Row
+
+    from server.evidence.seal import Sealer
 
 HASH_BYTES = 32
 
@@ -43,7 +47,7 @@ def log_values(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def bundle_values(log_id: int, bundle: Bundle) -> dict[str, Any]:
+def bundle_values(log_id: int, bundle: Bundle, sealer: Sealer) -> dict[str, Any]:
     """The bundle row."""
     return {
         "log_id": log_id,
@@ -51,6 +55,7 @@ def bundle_values(log_id: int, bundle: Bundle) -> dict[str, Any]:
         "stop": bundle.new_size,
         "received_us": bundle.received_us,
         "cosigned_s": bundle.cosigned_s,
+        "seal": sealer.seal(bundle.origin, bundle.old_size, bundle.new_size, bundle.received_us, bundle.cosigned_s),
         "checkpoint": bundle.checkpoint,
         "leaves": b"".join(bundle.leaves),
         "entries": frame_entries(bundle.entries),
@@ -91,9 +96,16 @@ def bundle_ref(row: Any) -> BundleRef:
     return BundleRef(row.seq, row.origin, row.start, row.stop, row.received_us)
 
 
-def stored_bundle(row: Row[Any]) -> StoredBundle:
+def stored_bundle(row: Any, sealer: Sealer) -> StoredBundle:
     """A bundle row with the origin of its log."""
-    return StoredBundle(bundle_ref(row), row.entries, row.leaves, row.checkpoint)
+    expected = sealer.seal(row.origin, row.start, row.stop, row.received_us, row.cosigned_s)
+    sealed = compare_digest(row.seal, expected)
+    return StoredBundle(bundle_ref(row), row.entries, row.leaves, row.checkpoint, row.cosigned_s, sealed)
+
+
+def stored_tile(row: Row[Any]) -> StoredTile:
+    """A row of `tiles`."""
+    return StoredTile(row.level, row.n, row.root, row.hashes)
 
 
 def opening(row: Row[Any]) -> Opening:

@@ -34,6 +34,15 @@ registry = MetaData()
 
 meta = Table("meta", evidence, Column("key", String, primary_key=True), Column("value", String, nullable=False))
 
+# How many rows a table has had; they are never deleted.
+counts = Table(
+    "counts",
+    evidence,
+    Column("name", String, primary_key=True),
+    Column("rows_ever", BigInteger, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+)
+
 logs = Table(
     "logs",
     evidence,
@@ -62,6 +71,7 @@ bundles = Table(
     Column("stop", BigInteger, nullable=False),
     Column("received_us", BigInteger, nullable=False),
     Column("cosigned_s", BigInteger, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
     Column("checkpoint", LargeBinary, nullable=False),
     Column("leaves", LargeBinary, nullable=False),
     Column("entries", LargeBinary, nullable=False),
@@ -110,6 +120,7 @@ refusals = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("times", BigInteger, nullable=False),
     Column("body_sha256", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("origin", "status", "body_sha256"),
 )
@@ -126,6 +137,7 @@ alarms = Table(
     Column("first_us", BigInteger, nullable=False),
     Column("last_us", BigInteger, nullable=False),
     Column("times", BigInteger, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
     Column("evidence", LargeBinary, nullable=False),
 )
 

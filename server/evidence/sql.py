@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from scorelog.journal.failpoints import failpoint
 from server import limits
 from server.errors import Damaged, Missing
-from server.evidence import enrolment, statements, tiles, witnessed
+from server.evidence import enrolment, rowcheck, statements, tiles, witnessed
 from server.evidence.store import Cosigned
 from server.failpoints import INSERT
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scorelog.format.commitment import Opening
     from scorelog.journal.clock import Clock
     from server.evidence.database import Database
+    from server.evidence.seal import Sealer
     from server.evidence.store import (
         Alarm,
         Bundle,
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
         GatewayStatus,
         LogState,
         Refusal,
+        RowFinding,
         StoredBundle,
         StoredEntry,
+        StoredTile,
         Witnessed,
     )
 
@@ -41,10 +44,11 @@ if TYPE_CHECKING:
 class SqlEntryStore:
     """Evidence in one database, the registry in another (or the same)."""
 
-    def __init__(self, evidence: Database, registry: Database, clock: Clock) -> None:
+    def __init__(self, evidence: Database, registry: Database, clock: Clock, sealer: Sealer) -> None:
         self._evidence = evidence
         self._registry = registry
         self._clock = clock
+        self._sealer = sealer
 
     async def log(self, origin: str) -> LogState | None:
         return await self._evidence.read(partial(statements.log, origin=origin))
@@ -93,7 +97,7 @@ class SqlEntryStore:
             stored = []
             for bundle in bundles:
                 with failpoint(INSERT):
-                    stored.append(_append(connection, bundle))
+                    stored.append(_append(connection, bundle, self._sealer))
             for note in cosigned:
                 statements.save_cosigned(connection, note)
             return stored
@@ -110,7 +114,17 @@ class SqlEntryStore:
         return await self._evidence.read(partial(statements.bundles_after, seq=seq, limit=limit))
 
     async def stored_bundles(self, origin: str, start: int, limit: int) -> list[StoredBundle]:
-        return await self._evidence.read(partial(statements.stored_bundles, origin=origin, start=start, limit=limit))
+        return await self._evidence.read(
+            partial(statements.stored_bundles, origin=origin, start=start, limit=limit, sealer=self._sealer)
+        )
+
+    async def stored_tiles(self, origin: str, level: int, start: int, limit: int) -> list[StoredTile]:
+        return await self._evidence.read(
+            partial(tiles.stored_tiles, origin=origin, level=level, start=start, limit=limit)
+        )
+
+    async def row_findings(self) -> list[RowFinding]:
+        return await self._evidence.read(partial(rowcheck.findings, sealer=self._sealer))
 
     async def node(self, origin: str, level: int, index: int) -> bytes:
         return await self._evidence.read(partial(tiles.node, origin=origin, level=level, index=index))
@@ -122,23 +136,21 @@ class SqlEntryStore:
         return await self._evidence.read(partial(statements.stored_openings, origin=origin, start=start, stop=stop))
 
     async def refuse(self, refusal: Refusal) -> None:
-        await self._evidence.write(partial(statements.refuse, refusal=refusal))
+        await self._evidence.write(partial(statements.refuse, refusal=refusal, sealer=self._sealer))
 
     async def refusals(self, origin: str | None = None) -> list[Refusal]:
         return await self._evidence.read(partial(statements.kept_refusals, origin=origin))
 
     async def alarm(self, kind: str, origin: str | None, index: int | None, detail: str, evidence: bytes = b"") -> int:
-        return await self._evidence.write(
-            partial(
-                statements.raise_alarm,
-                kind=kind,
-                origin=origin,
-                index=index,
-                detail=detail[: limits.DETAIL_MAX],
-                evidence=evidence[: limits.ALARM_EVIDENCE_MAX],
-                now_us=self._clock.now_us(),
-            )
+        raised = statements.Raised(
+            kind,
+            origin,
+            index,
+            detail[: limits.DETAIL_MAX],
+            evidence[: limits.ALARM_EVIDENCE_MAX],
+            self._clock.now_us(),
         )
+        return await self._evidence.write(partial(statements.raise_alarm, raised=raised, sealer=self._sealer))
 
     async def alarms(self, after: int = 0, limit: int = 1000) -> list[Alarm]:
         return await self._evidence.read(partial(statements.alarms_after, after=after, limit=limit))
@@ -154,10 +166,10 @@ class SqlEntryStore:
         await self._registry.close()
 
 
-def _append(connection: Connection, bundle: Bundle) -> bool:
+def _append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
     """Rows that stand in the way were put there from outside: that log is damaged, not the database."""
     try:
-        return statements.append(connection, bundle)
+        return statements.append(connection, bundle, sealer)
     except IntegrityError as error:
         raise Damaged(f"{bundle.origin}: a stored row contradicts size {bundle.old_size}") from error
     except Missing as error:

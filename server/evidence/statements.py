@@ -7,6 +7,7 @@ for SQLite, in a greenlet for an async driver. Only SQLAlchemy Core and RETURNIN
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
@@ -16,12 +17,14 @@ from scorelog.format.tiles import unframe_entries
 from server import limits
 from server.errors import Damaged
 from server.evidence import rows
+from server.evidence.counts import count_up
 from server.evidence.schema import alarms, bundles, logs, openings, refusals
 from server.evidence.store import StoredEntry
 from server.evidence.tiles import grow
 
 if TYPE_CHECKING:
     from scorelog.format.commitment import Opening
+    from server.evidence.seal import Sealer
     from server.evidence.store import Alarm, Bundle, BundleRef, Cosigned, LogState, Refusal, StoredBundle
 
 # Statements are built once: making the object costs more than running it (stack.md section 7).
@@ -38,14 +41,14 @@ _REF: Final = select(bundles.c.seq, logs.c.origin, bundles.c.start, bundles.c.st
 )
 
 
-def append(connection: Connection, bundle: Bundle) -> bool:
+def append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
     """One upload. False, and nothing changed, when the log is not at `old_size` or is frozen."""
     log_id = _advance(connection, bundle)
     if log_id is None and bundle.old_size == 0:
         log_id = _create_log(connection, bundle)
     if log_id is None:
         return False
-    connection.execute(insert(bundles), rows.bundle_values(log_id, bundle))
+    connection.execute(insert(bundles), rows.bundle_values(log_id, bundle, sealer))
     if bundle.openings:
         connection.execute(insert(openings), [rows.opening_values(log_id, each) for each in bundle.openings])
     grow(connection, log_id, bundle.old_size, bundle.new_size)
@@ -127,12 +130,13 @@ def bundles_after(connection: Connection, seq: int, limit: int) -> list[BundleRe
     return [rows.bundle_ref(row) for row in connection.execute(later)]
 
 
-def stored_bundles(connection: Connection, origin: str, start: int, limit: int) -> list[StoredBundle]:
+def stored_bundles(connection: Connection, origin: str, start: int, limit: int, sealer: Sealer) -> list[StoredBundle]:
     """Whole rows, as they lie there."""
-    whole = _REF.add_columns(bundles.c.entries, bundles.c.leaves, bundles.c.checkpoint)
+    columns = (bundles.c.cosigned_s, bundles.c.seal, bundles.c.entries, bundles.c.leaves, bundles.c.checkpoint)
+    whole = _REF.add_columns(*columns)
     from_start = whole.where(logs.c.origin == origin, bundles.c.stop > start)
     ordered = from_start.order_by(bundles.c.start, bundles.c.seq).limit(limit)
-    return [rows.stored_bundle(row) for row in connection.execute(ordered)]
+    return [rows.stored_bundle(row, sealer) for row in connection.execute(ordered)]
 
 
 def stored_openings(connection: Connection, origin: str, start: int, stop: int) -> list[Opening]:
@@ -155,7 +159,7 @@ def _within(columns: Select[Any], origin: str, start: int, stop: int) -> Select[
     return overlapping.order_by(bundles.c.start)
 
 
-def refuse(connection: Connection, refusal: Refusal) -> None:
+def refuse(connection: Connection, refusal: Refusal, sealer: Sealer) -> None:
     """Keep the body once, count its repetitions; new bodies only up to the bound per origin."""
     digest = hashlib.sha256(refusal.body).digest()
     same = (
@@ -178,9 +182,16 @@ def refuse(connection: Connection, refusal: Refusal) -> None:
             at_us=refusal.at_us,
             times=refusal.times,
             body_sha256=digest,
-            body=refusal.body[: limits.REFUSAL_BYTES_MAX],
+            seal=refusal_seal(sealer, refusal),
+            body=refusal.body,
         )
     )
+    count_up(connection, refusals, sealer)
+
+
+def refusal_seal(sealer: Sealer, refusal: Refusal) -> bytes:
+    """Everything but the count of repetitions."""
+    return sealer.seal(refusal.origin, refusal.gateway_id, refusal.status, refusal.reason, refusal.at_us, refusal.body)
 
 
 def kept_refusals(connection: Connection, origin: str | None) -> list[Refusal]:
@@ -191,10 +202,21 @@ def kept_refusals(connection: Connection, origin: str | None) -> list[Refusal]:
     return [rows.refusal(row) for row in connection.execute(chosen)]
 
 
-def raise_alarm(  # noqa: PLR0917  # the columns of one row, called from one place
-    connection: Connection, kind: str, origin: str | None, index: int | None, detail: str, evidence: bytes, now_us: int
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An alarm that is to be raised."""
+
+    kind: str
+    origin: str | None
+    index: int | None
+    detail: str
+    evidence: bytes
+    now_us: int
+
+
+def raise_alarm(connection: Connection, raised: Raised, sealer: Sealer) -> int:
     """A new alarm, or one more time of the same one."""
+    kind, origin, index, detail, now_us = raised.kind, raised.origin, raised.index, raised.detail, raised.now_us
     identity = rows.alarm_identity(kind, origin, index, detail)
     again = update(alarms).where(alarms.c.identity == identity).values(times=alarms.c.times + 1, last_us=now_us)
     known: int | None = connection.execute(again.returning(alarms.c.id)).scalar_one_or_none()
@@ -211,9 +233,12 @@ def raise_alarm(  # noqa: PLR0917  # the columns of one row, called from one pla
         first_us=now_us,
         last_us=now_us,
         times=1,
-        evidence=evidence,
+        seal=sealer.seal(kind, origin, index, detail, now_us, raised.evidence),
+        evidence=raised.evidence,
     )
-    return int(connection.execute(new.returning(alarms.c.id)).scalar_one())
+    number = int(connection.execute(new.returning(alarms.c.id)).scalar_one())
+    count_up(connection, alarms, sealer)
+    return number
 
 
 def _crowded(connection: Connection, kind: str, origin: str | None, now_us: int) -> int | None:

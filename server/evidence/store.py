@@ -133,6 +133,27 @@ class StoredBundle:
     entries: bytes
     leaves: bytes
     checkpoint: bytes
+    cosigned_s: int = 0
+    sealed: bool = True  # whether the server's own seal on the times holds
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTile:
+    """A tile as it lies in the database: 256 hashes of tile level `level` and the hash of all of them."""
+
+    level: int
+    n: int
+    root: bytes
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RowFinding:
+    """Rows that cannot be as the server wrote them, and belong to no log that is checked."""
+
+    origin: str | None
+    index: int | None
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +246,12 @@ class EntryStore(Protocol):
 
     async def stored_bundles(self, origin: str, start: int, limit: int) -> list[StoredBundle]:
         """Raw bundles of one log from the one with `stop` > `start` on, for audit and export."""
+
+    async def stored_tiles(self, origin: str, level: int, start: int, limit: int) -> list[StoredTile]:
+        """Raw tiles of one level from number `start` on, for the audit."""
+
+    async def row_findings(self) -> list[RowFinding]:
+        """What is wrong with rows beside the logs: broken seals, deleted rows, rows of no log."""
 
     async def node(self, origin: str, level: int, index: int) -> bytes:
         """Hash of the complete subtree over leaves `[index << level, (index + 1) << level)`; Missing when not there."""

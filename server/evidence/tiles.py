@@ -16,11 +16,13 @@ from sqlalchemy import Connection, bindparam, insert, select
 from scorelog.format.tree import node_hash
 from server import limits
 from server.errors import Missing
-from server.evidence.rows import split_hashes
+from server.evidence.rows import split_hashes, stored_tile
 from server.evidence.schema import TILE_WIDTH, bundles, logs, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from server.evidence.store import StoredTile
 
 _LEAVES: Final = (
     select(bundles.c.start, bundles.c.leaves)
@@ -72,6 +74,13 @@ def node(connection: Connection, origin: str, level: int, index: int) -> bytes:
     """One node of the tree of `origin`."""
     tile_level, height = divmod(level, 8)
     return fold(hashes(connection, origin, tile_level, index << height, (index + 1) << height))
+
+
+def stored_tiles(connection: Connection, origin: str, level: int, start: int, limit: int) -> list[StoredTile]:
+    """Raw rows of one level."""
+    mine = select(tiles).join_from(tiles, logs).where(logs.c.origin == origin, tiles.c.level == level)
+    ordered = mine.where(tiles.c.n >= start).order_by(tiles.c.n).limit(limit)
+    return [stored_tile(row) for row in connection.execute(ordered)]
 
 
 def fold(row: Sequence[bytes]) -> bytes:

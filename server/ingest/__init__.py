@@ -1,1 +1,1 @@
-"""From an upload to a receipt: verify, store, only then cosign. Also heartbeats, the witness and the public read side."""
+"""From an upload to a receipt: verify, store, only then cosign. Also heartbeats, the witness, the public read side."""

@@ -1,7 +1,7 @@
 """Heartbeats: what a gateway says about itself between uploads. Shown on the live board, never evidence, never logged.
 
-Owns the strict reading of the body, the answer, and two signs that only heartbeats show: a log that is shorter than what
-the gateway was told is stored (rolled back), and two running instances of one gateway (cloned).
+Owns the strict reading of the body, the answer, and two signs that only heartbeats show: a log that is shorter than
+what the gateway was told is stored (rolled back), and two running instances of one gateway (cloned).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     size: int
     instance: str
     unsent: int = 0
-    rigs: list[dict[str, Any]] = []  # noqa: RUF012  # msgspec copies an empty default
+    rigs: list[dict[str, Any]] = []  # msgspec copies an empty default
 
 
 @dataclass(slots=True)

@@ -2,13 +2,13 @@
 
 uvicorn 0.54 verifies a client certificate but tells the application nothing of it; `app_state` is copied into every
 request's `scope["state"]`, so the certificate goes in there before any byte is parsed. That is not documented API: the
-version is pinned and tests/unit/server_ingest/test_server_mtls.py holds it. No header is involved, so none can be spoofed.
+version is pinned and tests/unit/server_ingest/test_server_mtls.py holds it. No header is involved: none can be forged.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class BoundedProtocol(HttpToolsProtocol):
     """A connection that cannot hold the server up: it sends its headers in time, and is not one of too many."""
 
-    peers: Counter[str] = Counter()  # of one listener: `listener_protocol` gives each its own
+    peers: ClassVar[Counter[str]] = Counter()  # of one listener: `listener_protocol` gives each its own
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count it; too many of all or of one address are cut off before they are served."""

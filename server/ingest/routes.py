@@ -81,10 +81,10 @@ class GatewayApp:
             if isinstance(error, Fatal):
                 self._fatal(error)
             answer = to_answer(error)
-        except Exception as error:  # noqa: BLE001  # the process edge: a request must not take the connection down unanswered
-            log.error("request failed", path=scope["path"], error=type(error).__name__, exc_info=True)
+        except Exception as error:  # the process edge: no request goes unanswered
+            log.exception("request failed", path=scope["path"])
             answer = to_answer(error)
-        await _send(send, answer, scope["method"])
+        await send_answer(send, answer, scope["method"])
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         peer = _peer(scope)
@@ -183,7 +183,8 @@ def _json(document: dict[str, Any]) -> Answer:
     return Answer(200, json.dumps(document).encode(), "application/json")
 
 
-async def _send(send: Send, answer: Answer, method: str) -> None:
+async def send_answer(send: Send, answer: Answer, method: str) -> None:
+    """The whole answer at once."""
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),

@@ -1,7 +1,7 @@
 """One upload from its bytes to its answer: who is it, is it right, store it, cosign, answer.
 
 Owns the order of these steps, the lock per log, the bounded number of uploads in flight, and the evidence that is kept
-of what was refused. Knows no HTTP: server/ingest/routes.py does. Used by the listener and by `kaofen-server import` alike.
+of what was refused. Knows no HTTP: server/ingest/routes.py does. The listener and `kaofen-server import` use it alike.
 """
 
 from __future__ import annotations

@@ -18,8 +18,10 @@ from server.evidence.store import (
     GatewayStatus,
     LogState,
     Refusal,
+    RowFinding,
     StoredBundle,
     StoredEntry,
+    StoredTile,
     Witnessed,
 )
 
@@ -180,11 +182,29 @@ class FakeEntryStore:
                 b"".join(len(e).to_bytes(2, "big") + e for e in bundle.entries),
                 b"".join(bundle.leaves),
                 bundle.checkpoint,
+                bundle.cosigned_s,
             )
             for ref, bundle in self._of(origin)
             if ref.stop > start
         ]
         return found[:limit]
+
+    async def stored_tiles(self, origin: str, level: int, start: int, limit: int) -> list[StoredTile]:
+        nodes = MemoryNodes(self._leaves(origin))
+        full = (nodes.size >> (8 * level)) // 256
+        return [
+            StoredTile(
+                level,
+                n,
+                nodes(8 * level + 8, n),
+                b"".join(nodes(8 * level, each) for each in range(n * 256, n * 256 + 256)),
+            )
+            for n in range(start, min(full, start + limit))
+        ]
+
+    async def row_findings(self) -> list[RowFinding]:
+        self._open()
+        return []
 
     async def node(self, origin: str, level: int, index: int) -> bytes:
         self._open()

@@ -1,0 +1,261 @@
+"""The composition root: everything is made, wired, started and stopped here, and nowhere else.
+
+    gateways (mTLS) ─▶ GatewayApp ─▶ Ingest ─▶ Committer ─▶ EntryStore ◀─ Auditor
+                            │ heartbeats          │ stored       │
+                            ▼                     ▼              ▼
+    people (HTTPS) ◀─ pages, SSE ◀─ Hub ◀─ LiveBoard ◀─── Projector ─▶ projections.db
+
+Order of stopping: streams end, listeners refuse new work and let running requests end, the committer stores what still
+waits, then projector, board and auditor are cancelled, then the databases close. A failed write ends the process with
+exit code 1: the service manager starts it again and recovery runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from certs.contexts import gateway_server_context, people_server_context
+from certs.errors import CertsError
+from server.audit import Auditor
+from server.errors import ConfigError, Fatal, ServerError
+from server.evidence.database import sqlite_is_old
+from server.ingest.committer import Committer
+from server.ingest.heartbeat import Heartbeats
+from server.ingest.protocol import BoundedProtocol, IdentifiedProtocol
+from server.ingest.readside import ReadSide
+from server.ingest.routes import GatewayApp
+from server.ingest.service import Ingest
+from server.ingest.witness import Witness
+from server.listeners import Listener, listener
+from server.live.board import LiveBoard
+from server.live.hub import Hub
+from server.local import LocalApp
+from server.opened import Opened, opened
+from server.people.accounts import AccountStore
+from server.people.app import create_people_app
+from server.people.context import PeopleContext
+from server.projection.projector import Projector
+from server.projection.rubrics import RubricBook
+from server.projection.store import ProjectionStore
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from server.config import Config
+
+log = structlog.get_logger()
+
+PEOPLE_FILE = "people.db"
+PROJECTIONS_FILE = "projections.db"
+RESTART_AFTER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Everything that shows, and may be thrown away."""
+
+    accounts: AccountStore
+    projections: ProjectionStore
+    hub: Hub
+    board: LiveBoard
+    projector: Projector
+    context: PeopleContext
+
+
+class Server:
+    """One running server."""
+
+    def __init__(self, open_: Opened, views: Views) -> None:
+        self._open = open_
+        self._views = views
+        self._stop = asyncio.Event()
+        self._failed: Fatal | None = None
+        config, keys, store, clock = open_.config, open_.keys, open_.store, open_.clock
+        self.committer = Committer(store, keys.mirror, clock, stored=self._stored, cosigned=self._cosigned)
+        self.ingest = Ingest(store, self.committer, clock, config.domain)
+        self.auditor = Auditor(
+            store, keys.mirror_verifier, clock, pause_s=config.audit_pause_s, bytes_per_s=config.audit_bytes_per_s
+        )
+        self._listeners = self._make_listeners()
+
+    def _make_listeners(self) -> dict[str, Listener]:
+        config, keys, store, clock = self._open.config, self._open.keys, self._open.store, self._open.clock
+        gateway_tls, people_tls = tls_contexts(config)
+        heartbeats = Heartbeats(store, clock, self._views.board.heartbeat)
+        witness = Witness(store, keys.witness, clock, config.domain)
+        gateways = GatewayApp(self.ingest, heartbeats, witness, ReadSide(store), self.fail)
+        people = create_people_app(self._views.context)
+        made = {
+            "gateways": listener(gateways, config.gateways, IdentifiedProtocol, gateway_tls),
+            "people": listener(people, config.people, BoundedProtocol, people_tls),
+        }
+        if config.local is not None:
+            made["local"] = listener(LocalApp(self.trouble, self.figures), config.local, BoundedProtocol, None)
+        return made
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self, ready: Callable[[dict[str, int]], None]) -> None:
+        """Until `stop`, or until a write fails (raises it)."""
+        await self.committer.recover()
+        for gateway in await self._open.store.gateways():
+            if gateway.status == "active":
+                self._views.board.expect(gateway.id)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                committing = tasks.create_task(self._commit(), name="committer")
+                serving = [
+                    tasks.create_task(each.serve(), name=f"listener {name}") for name, each in self._listeners.items()
+                ]
+                watching = [
+                    tasks.create_task(self._supervise(name, work), name=name)
+                    for name, work in (
+                        ("projector", self._views.projector.run),
+                        ("board", self._views.board.run),
+                        ("auditor", self.auditor.run),
+                    )
+                ]
+                await self._listening(serving)
+                ready({name: each.port for name, each in self._listeners.items() if each.started})
+                await self._stop.wait()
+                await self._wind_down(serving, committing)
+                for task in watching:
+                    task.cancel()
+        except* ServerError as group:
+            raise group.exceptions[0] from None
+        if self._failed is not None:
+            raise self._failed
+
+    def stop(self) -> None:
+        """Begin an orderly stop; called twice is once."""
+        self._stop.set()
+
+    def fail(self, error: Fatal) -> None:
+        """A write failed somewhere: end the process."""
+        self._failed = self._failed or error
+        self._stop.set()
+
+    async def _commit(self) -> None:
+        """A failed write ends the run through `fail`, so that waiting requests are still answered."""
+        try:
+            await self.committer.run()
+        except Fatal as error:
+            log.critical("write failed", error=str(error))
+            self.fail(error)
+
+    async def _listening(self, serving: list[asyncio.Task[None]]) -> None:
+        while not all(each.started for each in self._listeners.values()):
+            if any(task.done() for task in serving) or self._stop.is_set():
+                return
+            await asyncio.sleep(0.01)
+
+    async def _wind_down(self, serving: list[asyncio.Task[None]], committing: asyncio.Task[None]) -> None:
+        self._views.hub.close()
+        for each in self._listeners.values():
+            each.stop()
+        await asyncio.wait(serving)
+        self.committer.stop()
+        await asyncio.wait({committing})
+
+    async def _supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """What only shows or looks must not stop what stores (P8): said once, started again after a pause."""
+        while True:
+            try:
+                await work()
+            except Fatal as error:
+                self.fail(error)
+                return
+            except Exception:  # the supervisor: a bug here may cost the view, never the ingest
+                log.exception("task failed", task=name)
+            await self._open.clock.sleep(RESTART_AFTER_S)
+
+    # -- wiring ----------------------------------------------------------------------------------------------------
+
+    def _stored(self, origin: str, size: int) -> None:
+        self._views.board.stored(origin, size)
+        self._views.projector.notify()
+
+    def _cosigned(self, _origin: str, _size: int) -> None:
+        self._views.projector.notify()
+
+    def trouble(self) -> str | None:
+        """Why this server cannot give receipts, or None."""
+        if self._failed is not None:
+            return str(self._failed)
+        return "stopping" if self._stop.is_set() else None
+
+    async def figures(self) -> dict[str, float]:
+        """For /metrics."""
+        logs = await self._open.store.logs()
+        refused = {f"uploads_refused_{status}": float(n) for status, n in self.ingest.refused.items()}
+        return {
+            "logs": len(logs),
+            "entries": sum(state.size for state in logs),
+            "entries_cosigned": sum(state.cosigned_size for state in logs),
+            "uploads_accepted": self.ingest.accepted,
+            "audit_passes": self.auditor.passes,
+            "audit_findings": self.auditor.findings,
+            "projected_entries": self._views.projector.progress.entries,
+            "streams": self._views.hub.streams,
+            **refused,
+        }
+
+
+def tls_contexts(config: Config) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of the gateways' and the people's listener."""
+    tls, people = config.gateways_tls, config.people_tls
+    try:
+        if tls.client_ca is None:
+            raise ConfigError("gateways.client_ca is missing")
+        return gateway_server_context(tls.cert, tls.key, tls.client_ca), people_server_context(people.cert, people.key)
+    except CertsError as error:
+        raise ConfigError(f"{error}; `kaofen-certs server` issues one") from error
+
+
+async def open_views(open_: Opened) -> Views:
+    """Projections, people and the live board."""
+    data: Path = open_.config.data
+    clock, store = open_.clock, open_.store
+    accounts = await AccountStore.open(data / PEOPLE_FILE, clock)
+    projections = await ProjectionStore.open(data / PROJECTIONS_FILE)
+    book, hub = RubricBook(), Hub(clock, secrets.token_hex(8))
+    board = LiveBoard(clock, hub, book, alarm=store.alarm)
+    projector = Projector(store, projections, clock, book=book, listener=board)
+    context = PeopleContext(
+        store=store,
+        projections=projections,
+        book=book,
+        board=board,
+        hub=hub,
+        clock=clock,
+        accounts=accounts,
+        mirror_vkey=open_.keys.mirror.vkey,
+        secret=open_.keys.cookies,
+        title=open_.config.title,
+    )
+    return Views(accounts, projections, hub, board, projector, context)
+
+
+async def serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None:
+    """`kaofen-server run`."""
+    if sqlite_is_old():
+        log.info("old SQLite", note="one writing connection per database is kept; see docs/server.md")
+    async with opened(config, write=True) as open_:
+        views = await open_views(open_)
+        try:
+            server = Server(open_, views)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, server.stop)
+            await server.run(ready)
+        finally:
+            await views.accounts.close()
+            await views.projections.close()

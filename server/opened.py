@@ -1,0 +1,46 @@
+"""The evidence as the commands and `run` open it: keys, lock, both databases, in the right order and closed again."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scorelog.journal.clock import SystemClock
+from server.evidence.database import lock, open_evidence, open_registry, read_evidence
+from server.evidence.sql import SqlEntryStore
+from server.keys import Keys, load_keys
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scorelog.journal.clock import Clock
+    from server.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a command works with."""
+
+    config: Config
+    keys: Keys
+    store: SqlEntryStore
+    clock: Clock
+
+
+@asynccontextmanager
+async def opened(config: Config, *, write: bool, clock: Clock | None = None) -> AsyncIterator[Opened]:
+    """With `write` the only process on this evidence (Unsafe when there is another); without, a reader beside it."""
+    clock = clock or SystemClock()
+    keys = load_keys(config)
+    held = lock(config.data) if write else None
+    try:
+        evidence = open_evidence(config.data) if write else read_evidence(config.data)
+        store = SqlEntryStore(evidence, open_registry(config.data), clock, keys.sealer)
+        try:
+            yield Opened(config, keys, store, clock)
+        finally:
+            await store.close()
+    finally:
+        if held is not None:
+            held.release()
