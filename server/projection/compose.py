@@ -56,7 +56,6 @@ def compose(
     alerts = [alert for mark in closing if (alert := _claim_alert(attempt, mark, items, rubric, book))]
     claims = [mark["fields"].get("claimed_total") for mark in closing if mark["type"] == types.ATTEMPT_FINISHED]
     wrong = bool(alerts) or any(row["verdict"] == "mismatch" for row in items)
-    unsure = any(row["verdict"] == "impossible" for row in items) or score is None
     row = {
         "attempt": attempt,
         "ticket": min(tickets) if tickets else None,
@@ -75,7 +74,7 @@ def compose(
         "complete": bool(score and score.complete),
         "failed_by_veto": bool(score and score.failed_by_veto),
         "passed": score.passed if score and (closing or score.failed_by_veto) else None,
-        "verdict": "mismatch" if wrong else ("impossible" if unsure else "equal"),
+        "verdict": "mismatch" if wrong else _sureness(items, score),
         "notes": notes,
         "first_us": min(row["received_us"] for row in every),
         "last_us": max(row["received_us"] for row in every),
@@ -117,6 +116,12 @@ def _newest(marks: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
     mine = [mark for mark in marks if mark["type"] == kind]
     newest = max(mine, key=lambda mark: (mark["read_us"] or 0, *_place(mark)), default=None)
     return newest["fields"] if newest else {}
+
+
+def _sureness(items: Sequence[Mapping[str, Any]], score: AttemptScore | None) -> str:
+    if not items:
+        return "none"
+    return "impossible" if score is None or any(row["verdict"] == "impossible" for row in items) else "equal"
 
 
 def _whole(value: object) -> int | None:

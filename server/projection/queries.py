@@ -111,17 +111,14 @@ async def entry(db: AsyncConnection, origin: str, index: int) -> Row | None:
     return found[0] if found else None
 
 
-async def anchor_before(db: AsyncConnection, origin: str, index: int) -> Row | None:
-    """The newest anchor that stands before an entry in its log: it bounds the entry's time from below."""
+async def anchors(db: AsyncConnection, origin: str, first: int, last: int, limit: int) -> list[Row]:
+    """Anchors of a log around the entries `first` to `last`: the nearest before, between, and the nearest after."""
     table = schema.entries.c
-    query = (
-        sa.select(schema.entries)
-        .where(table.origin == origin, table.index < index, table.type == "anchor", table.anchor.is_not(None))
-        .order_by(table.index.desc())
-        .limit(1)
-    )
-    found = await _rows(db, query)
-    return found[0] if found else None
+    mine = sa.select(schema.entries).where(table.origin == origin, table.anchor.is_not(None))
+    before = mine.where(table.index < last).order_by(table.index.desc()).limit(limit)
+    after = mine.where(table.index > first).order_by(table.index).limit(limit)
+    found = {row["index"]: row for query in (before, after) for row in await _rows(db, query)}
+    return [found[index] for index in sorted(found)]
 
 
 async def alerts(db: AsyncConnection, limit: int, *, attempt_id: str | None = None) -> list[Row]:

@@ -1,0 +1,135 @@
+"""All alerts in one list: those that follow from evidence, the store's alarms, and who has seen which."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from server.projection import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scorelog.journal.clock import Clock
+    from server.evidence.store import Alarm, EntryStore
+    from server.live.board import LiveBoard
+    from server.people.accounts import Account, AccountStore, Acknowledgement
+    from server.projection.store import ProjectionStore
+
+# Shown for information, not counted as waiting for somebody.
+COUNTED: Final = ("alarm", "warning")
+ALARMS_MAX: Final = 100_000
+REFRESH_S: Final = 2.0
+_WARNINGS: Final = frozenset({"rig_silent"})
+
+
+@dataclass(frozen=True, slots=True)
+class AlertItem:
+    """One line of the list."""
+
+    id: str
+    kind: str
+    severity: str
+    at_us: int
+    origin: str | None
+    index: int | None
+    rig: str | None
+    attempt: str | None
+    detail: Mapping[str, Any]
+    times: int
+    acknowledged: Acknowledgement | None
+
+
+class AlertDesk:
+    """Reads both sources; writes only acknowledgements."""
+
+    def __init__(
+        self,
+        store: EntryStore,
+        projections: ProjectionStore,
+        accounts: AccountStore,
+        board: LiveBoard,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._projections = projections
+        self._accounts = accounts
+        self._board = board
+        self._clock = clock
+        self._stale = asyncio.Event()
+
+    async def items(self, limit: int, *, only_open: bool = False, attempt: str | None = None) -> list[AlertItem]:
+        """Newest first."""
+        seen = await self._accounts.acknowledged()
+        async with self._projections.reading() as db:
+            rows = await queries.alerts(db, ALARMS_MAX, attempt_id=attempt)
+        found = [_from_row(row, seen) for row in rows]
+        if attempt is None:
+            found += [_from_alarm(alarm, seen) for alarm in await self._store.alarms(0, ALARMS_MAX)]
+        found.sort(key=lambda item: (item.at_us, item.id), reverse=True)
+        return [item for item in found if not (only_open and item.acknowledged)][:limit]
+
+    async def open_count(self) -> int:
+        """How many alarms and warnings nobody has seen."""
+        seen = await self._accounts.acknowledged()
+        async with self._projections.reading() as db:
+            ids = await queries.alert_ids(db, COUNTED)
+        ids += [_alarm_id(alarm) for alarm in await self._store.alarms(0, ALARMS_MAX)]
+        return sum(one not in seen for one in ids)
+
+    async def acknowledge(self, alert: str, account: Account, note: str) -> bool:
+        """False when there is no such alert."""
+        if alert not in {item.id for item in await self.items(ALARMS_MAX)}:
+            return False
+        await self._accounts.acknowledge(alert, account, note)
+        self._board.alerts(await self.open_count())
+        return True
+
+    def changed(self) -> None:
+        """The projector or the ingest has raised something."""
+        self._stale.set()
+
+    async def run(self) -> None:
+        """Keep the board's count right until cancelled; the store's alarms come uncalled, so it looks by itself."""
+        while True:
+            self._stale.clear()
+            self._board.alerts(await self.open_count())
+            await self._clock.sleep(REFRESH_S)
+
+
+def _from_row(row: Mapping[str, Any], seen: Mapping[str, Acknowledgement]) -> AlertItem:
+    return AlertItem(
+        row["id"],
+        row["kind"],
+        row["severity"],
+        row["at_us"],
+        row["origin"],
+        row["index"],
+        row["rig"],
+        row["attempt"],
+        row["detail"],
+        1,
+        seen.get(row["id"]),
+    )
+
+
+def _alarm_id(alarm: Alarm) -> str:
+    # A silence that comes back is a new alert, though the store only counts it.
+    return f"e{alarm.id}-{alarm.times}"
+
+
+def _from_alarm(alarm: Alarm, seen: Mapping[str, Acknowledgement]) -> AlertItem:
+    return AlertItem(
+        _alarm_id(alarm),
+        alarm.kind,
+        "warning" if alarm.kind in _WARNINGS else "alarm",
+        alarm.last_us,
+        alarm.origin,
+        alarm.index,
+        None,
+        None,
+        {"reason": alarm.detail},
+        alarm.times,
+        seen.get(_alarm_id(alarm)),
+    )

@@ -1,0 +1,182 @@
+"""The JSON API under /api/v1: read only, but for acknowledging an alert. Its document is /api/openapi.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from server.errors import Missing
+from server.people import limits, models, shapes
+from server.people.accounts import Account  # noqa: TC001  FastAPI reads the annotations
+from server.people.guard import ForbiddenError
+from server.people.problems import DOCUMENTED
+from server.projection import queries
+
+if TYPE_CHECKING:
+    from server.evidence.store import LogState
+    from server.people.services import Services
+
+ENTRY_TYPE = "application/json"
+PROOF_TYPE = "text/plain; charset=utf-8"
+Limit = Annotated[int, Query(ge=1, le=limits.PAGE_MAX)]
+AttemptId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+OriginHash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Index = Annotated[int, Path(ge=0, le=2**53 - 1)]
+
+
+def api_router(services: Services) -> APIRouter:
+    """All routes, each behind a session or a Bearer token."""
+
+    async def caller(request: Request) -> Account:
+        return await services.guard.caller(request)
+
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(caller)], responses=DOCUMENTED)
+    _live_routes(router, services)
+    _attempt_routes(router, services)
+    _proof_routes(router, services)
+
+    @router.get("/alerts")
+    async def alerts(limit: Limit = limits.PAGE_DEFAULT, only_open: bool = False) -> models.Alerts:
+        """Alerts, newest first: what follows from evidence, and what ingest, audit and the live board raised."""
+        return models.Alerts(
+            alerts=[shapes.alert(one) for one in await services.desk.items(limit, only_open=only_open)]
+        )
+
+    @router.post("/alerts/{alert_id}/acknowledge", status_code=204)
+    async def acknowledge(
+        request: Request,
+        account: Annotated[Account, Depends(caller)],
+        alert_id: Annotated[str, Path(pattern=r"^[a-z0-9-]{1,80}$")],
+        body: models.Acknowledge,
+        x_csrf_token: Annotated[str, Header()] = "",
+    ) -> None:
+        """Say that somebody has seen it; the first one stays. Operators only; with a session, X-CSRF-Token is needed."""
+        if account.role != "operator":
+            raise ForbiddenError("only an operator may acknowledge alerts")
+        if "authorization" not in request.headers:
+            services.guard.check_word(await services.guard.browser(request), x_csrf_token)
+        if not await services.desk.acknowledge(alert_id, account, body.note):
+            raise Missing(f"no alert {alert_id}")
+
+    return router
+
+
+def _live_routes(router: APIRouter, services: Services) -> None:
+    context = services.context
+
+    @router.get("/live")
+    async def live() -> models.Live:
+        """The live board now. Changes follow on /live/events from `id` on."""
+        return models.Live(**context.board.snapshot())
+
+    @router.get("/rigs")
+    async def rigs() -> models.Rows:
+        """Every rig: proven values, and marked as `live` what a heartbeat merely says."""
+        return models.Rows(rows=context.board.rig_rows())
+
+    @router.get("/gateways")
+    async def gateways() -> models.Gateways:
+        """Every enrolled gateway with its logs."""
+        states = await context.store.logs()
+        live = {row["gateway"]: row for row in context.board.gateway_rows()}
+        return models.Gateways(
+            gateways=[
+                models.GatewayModel(
+                    id=one.id,
+                    status=one.status,
+                    logs=[shapes.log(state) for state in states if state.gateway_id == one.id],
+                    live=live.get(one.id),
+                )
+                for one in await context.store.gateways()
+            ],
+        )
+
+
+def _attempt_routes(router: APIRouter, services: Services) -> None:
+    context = services.context
+
+    async def logs() -> dict[str, LogState]:
+        return {state.origin: state for state in await context.store.logs()}
+
+    @router.get("/items")
+    async def items(
+        after: Annotated[str, Query(pattern=r"^(\d{1,18}-\d{1,18})?$")] = "", limit: Limit = limits.PAGE_DEFAULT
+    ) -> models.Items:
+        """Every finished item in the order of arrival, each with claim, recomputation and receipt."""
+        bundle, _, index = after.partition("-")
+        place = (int(bundle), int(index)) if after else (0, -1)
+        async with context.projections.reading() as db:
+            rows = await queries.scores_after(db, *place, limit)
+        known = await logs()
+        more = shapes.cursor_of(rows[-1]) if len(rows) == limit else None
+        return models.Items(items=[shapes.item(row, known) for row in rows], next=more)
+
+    @router.get("/attempts")
+    async def attempts(
+        search: Annotated[str, Query(max_length=limits.SEARCH_MAX)] = "",
+        state: Annotated[str, Query(pattern="^(open|passed|failed|aborted|mismatch)?$")] = "",
+        before: Annotated[str, Query(pattern=r"^(\d{1,18}-[0-9a-f]{32})?$")] = "",
+        limit: Limit = limits.PAGE_DEFAULT,
+    ) -> models.Attempts:
+        """Attempts, the one with the newest entry first."""
+        rows = await services.attempts(search, state, before, limit)
+        more = services.cursor(rows[-1]) if len(rows) == limit else None
+        return models.Attempts(attempts=[shapes.attempt(row) for row in rows], next=more)
+
+    @router.get("/attempts/{attempt_id}")
+    async def attempt(attempt_id: AttemptId) -> models.AttemptDetail:
+        """One attempt with its items and entries."""
+        async with context.projections.reading() as db:
+            row = await queries.attempt(db, attempt_id)
+            if row is None:
+                raise Missing(f"no attempt {attempt_id}")
+            scores = await queries.items_of(db, attempt_id)
+            entries = await queries.timeline(db, attempt_id, limits.TIMELINE_MAX)
+        known = await logs()
+        return models.AttemptDetail(
+            attempt=shapes.attempt(row),
+            items=[shapes.item(score, known) for score in scores],
+            entries=[shapes.entry(entry, known) for entry in entries],
+        )
+
+    @router.get("/attempts/{attempt_id}/evidence", response_class=Response, responses=_file("application/zip"))
+    async def evidence(attempt_id: AttemptId, openings: bool = False) -> Response:
+        """The evidence bundle for `kaofen-verify attempt`; with `openings` it holds the candidate's personal data."""
+        data = await services.evidence(attempt_id, openings=openings)
+        return _download(data, "application/zip", f"kaofen-{attempt_id}.zip")
+
+
+def _proof_routes(router: APIRouter, services: Services) -> None:
+    prover = services.prover
+
+    @router.get("/entries/{origin_hash}/{index}", response_class=Response, responses=_file(ENTRY_TYPE))
+    async def entry(origin_hash: OriginHash, index: Index) -> Response:
+        """The entry, byte for byte."""
+        state = await prover.log_of(origin_hash)
+        stored = await prover.entry(state.origin, index)
+        return _download(stored.data, ENTRY_TYPE, f"{index}.json")
+
+    @router.get("/entries/{origin_hash}/{index}/proof", response_class=Response, responses=_file("text/plain"))
+    async def proof(origin_hash: OriginHash, index: Index) -> Response:
+        """The tlog-proof of the entry, verified a moment ago; 409 while its cosignature is on its way."""
+        state = await prover.log_of(origin_hash)
+        made = await prover.prove(state, index, await prover.policy())
+        if made.problem:
+            raise HTTPException(500, f"the proof does not verify: {made.problem}")
+        return _download(made.proof.encode(), PROOF_TYPE, f"{index}.tlog-proof")
+
+    @router.get("/policy", response_class=Response, responses=_file("text/plain"))
+    async def policy() -> Response:
+        """The trust policy (tlog-policy) with every log and this server as its mirror."""
+        return _download((await prover.policy()).encode(), PROOF_TYPE, "policy.txt")
+
+
+def _file(media_type: str) -> dict[int | str, dict[str, object]]:
+    return {200: {"content": {media_type: {}}, "description": "the file"}}
+
+
+def _download(data: bytes, media_type: str, name: str) -> Response:
+    return Response(data, media_type=media_type, headers={"content-disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,79 @@
+"""The people's application: pages, live stream and JSON API, put together from a PeopleContext.
+
+It starts nothing: projector, board, alert desk and hub are run and stopped by the composition root (server/app.py). The
+desk is at `app.state.services.desk`; its `run` keeps the number of open alerts on the board right.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.staticfiles import StaticFiles
+
+from server.people import models
+from server.people.alertdesk import AlertDesk
+from server.people.api import api_router
+from server.people.guard import Guard
+from server.people.headers import SecurityHeaders
+from server.people.i18n import Translations
+from server.people.login import login_router
+from server.people.pages import pages_router
+from server.people.problems import install
+from server.people.proofs import Prover
+from server.people.render import STATIC, Renderer
+from server.people.services import Services
+from server.people.stream import stream_router
+from server.people.timeline import Timelines
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+    from server.people.context import PeopleContext
+
+
+class _Static(StaticFiles):
+    """Addresses carry a hash of the content, so a browser may keep the file for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        hashed = b"v=" in scope.get("query_string", b"")
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        return response
+
+
+def create_people_app(context: PeopleContext) -> FastAPI:
+    """The ASGI application of the people's listener."""
+    app = FastAPI(title="Kaofen", version=version("kaofen"), docs_url=None, redoc_url=None, openapi_url=None)
+    renderer = Renderer(Translations(), context.title)
+    guard = Guard(context.accounts, context.secret)
+    prover = Prover(context.store, context.mirror_vkey)
+    desk = AlertDesk(context.store, context.projections, context.accounts, context.board, context.clock)
+    timelines = Timelines(context.store, context.projections, prover, context.book)
+    services = Services(context, guard, prover, desk, timelines)
+    app.state.services = services
+    app.include_router(login_router(context, guard, renderer))
+    app.include_router(pages_router(services, renderer))
+    app.include_router(stream_router(context.hub, guard))
+    app.include_router(api_router(services))
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    document = _openapi(app)
+    app.add_api_route("/api/openapi.json", lambda: document, include_in_schema=False)
+    install(app, renderer)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes, description=__doc__.split("\n")[0])
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = models.Problem.model_json_schema()
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "made by `kaofen-server token`"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "__Host-kaofen"},
+    }
+    document["security"] = [{"bearer": []}, {"session": []}]
+    return document

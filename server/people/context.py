@@ -1,0 +1,31 @@
+"""What the people's application is given by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scorelog.journal.clock import Clock
+    from server.evidence.store import EntryStore
+    from server.live.board import LiveBoard
+    from server.live.hub import Hub
+    from server.people.accounts import AccountStore
+    from server.projection.rubrics import RubricBook
+    from server.projection.store import ProjectionStore
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleContext:
+    """`secret` signs cookies (32 random bytes, kept with the server's keys). `title` names the place on every page."""
+
+    store: EntryStore
+    projections: ProjectionStore
+    book: RubricBook
+    board: LiveBoard
+    hub: Hub
+    clock: Clock
+    accounts: AccountStore
+    mirror_vkey: str
+    secret: bytes
+    title: str = ""

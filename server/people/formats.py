@@ -1,0 +1,79 @@
+"""How values look on a page. Stored in UTC and hundredths; shown in China time and with two places, half up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHINA: Final = timezone(timedelta(hours=8))
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NOTHING: Final = "–"
+
+
+def points(hundredths: int | None) -> str:
+    """8750 → 87.50."""
+    return NOTHING if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02d}"
+
+
+def total(total_e6: int | None) -> str:
+    """Millionths of a point, rounded half up to two places."""
+    return NOTHING if total_e6 is None else points((total_e6 + 5_000) // 10_000)
+
+
+def exact(total_e6: int | None) -> str:
+    """Millionths of a point without rounding: 79.995 stays 79.995."""
+    if total_e6 is None:
+        return NOTHING
+    whole, rest = divmod(total_e6, 1_000_000)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
+def moment(us: int | None) -> str:
+    """China time to the second."""
+    return NOTHING if us is None else _china(us).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def precise(us: int | None) -> str:
+    """China time to the millisecond, without the day."""
+    return NOTHING if us is None else _china(us).strftime("%H:%M:%S.%f")[:-3]
+
+
+def iso(us: int | None) -> str:
+    """UTC for machines and for the title of a shown time."""
+    if us is None:
+        return ""
+    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def of_rfc(text: str | None) -> str:
+    """A rig's own time (RFC 3339 UTC) in China time."""
+    if not text:
+        return NOTHING
+    try:
+        return datetime.fromisoformat(text).astimezone(CHINA).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError):
+        return text
+
+
+def clock(seconds: int | None) -> str:
+    """412 → 06:52."""
+    return NOTHING if seconds is None else f"{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+def count(number: int | None) -> str:
+    """Groups of three."""
+    return NOTHING if number is None else f"{number:,}".replace(",", "\u2009")
+
+
+def words(data: bytes, cut: Sequence[tuple[int, int]], at: int) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Rows of a hex view: address, and eight words each with whether it is personal."""
+    hidden = {byte // 2 for offset, length in cut for byte in range(offset, offset + length)}
+    pairs = [(data[place : place + 2].hex(), place // 2 in hidden) for place in range(0, len(data), 2)]
+    return [(f"{at + row:05d}", pairs[row : row + 8]) for row in range(0, len(pairs), 8)]
+
+
+def _china(us: int) -> datetime:
+    return (_EPOCH + timedelta(microseconds=us)).astimezone(CHINA)

@@ -1,0 +1,155 @@
+"""The pages: live board, attempts, one attempt, gateways, alerts. Only the live page needs a script."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from server.errors import Missing
+from server.people import limits, shapes, words
+from server.people.guard import ForbiddenError
+from server.projection import queries
+
+if TYPE_CHECKING:
+    from server.people.render import Renderer
+    from server.people.services import Services
+
+ATTEMPT = re.compile(r"[0-9a-f]{32}")
+STATES = ("", "open", "passed", "failed", "aborted", "mismatch")
+CURSOR = re.compile(r"\d{1,18}-[0-9a-f]{32}")
+
+
+def pages_router(services: Services, renderer: Renderer) -> APIRouter:
+    """All pages behind the login."""
+    router = APIRouter(include_in_schema=False)
+    _live_page(router, services, renderer)
+    _attempt_pages(router, services, renderer)
+    _alert_pages(router, services, renderer)
+
+    @router.get("/gateways")
+    async def gateways(request: Request) -> Response:
+        session = await services.guard.browser(request)
+        states = await services.context.store.logs()
+        live = {row["gateway"]: row for row in services.context.board.gateway_rows()}
+        rows = [
+            {
+                "gateway": one,
+                "live": live.get(one.id),
+                "logs": [shapes.log(state) for state in states if state.gateway_id == one.id],
+                "states": [state for state in states if state.gateway_id == one.id],
+            }
+            for one in await services.context.store.gateways()
+        ]
+        now_ms = services.context.clock.now_us() // 1000
+        return renderer.page(request, "gateways.html", session=session, rows=rows, now_ms=now_ms)
+
+    return router
+
+
+def _live_page(router: APIRouter, services: Services, renderer: Renderer) -> None:
+    @router.get("/")
+    async def live(request: Request) -> Response:
+        session = await services.guard.browser(request)
+        _ = renderer.translations.wanted(request)
+        script = {
+            "script": _.table(words.SCRIPT),
+            "states": _.table(words.STATES),
+            "outcomes": _.table(words.OUTCOMES),
+            "proofs": _.table(words.PROOFS),
+            "verdicts": _.table(words.VERDICTS),
+            "modes": _.table(words.MODES),
+            "guarantees": _.table(words.GUARANTEES),
+            "vetoes": _.table(words.VETO_EFFECTS),
+        }
+        return renderer.page(request, "live.html", session=session, script_words=script)
+
+
+def _attempt_pages(router: APIRouter, services: Services, renderer: Renderer) -> None:
+    context = services.context
+
+    @router.get("/attempts")
+    async def attempts(
+        request: Request,
+        search: Annotated[str, Query(max_length=limits.SEARCH_MAX)] = "",
+        state: str = "",
+        before: str = "",
+    ) -> Response:
+        session = await services.guard.browser(request)
+        state = state if state in STATES else ""
+        before = before if CURSOR.fullmatch(before) else ""
+        rows = await services.attempts(search, state, before, limits.PAGE_DEFAULT)
+        async with context.projections.reading() as db:
+            totals = await queries.totals(db)
+        more = services.cursor(rows[-1]) if len(rows) == limits.PAGE_DEFAULT else None
+        return renderer.page(
+            request,
+            "attempts.html",
+            session=session,
+            rows=rows,
+            totals=totals,
+            search=search,
+            state=state,
+            states=STATES,
+            before=before,
+            more=more,
+        )
+
+    @router.get("/attempts/{attempt_id}")
+    async def attempt(request: Request, attempt_id: str) -> Response:
+        session = await services.guard.browser(request)
+        async with context.projections.reading() as db:
+            row = await queries.attempt(db, attempt_id) if ATTEMPT.fullmatch(attempt_id) else None
+            if row is None:
+                raise Missing("there is no such attempt")
+            scores = await queries.items_of(db, attempt_id)
+            entries = await queries.timeline(db, attempt_id, limits.TIMELINE_SHOWN)
+        rubric = context.book.rubric(row["rubric"])
+        return renderer.page(
+            request,
+            "attempt.html",
+            session=session,
+            attempt=row,
+            scores=scores,
+            rubric=rubric,
+            book=context.book,
+            weights={code: s.weight for s in rubric.subjects.values() for code in s.items} if rubric else {},
+            steps=await services.timelines.of(entries),
+            truncated=len(entries) == limits.TIMELINE_SHOWN,
+            alerts=await services.desk.items(limits.PAGE_DEFAULT, attempt=attempt_id),
+        )
+
+
+def _alert_pages(router: APIRouter, services: Services, renderer: Renderer) -> None:
+    @router.get("/alerts")
+    async def alerts(request: Request, show: str = "open") -> Response:
+        session = await services.guard.browser(request)
+        only_open = show != "all"
+        rows = await services.desk.items(limits.PAGE_MAX, only_open=only_open)
+        waiting = await services.desk.open_count()
+        return renderer.page(
+            request,
+            "alerts.html",
+            session=session,
+            rows=rows,
+            only_open=only_open,
+            waiting=waiting,
+            hash_of=services.prover.hash_of,
+        )
+
+    @router.post("/alerts/{alert_id}")
+    async def acknowledge(
+        request: Request,
+        alert_id: str,
+        word: Annotated[str, Form(max_length=400)] = "",
+        note: Annotated[str, Form(max_length=limits.NOTE_MAX)] = "",
+    ) -> Response:
+        session = await services.guard.browser(request)
+        services.guard.check_word(session, word)
+        if session.account.role != "operator":
+            raise ForbiddenError("only an operator may acknowledge alerts")
+        if not await services.desk.acknowledge(alert_id, session.account, note):
+            raise Missing("there is no such alert")
+        return RedirectResponse("/alerts", 303)

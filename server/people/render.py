@@ -1,0 +1,83 @@
+"""Jinja templates in the language that the request wants. Autoescape is on for everything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from server.people import formats, words
+from server.people.i18n import COOKIE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from server.people.accounts import LoginSession
+    from server.people.i18n import Translations
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+YEAR_S: Final = 365 * 24 * 3600
+
+
+def _json(value: object) -> Markup:
+    """JSON for a data block inside a page: nothing in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
+
+
+class Renderer:
+    """Makes pages."""
+
+    def __init__(self, translations: Translations, title: str) -> None:
+        self.translations = translations
+        self._env = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._env.globals.update(fmt=formats, words=words, title=title, asset=self._asset)
+        self._env.filters["json_block"] = _json
+        self._hashes: dict[str, str] = {}
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        session: LoginSession | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> HTMLResponse:
+        """One whole page."""
+        _ = self.translations.wanted(request)
+        other = "en" if _.language == "zh" else "zh"
+        html = self._env.get_template(template).render(
+            _=_,
+            path=request.url.path,
+            other_language=request.url.include_query_params(lang=other).query,
+            session=session,
+            **values,
+        )
+        response = HTMLResponse(html, status, headers=dict(headers or {}))
+        response.headers["content-language"] = _.html_lang
+        response.headers["vary"] = "Cookie"
+        if request.query_params.get("lang") == _.language:
+            response.set_cookie(COOKIE, _.language, max_age=YEAR_S, path="/", secure=True, samesite="lax")
+        return response
+
+    def _asset(self, name: str) -> str:
+        """The address of a static file, changed with its content so that it may be cached for ever."""
+        if name not in self._hashes:
+            self._hashes[name] = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+        return f"/static/{name}?v={self._hashes[name]}"

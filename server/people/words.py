@@ -1,0 +1,165 @@
+"""The words of the pages: what codes are called. Chinese is the source text; locales/en.po has the English.
+
+A test walks through every table here and through the templates: no text without its English.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STATES: Final = {
+    "idle": "空闲",
+    "open": "已核验待考",
+    "running": "考试中",
+    "finished": "本题结束",
+    "fault": "设备故障",
+    "offline": "离线",
+    "unknown": "状态未知",
+}
+OUTCOMES: Final = {"finished": "完成", "timeout": "超时", "aborted": "中止", "veto": "否决"}
+PROOFS: Final = {"receipted": "已入链", "stored": "已存储", "live": "实时·未存证"}
+VERDICTS: Final = {"equal": "复算一致", "mismatch": "复算不一致", "impossible": "无法复算", "none": "无需复算"}
+MODES: Final = {"exam": "考试", "practice": "练习", "maintenance": "检修"}
+GUARANTEES: Final = {
+    "latched": "锁存读取",
+    "double-read": "双读比对",
+    "single-read": "单次读取",
+    "unacknowledged": "无确认",
+}
+SOURCES: Final = {"sensor": "传感器", "simulator": "模拟系统", "examiner": "考评员", "oral": "口述"}
+IDENTITIES: Final = {"match": "人证一致", "no_match": "人证不符", "not_checked": "未核验"}
+ACKS: Final = {"signed": "考生已签字", "refused": "考生拒签", "pending": "待签字"}
+ABORTS: Final = {"candidate": "考生放弃", "examiner": "考评员终止", "fault": "设备故障", "power": "断电"}
+ATTEMPT_STATES: Final = {"open": "进行中", "finished": "已结束", "aborted": "已中止"}
+VETO_EFFECTS: Final = {"item_zeroed": "本题记零分", "exam_failed": "全场不合格"}
+SEVERITIES: Final = {"alarm": "警报", "warning": "警告", "notice": "提示"}
+SYNCS: Final = {"synced": "已同步", "unsynced": "未同步", "unknown": "未知"}
+RUBRIC_STATUS: Final = {"default": "默认标准（非官方文本）", "official": "正式标准"}
+
+TYPES: Final = {
+    "gateway.started": "网关启动",
+    "gateway.stopped": "网关停止",
+    "generation.opened": "日志换代",
+    "config.changed": "配置变更",
+    "profile.adopted": "采用设备档案",
+    "rubric.adopted": "采用评分标准",
+    "plan.adopted": "采用考试计划",
+    "rig.online": "设备上线",
+    "rig.offline": "设备离线",
+    "rig.rebooted": "设备重启",
+    "rig.mode": "模式切换",
+    "reading.refused": "拒收读数",
+    "sequence.gap": "记录缺口",
+    "session.opened": "场次开始",
+    "session.closed": "场次结束",
+    "identity.checked": "身份核验",
+    "item.started": "题目开始",
+    "deduction": "扣分",
+    "item.finished": "题目结束",
+    "attempt.finished": "考试结束",
+    "attempt.aborted": "考试中止",
+    "candidate.acknowledged": "考生确认",
+    "practice.summary": "练习汇总",
+    "clock.stepped": "时钟跳变",
+    "anchor": "时间锚点",
+    "relogged": "重新入链",
+    "key.rotated": "密钥更换",
+}
+
+ALERTS: Final = {
+    "recompute_mismatch": "复算与上报不一致",
+    "not_recomputable": "成绩无法复算",
+    "sequence_gap": "设备记录有缺口",
+    "reading_refused": "读数校验未通过",
+    "generation_opened": "网关日志换代",
+    "clock_stepped": "网关时钟跳变",
+    "rig_rebooted": "设备重启",
+    "conflict": "同一记录出现两种内容",
+    "wrong_opening": "个人信息与承诺不符",
+    "unknown_type": "未知记录类型",
+    "quarantined": "记录无法解读，已隔离",
+    "adoption_unusable": "档案或评分标准不可用",
+    "rig_two_gateways": "同一设备出现在两个网关",
+    "evidence_damaged": "存证读取失败",
+    "gateway_silent": "网关失联",
+    "rig_silent": "设备失联",
+    # Raised by the ingest and the background audit.
+    "new_generation": "网关日志换代",
+    "opening_mismatch": "个人信息与承诺不符",
+    "revoked": "已吊销的网关或证书仍在上传",
+    "tampered": "存证被改动",
+    "forked": "网关日志出现分叉",
+    "rolled_back": "网关日志被回退",
+    "bad_signature": "日志签名不成立",
+    "wrong_origin": "网关上传了别的日志",
+    "frozen": "向已冻结的日志上传",
+}
+
+NOTES: Final = {
+    "checksum_not_checkable": "个人信息已删除，校验码不可复核",
+    "no_raw": "没有原始数据",
+    "profile_not_adopted": "日志中没有所用的设备档案",
+    "profile_unreadable": "设备档案无法读取",
+    "rubric_not_adopted": "日志中没有适用的评分标准",
+    "rubric_ambiguous": "有多个评分标准含此题",
+    "rubrics_differ": "各题使用了不同的评分标准",
+    "items_not_recomputed": "有题目未能复算",
+    "tickets_differ": "准考证号不一致",
+    "relogged": "从前一代日志重新入链",
+    "conflict": "内容冲突",
+    "wrong_opening": "个人信息与承诺不符",
+    "unknown_type": "未知类型",
+    "unknown_fields": "含未知字段",
+    "mismatch": "复算不一致",
+    "impossible": "无法复算",
+}
+
+# What the live page's script says; keys are the script's, so they are stable.
+SCRIPT: Final = {
+    "connecting": "正在连接",
+    "connected": "实时连接",
+    "broken": "连接中断，正在重连",
+    "stale": "数据停在",
+    "left": "补传中，剩余 {n} 条",
+    "unsent": "未上传 {n}",
+    "oldest": "最久 {t}",
+    "silent_gateway": "网关失联",
+    "online": "在线",
+    "waiting": "等待首次心跳",
+    "clock_ok": "时钟正常",
+    "clock_off": "时钟偏差 {t}",
+    "disk": "磁盘余 {n}%",
+    "certificate": "证书 {n} 天",
+    "no_exams": "不接受新考试",
+    "more": "另有 {n} 条",
+    "silent_rig": "设备失联",
+    "veto": "否决项",
+    "no_ticket": "准考证未知",
+    "try2": "补考",
+    "seconds": "{n} 秒",
+    "minutes": "{n} 分钟",
+    "exam_over": "考试结束",
+    "exam_broken": "考试中止",
+}
+
+TABLES: Final = (
+    STATES,
+    OUTCOMES,
+    PROOFS,
+    VERDICTS,
+    MODES,
+    GUARANTEES,
+    SOURCES,
+    IDENTITIES,
+    ACKS,
+    ABORTS,
+    ATTEMPT_STATES,
+    VETO_EFFECTS,
+    SEVERITIES,
+    SYNCS,
+    RUBRIC_STATUS,
+    TYPES,
+    ALERTS,
+    NOTES,
+    SCRIPT,
+)
