@@ -190,7 +190,8 @@ class App:
             log = self._parts.log
             Freezer(self._config.data).freeze(log.origin, log.size, str(self._failure), self._parts.clock.now_us())
         frozen = isinstance(self._failure, GenerationFrozen)
-        _log.error("gateway failed", reason=str(self._failure), frozen=frozen)
+        cause = self._failure if self._parts.log.failed is None else self._parts.log.failed
+        _log.error("gateway failed", reason=str(cause), frozen=frozen)
         await self._say_not_ready()
         await _cancel([*self._rig_tasks, *self._tasks])
         with contextlib.suppress(Exception):  # the process edge: whatever is left, the exit code says it failed
@@ -222,6 +223,7 @@ class App:
                 await self._uploader.settled()
 
     async def _close(self) -> None:
+        await asyncio.gather(*(supervisor.close() for supervisor in self._supervisors))
         await self.pages.stop()
         await self._parts.client.close()
         await self._parts.log.close()

@@ -18,7 +18,7 @@ from scorelog.format.keys import parse_vkey
 from scorelog.journal.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from gateway.heartbeat import Progress
     from gateway.meters import Meters

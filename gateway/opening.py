@@ -14,7 +14,7 @@ import structlog
 from certs.keys import load_ed25519
 from gateway import limits
 from scorelog.format.note import Ed25519Signer
-from scorelog.journal.errors import LogUntrusted
+from scorelog.journal.errors import LogMissing, LogUntrusted
 from scorelog.journal.generation import open_generation, pending_quarantine, quarantine
 from scorelog.journal.identity import find_identity
 from scorelog.journal.sqlite import SqliteLog, open_log
@@ -48,9 +48,11 @@ def signer_of(config: Config) -> Callable[[str], Signer]:
 
 def open_gateway_log(config: Config, freezer: Freezer, clock: Clock) -> Opened:
     """Raises LogMissing, LogLocked, LogRefused, LogFailed; damage and forks lead to the next generation."""
-    signer_for = signer_of(config)
     directory, state = config.log_directory, config.state_file
     put_aside = pending_quarantine(directory)
+    if put_aside is None and not directory.exists():
+        raise LogMissing(f"there is no log in {directory}; `kaofen-gateway init` makes one, once per box")
+    signer_for = signer_of(config)
     frozen = freezer.frozen()
     # A marker of another generation is one that a crash left behind after the new one had been opened.
     if put_aside is None and frozen is not None and find_identity(directory).origin == frozen.origin:

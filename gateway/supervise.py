@@ -72,13 +72,15 @@ class RigSupervisor:
         """Until cancelled, or until the storage fails."""
         await self._recorder.resume(self.subject)
         adapter = self._adapter = self._open(self._recorder.position(self.subject))
-        try:
-            while True:
-                reason = await self._until_it_breaks(adapter)
-                await self._down(reason)
-                await self._clock.sleep(self._backoff.next())
-        finally:
-            await adapter.close()
+        while True:
+            reason = await self._until_it_breaks(adapter)
+            await self._down(reason)
+            await self._clock.sleep(self._backoff.next())
+
+    async def close(self) -> None:
+        """Drop the connection; after `run` has ended, and after the rig was told that nobody records."""
+        if self._adapter is not None:
+            await self._adapter.close()
 
     async def keep_ready(self) -> None:
         """Beside `run`: tells the rig every few seconds whether an exam can be recorded (K5, G4)."""

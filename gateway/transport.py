@@ -102,6 +102,7 @@ class HttpsClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=limits.CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
         self._trusting: bool | None = None
+        self._opening = asyncio.Lock()  # uploader and heartbeat share one session
 
     async def upload(self, body: bytes) -> UploadAnswer:
         """See the protocol."""
@@ -149,20 +150,24 @@ class HttpsClient:
 
     async def _ready_session(self) -> aiohttp.ClientSession:
         """A box that has not heard the time yet trusts the pinned key in place of the certificate's dates."""
-        trusting = self._server.pin is None or self._clock.now_us() >= limits.PLAUSIBLE_TIME_US
-        if self._session is None or trusting != self._trusting:
-            await self.close()
-            context = await asyncio.to_thread(self._context, trusting)
-            self._trusting = trusting
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context, limit=4),
-                timeout=self._timeout,
-                trust_env=False,
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity", "User-Agent": "kaofen-gateway"},
-            )
-        return self._session
+        async with self._opening:
+            trusting = self._server.pin is None or self._clock.now_us() >= limits.PLAUSIBLE_TIME_US
+            if self._session is None or trusting != self._trusting:
+                await self.close()
+                context = await asyncio.to_thread(self._context, trusting)
+                self._trusting = trusting
+                self._session = self._new_session(context)
+            return self._session
+
+    def _new_session(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context, limit=4),
+            timeout=self._timeout,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity", "User-Agent": "kaofen-gateway"},
+        )
 
     def _context(self, trusting: bool) -> ssl.SSLContext:
         server = self._server
