@@ -1,21 +1,25 @@
 """Seeded candidates: what one person does in one exam, written down before it begins.
 
-A course is a list of presses with the exam time between them. It is pure: the same random source gives the same course, so the
-truth of a fleet does not depend on how fast anybody polls. Durations are log-normal with median 60 % of the limit, sigma 0.3.
+A course is a list of presses with the exam time between them. It is pure: the same random source gives the same
+course, so the truth of a fleet does not depend on how fast anybody polls. Durations are log-normal with median 60 %
+of the limit, sigma 0.3.
 """
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from simulators import marking
 from simulators.codes import AbortReason, Acknowledgement, Mode, Outcome, Verdict
-from simulators.limits import DEDUCTIONS_MAX
+from simulators.limits import DEDUCTIONS_MAX, SCORE_FULL
 from simulators.rubric import EXAM_FAILED, ITEM_ZEROED, Item, Rubric
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
 
 _US = 1_000_000
 _DURATION_MEDIAN = 0.60
@@ -117,14 +121,19 @@ def take_exam(rubric: Rubric, ticket: str, fate: Fate, rng: random.Random, attem
     elif fate is Fate.FAILS:
         forced = _forced_fail(rubric, paper, rng)
     lucky = fate is not Fate.ORDINARY  # a promised course is not overtaken by another misfortune
-    makers = [forced.get(i, lambda item: _deed(item, rng, care, veto_chance=0.0 if lucky else _VETO_CHANCE)) for i in range(len(paper))]
-    deeds = [make(item) for make, item in zip(makers, paper, strict=True)]
+    veto_chance = 0.0 if lucky else _VETO_CHANCE
+    deeds = [
+        forced[i](item) if i in forced else _deed(item, rng, care, veto_chance=veto_chance)
+        for i, item in enumerate(paper)
+    ]
     breaks = fate in {Fate.ABORT_CANDIDATE, Fate.ABORT_EXAMINER, Fate.POWER_CUT}
     verdict = Verdict.MATCH if rng.random() < 0.97 else Verdict.NOT_CHECKED  # noqa: PLR2004 - a reader that sometimes fails
     opening = Step(rng.randint(*_PAUSE_S) * _US, Press.OPEN, ticket, (attempt, verdict))
     if breaks and len(deeds) > 1:
         return Course((opening, *_broken_off(deeds, fate, rng)), Ending.ABORTED)
-    return _whole(rubric, opening, deeds, Acknowledgement.REFUSED if fate is Fate.REFUSES else Acknowledgement.SIGNED, rng)
+    return _whole(
+        rubric, opening, deeds, Acknowledgement.REFUSED if fate is Fate.REFUSES else Acknowledgement.SIGNED, rng
+    )
 
 
 def practise(rubric: Rubric, ticket: str, rng: random.Random, items: int = 2) -> Course:
@@ -139,7 +148,9 @@ def practise(rubric: Rubric, ticket: str, rng: random.Random, items: int = 2) ->
     return Course(tuple(steps), Ending.PRACTICE)
 
 
-def _whole(rubric: Rubric, opening: Step, deeds: Sequence[_Deed], answer: Acknowledgement, rng: random.Random) -> Course:
+def _whole(
+    rubric: Rubric, opening: Step, deeds: Sequence[_Deed], answer: Acknowledgement, rng: random.Random
+) -> Course:
     """All items, unless a veto ends the exam; then the sheet is shown, and the exam closed."""
     steps, scores, failed = [opening], [], False
     for deed in deeds:
@@ -180,7 +191,9 @@ def _item_steps(deed: _Deed, rng: random.Random) -> list[Step]:
     return steps
 
 
-def _deed(item: Item, rng: random.Random, care: float, *, factor: float | None = None, veto_chance: float = _VETO_CHANCE) -> _Deed:
+def _deed(
+    item: Item, rng: random.Random, care: float, *, factor: float | None = None, veto_chance: float = _VETO_CHANCE
+) -> _Deed:
     """One item by one candidate; `factor` is the duration in limits when it is not left to chance."""
     drawn = _DURATION_MEDIAN * math.exp(_DURATION_SIGMA * rng.gauss(0, 1))
     share = max(_DURATION_FLOOR, drawn) if factor is None else factor
@@ -245,7 +258,7 @@ def _forced_fail(rubric: Rubric, paper: list[Item], rng: random.Random) -> dict[
         faults = sorted((rng.randint(1, last_s), line.number, line.max_points) for line in item.plain_lines)
         return _Deed(item, tuple(faults), Outcome.FINISHED, plain.duration_us)
 
-    scores = {index: marking.SCORE_FULL for index in range(len(paper))}
+    scores = dict.fromkeys(range(len(paper)), SCORE_FULL)
     forced: dict[int, Callable[[Item], _Deed]] = {}
     by_weight = sorted(range(len(paper)), key=lambda i: -rubric.subject_of(paper[i].code).weight)
     for index in by_weight:

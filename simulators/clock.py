@@ -1,7 +1,7 @@
 """Two times in one rig: the bus runs in real time, the exam may run faster.
 
-A fast-forwarded exam must still meet a gateway that polls and writes `gateway_ready` in real seconds, so K5, the heartbeat and
-every fault window count *bus* time, and everything the candidate does counts *exam* time.
+A fast-forwarded exam must still meet a gateway that polls and writes `gateway_ready` in real seconds, so K5, the
+heartbeat and every fault window count *bus* time, and everything the candidate does counts *exam* time.
 """
 
 from __future__ import annotations

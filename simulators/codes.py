@@ -70,7 +70,7 @@ class Acknowledgement(IntEnum):
     PENDING = 3
 
 
-# The entry type that a gateway makes of each event (docs/formats/entry.md): truth lines use it so that an oracle can join on it.
+# The entry type that a gateway makes of each event (docs/formats/entry.md); truth lines use it, so an oracle can join.
 ENTRY_TYPE = {
     EventType.EXAM_OPENED: "identity.checked",
     EventType.ITEM_STARTED: "item.started",

@@ -1,16 +1,18 @@
-"""One TCP connection to a rig: bytes to requests, replies to bytes. The fleet's hot path, so the healthy case is short."""
+"""One TCP connection to a rig: bytes to requests, replies to bytes. The hot path, so the healthy case is short."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from simulators.faults import Exchange, Look, Piece
-from simulators.faults.plan import FaultPlan
 from simulators.limits import MBAP_LENGTH_MAX, MBAP_LENGTH_MIN, PIECES_WAITING_MAX
 from simulators.modbus import HEADER, answer, exception, read_reply, read_request
 from simulators.registers import area_of
-from simulators.rig import Rig
+
+if TYPE_CHECKING:
+    from simulators.faults.plan import FaultPlan
+    from simulators.rig import Rig
 
 _TARGET_SILENT = 11  # what a Modbus TCP gateway says of a unit that is not there
 _READ_REPLY_HEAD = 2

@@ -1,6 +1,7 @@
-"""The control socket: press the buttons of any rig of a running fleet. One JSON object a line, one answer a line (docs/simulators.md).
+"""The control socket: press the buttons of any rig of a running fleet.
 
-Meant for tests and test benches on loopback; it has no authentication and never listens elsewhere.
+One JSON object a line, one answer a line (docs/simulators.md). Meant for tests and test benches on loopback; it has
+no authentication and never listens elsewhere.
 """
 
 from __future__ import annotations
@@ -8,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
 from simulators.errors import InputError, SimulatorError
 from simulators.faults import FaultSpec
-from simulators.fleet import Fleet
 from simulators.host import POWER_OFF_S, RigHost
-from simulators.limits import CONTROL_LINE_BYTES_MAX
-from simulators.rig import Latched
+from simulators.limits import CONTROL_LINE_BYTES_MAX, U16_MAX
 from simulators.scenario import ordinary_run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from simulators.fleet import Fleet
+    from simulators.rig import Latched
 
 _WAIT_S = 10.0
 _LOOK_S = 0.005
@@ -38,13 +42,24 @@ class Control:
         self._clients: set[asyncio.Task[None]] = set()
         self._extra = 9000
         self._commands: dict[str, Callable[[Request], Answer | Awaitable[Answer]]] = {
-            "rigs": self._rigs, "state": lambda r: self._state(self._host(r)), "wait": self._wait, "stop": self._stop,
-            "exam": self._exam, "fault": self._fault, "clear": self._clear, "power_cut": self._power_cut,
-            "power_up": self._power_up, "power_cycle": self._power_cycle, "summary": self._summary,
-        }  # fmt: skip
+            "rigs": self._rigs,
+            "state": lambda r: self._state(self._host(r)),
+            "wait": self._wait,
+            "stop": self._stop,
+            "exam": self._exam,
+            "fault": self._fault,
+            "clear": self._clear,
+            "power_cut": self._power_cut,
+            "fail": self._fail,
+            "power_up": self._power_up,
+            "power_cycle": self._power_cycle,
+            "summary": self._summary,
+        }
         self._buttons: dict[str, Callable[[RigHost, Request], Latched]] = {
             "mode": lambda h, r: h.rig.set_mode(Mode[_word(r, "mode")]),
-            "open": lambda h, r: h.rig.open_exam(str(r["ticket"]), int(r.get("try", 1)), Verdict[_word(r, "verdict", "match")]),
+            "open": lambda h, r: h.rig.open_exam(
+                str(r["ticket"]), int(r.get("try", 1)), Verdict[_word(r, "verdict", "match")]
+            ),
             "start": self._start,
             "deduct": lambda h, r: h.rig.deduct(int(r["line"]), int(r["points"])),
             "finish": lambda h, _: h.rig.finish_item(),
@@ -74,7 +89,7 @@ class Control:
         try:
             request = json.loads(line)
             if not isinstance(request, dict):
-                raise InputError("a command is a JSON object, such as {\"cmd\":\"rigs\"}")
+                raise InputError('a command is a JSON object, such as {"cmd":"rigs"}')
             return {"ok": True, **await self._answer(request)}
         except KeyError as error:
             return {"ok": False, "error": f"{error} is missing or unknown"}
@@ -144,12 +159,23 @@ class Control:
     def _state(host: RigHost) -> Answer:
         rig, memory = host.rig, host.rig.memory
         return {
-            "serial": rig.serial, "station": host.station, "port": host.port, "powered": rig.powered, "boot": memory.boot,
-            "state": rig.state.name.lower(), "mode": memory.mode.name.lower(), "exam_no": memory.exam.exam_no if memory.exam else 0,
-            "last_seq": memory.last_seq, "acked_seq": memory.acked_seq, "oldest_seq": memory.oldest_seq,
-            "unacked_results": memory.unacked_results, "gateway_fresh": rig.gateway_fresh, "no_start": rig.no_start(),
-            "requests": host.requests, "faults": host.plan.fired(),
-        }  # fmt: skip
+            "serial": rig.serial,
+            "station": host.station,
+            "port": host.port,
+            "powered": rig.powered,
+            "boot": memory.boot,
+            "state": rig.state.name.lower(),
+            "mode": memory.mode.name.lower(),
+            "exam_no": memory.exam.exam_no if memory.exam else 0,
+            "last_seq": memory.last_seq,
+            "acked_seq": memory.acked_seq,
+            "oldest_seq": memory.oldest_seq,
+            "unacked_results": memory.unacked_results,
+            "gateway_fresh": rig.gateway_fresh,
+            "no_start": rig.no_start(),
+            "requests": host.requests,
+            "faults": host.plan.fired(),
+        }
 
     async def _wait(self, request: Request) -> Answer:
         """Wait until the rig saw its record acknowledged, or a gateway, or everything done."""
@@ -164,7 +190,7 @@ class Control:
 
         try:
             async with asyncio.timeout(float(request.get("timeout_s", _WAIT_S))):
-                while not reached():
+                while not reached():  # noqa: ASYNC110 - many unlike conditions, looked at for a test bench
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             raise InputError("not reached in time: " + "; ".join(self._fleet.waiting()[:5])) from None
@@ -192,6 +218,13 @@ class Control:
     def _clear(self, request: Request) -> Answer:
         return {"cleared": sum(host.clear_faults(request.get("name")) for host in self._hosts(request))}
 
+    def _fail(self, request: Request) -> Answer:
+        """The rig's own fault word; 0 = mended."""
+        host = self._host(request)
+        host.rig.fault_code = int(request["code"]) & U16_MAX
+        host.rig.control_written.set()
+        return self._state(host)
+
     def _power_cut(self, request: Request) -> Answer:
         self._host(request).power_cut()
         return {}
@@ -205,7 +238,11 @@ class Control:
         return self._state(self._host(request))
 
     def _summary(self, _: Request) -> Answer:
-        return {"records": self._fleet.truth.records, "outcomes": dict(self._fleet.outcomes), "waiting": self._fleet.waiting()}
+        return {
+            "records": self._fleet.truth.records,
+            "outcomes": dict(self._fleet.outcomes),
+            "waiting": self._fleet.waiting(),
+        }
 
     def _stop(self, _: Request) -> Answer:
         self.stopped.set()

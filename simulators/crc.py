@@ -1,4 +1,4 @@
-"""CRC-16/MODBUS (C6), two bytes a step: a status block is checksummed at every poll, so this is the fleet's hottest loop."""
+"""CRC-16/MODBUS (C6), two bytes a step: every poll checksums a status block, so this is the fleet's hottest loop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ def _after_bits(value: int, bits: int) -> int:
 
 
 def _word_table() -> array[int]:
-    """The state after sixteen bits, for every state: from a table of eight, since 2^20 shifts would be felt at start."""
+    """The state after sixteen bits, for every state; by way of eight bits, since 2^20 shifts would be felt at start."""
     octet = [_after_bits(value, 8) for value in range(256)]
-    return array("H", (octet[(octet[v & 0xFF] ^ (v >> 8)) & 0xFF] ^ (octet[v & 0xFF] ^ (v >> 8)) >> 8 for v in range(65536)))
+    return array(
+        "H", (octet[(octet[v & 0xFF] ^ (v >> 8)) & 0xFF] ^ (octet[v & 0xFF] ^ (v >> 8)) >> 8 for v in range(65536))
+    )
 
 
 _TABLE = _word_table()

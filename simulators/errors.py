@@ -1,11 +1,11 @@
 """What can go wrong in a simulation, by what the caller does about it.
 
-    SimulatorError
-    ├── InputError        the user's input is wrong: say so and stop (rubric file, fault text, command line)
-    │   ├── RubricError   a rubric file that cannot be used
-    │   └── FaultError    a fault that does not exist or is written wrongly
-    ├── RigRefuses        the rig does not do this now; its reason is for the examiner (K3, K5, wrong state, no power)
-    └── ModbusRefusal     the request is answered with a Modbus exception code
+SimulatorError
+├── InputError        the user's input is wrong: say so and stop (rubric file, fault text, command line)
+│   ├── RubricError   a rubric file that cannot be used
+│   └── FaultError    a fault that does not exist or is written wrongly
+├── RigRefuses        the rig does not do this now; its reason is for the examiner (K3, K5, wrong state, no power)
+└── ModbusRefusal     the request is answered with a Modbus exception code
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A fleet of rigs in one process: hosts, stations, faults, and when it is done.
 
-    plan (scenario.py) ─▶ station ─presses─▶ rig ─latches─▶ truth
-                                              ▲ registers
-                                     host ◀──TCP── gateway
+plan (scenario.py) ─▶ station ─presses─▶ rig ─latches─▶ truth
+                                          ▲ registers
+                                 host ◀──TCP── gateway
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from simulators.clock import FleetTime, RigTime
 from simulators.errors import InputError
-from simulators.faults import FaultSpec
 from simulators.faults.catalogue import make_fault
 from simulators.host import RigHost
 from simulators.limits import SPEED_MAX
 from simulators.rig import Latched, Rig
-from simulators.rubric import Rubric
 from simulators.scenario import Scenario, plan_fleet
 from simulators.station import Station, Turnstile
-from simulators.truth import TruthFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulators.faults import FaultSpec
+    from simulators.rubric import Rubric
+    from simulators.truth import TruthFile
 
 _LOOK_S = 0.05
 _PORT_LAST = 65_535
@@ -52,7 +54,9 @@ class FleetSettings:
         if not 0 < self.speed <= SPEED_MAX:
             raise InputError(f"--speed {self.speed:g}: between 0 and {SPEED_MAX:g}")
         if self.port_base and not 0 < self.port_base <= _PORT_LAST - self.rigs + 1:
-            raise InputError(f"--port-base {self.port_base}: {self.rigs} ports from there do not fit below {_PORT_LAST + 1}")
+            raise InputError(
+                f"--port-base {self.port_base}: {self.rigs} ports from there do not fit below {_PORT_LAST + 1}"
+            )
 
 
 class Fleet:
@@ -71,9 +75,14 @@ class Fleet:
         self.settings = settings
         self.rubric = rubric
         self.scenario: Scenario = plan_fleet(
-            rubric, rigs=settings.rigs, exams=settings.exams, seed=settings.seed, reboots=settings.reboots,
-            practice=settings.practice, session=settings.session,
-        )  # fmt: skip
+            rubric,
+            rigs=settings.rigs,
+            exams=settings.exams,
+            seed=settings.seed,
+            reboots=settings.reboots,
+            practice=settings.practice,
+            session=settings.session,
+        )
         self.truth = truth
         self.outcomes: Counter[str] = Counter()
         self.latest: dict[str, Latched] = {}
@@ -82,7 +91,9 @@ class Fleet:
         self.hosts = [self._host(index) for index in range(settings.rigs)]
         self.by_serial = {host.rig.serial: host for host in self.hosts}
         turnstile = Turnstile()
-        self.stations = [Station(host, runs, turnstile, say) for host, runs in zip(self.hosts, self.scenario.queues, strict=True)]
+        self.stations = [
+            Station(host, runs, turnstile, say) for host, runs in zip(self.hosts, self.scenario.queues, strict=True)
+        ]
         self._tasks: list[asyncio.Task[None]] = []
         self._check_faults()
 
@@ -90,9 +101,14 @@ class Fleet:
         settings = self.settings
         rig = Rig(f"{settings.prefix}-{index + 1:04d}", self.rubric, self._time, on_latch=self._latched)
         return RigHost(
-            rig, address=settings.address, port=settings.port_base + index if settings.port_base else 0, unit=settings.unit,
-            station=f"A-{index + 1:02d}", seed=settings.seed, on_memory_lost=self.truth.memory_lost,
-        )  # fmt: skip
+            rig,
+            address=settings.address,
+            port=settings.port_base + index if settings.port_base else 0,
+            unit=settings.unit,
+            station=f"A-{index + 1:02d}",
+            seed=settings.seed,
+            on_memory_lost=self.truth.memory_lost,
+        )
 
     def _check_faults(self) -> None:
         """A wrong fault is told before anything listens."""
@@ -101,21 +117,23 @@ class Fleet:
                 raise InputError(f"fault {spec.name}: there is no rig {spec.rig!r}")
             make_fault(spec, random.Random(0))  # noqa: S311 - thrown away
 
-    async def __aenter__(self) -> Fleet:
+    async def __aenter__(self) -> Self:
         """Listen on every port, then let the candidates in."""
         try:
             for host in self.hosts:
                 await host.start()
         except OSError as error:
             await self.stop()
-            raise InputError(f"{host.rig.serial} cannot listen on {host.address}:{host.port}: {error.strerror}") from error
+            raise InputError(
+                f"{host.rig.serial} cannot listen on {host.address}:{host.port}: {error.strerror}"
+            ) from error
         for spec in self.settings.faults:
             for host in self.hosts if spec.rig is None else [self.by_serial[spec.rig]]:
                 host.set_fault(spec)
         self._tasks = [asyncio.create_task(s.work(), name=f"station {s.host.station}") for s in self.stations]
         return self
 
-    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Everything ends."""
         await self.stop()
 
@@ -146,9 +164,8 @@ class Fleet:
             elif memory.oldest_seq:
                 left = memory.last_seq - memory.oldest_seq + 1
                 asked = "" if station.host.requests else ", and nobody has asked this rig anything"
-                reasons.append(
-                    f"{station.host.rig.serial}: {left} records not acknowledged (ack_seq {memory.acked_seq} of {memory.last_seq}){asked}"
-                )
+                acked = f"(ack_seq {memory.acked_seq} of {memory.last_seq})"
+                reasons.append(f"{station.host.rig.serial}: {left} records not acknowledged {acked}{asked}")
         return reasons
 
     def ready_document(self, control: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +173,8 @@ class Fleet:
         return {
             "control": control,
             "rigs": [
-                {"serial": h.rig.serial, "host": h.address, "port": h.port, "unit": h.unit, "station": h.station} for h in self.hosts
+                {"serial": h.rig.serial, "host": h.address, "port": h.port, "unit": h.unit, "station": h.station}
+                for h in self.hosts
             ],
         }
 

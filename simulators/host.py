@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators.connection import Connection
-from simulators.faults import FaultSpec
 from simulators.faults.plan import FaultPlan
 from simulators.limits import BIND_RETRY_S, BIND_TRIES_MAX, CONNECTIONS_MAX
 from simulators.memory import Memory
-from simulators.rig import Rig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from simulators.faults import FaultSpec
+    from simulators.rig import Rig
 
 POWER_OFF_S = 1.5  # real seconds; long enough for a reader to notice
 _BACKLOG = 16

@@ -1,18 +1,23 @@
-"""How a rig marks: deductions up to each line's cap, zero for a veto, the weighted total. Integers and exact fractions only.
+"""How a rig marks: deductions up to each line's cap, zero for a veto, the weighted total. No floats.
 
-Written apart from the product's scoring, so that the server's recomputation (P4) is checked by something else than itself.
+Written apart from the product's scoring, so that the server's recomputation (P4) is checked by something else than
+itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from simulators.codes import Outcome
 from simulators.errors import RigRefuses
 from simulators.limits import DEDUCTIONS_MAX, SCORE_FULL, WEIGHT_WHOLE
 from simulators.records import Deduction
-from simulators.rubric import Item, Rubric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simulators.rubric import Item, Rubric
 
 
 class Sheet:
@@ -52,7 +57,7 @@ class Sheet:
 
 
 def total(rubric: Rubric, scores: Iterable[tuple[str, int]]) -> int:
-    """The weighted total of (item, score), hundredths, rounded half up; items of one subject share its weight equally."""
+    """The weighted total of (item, score), hundredths, rounded half up; items of one subject share its weight."""
     exact = Fraction(0)
     for code, score in scores:
         subject = rubric.subject_of(code)

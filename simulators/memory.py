@@ -3,18 +3,22 @@
     last_seq ── raised last, after event and result are complete (K1)
     held     ── sequence numbers not yet acknowledged, oldest first; their slots are never written (K3)
 
-An acknowledged record's words stay in its slot until the slot is used again, as in real hardware; faults serve such old words.
+An acknowledged record's words stay in its slot until the slot is used again, as in real hardware; faults serve such
+old words.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulators.codes import Mode
 from simulators.errors import RigRefuses
 from simulators.limits import EVENT_SLOTS, EVENT_WORDS, RESULT_SLOTS, RESULT_WORDS
-from simulators.marking import Sheet
+
+if TYPE_CHECKING:
+    from simulators.marking import Sheet
 
 _EVENT_BLANK = bytes(2 * EVENT_WORDS)
 _RESULT_BLANK = bytes(2 * RESULT_WORDS)

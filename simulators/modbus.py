@@ -1,17 +1,20 @@
 """Modbus TCP, the server's half: request PDU to reply PDU, functions 3, 6 and 16 (Modbus Application Protocol V1.1b3).
 
-Pure apart from the rig it is given; the socket is in host.py. Written here and not taken from a library, so that both ends of
-the wire never share an encoder.
+Pure apart from the rig it is given; the socket is in host.py. Written here and not taken from a library, so that
+both ends of the wire never share an encoder.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from simulators.errors import ModbusRefusal
 from simulators.limits import READ_WORDS_MAX, WRITE_WORDS_MAX
-from simulators.registers import ILLEGAL_FUNCTION, ILLEGAL_VALUE, read_words, write_words
-from simulators.rig import Rig
+from simulators.registers import DEVICE_FAILURE, ILLEGAL_FUNCTION, ILLEGAL_VALUE, read_words, write_words
+
+if TYPE_CHECKING:
+    from simulators.rig import Rig
 
 READ_HOLDING = 3
 WRITE_ONE = 6
@@ -25,14 +28,13 @@ _WRITE_HEAD = struct.Struct(">BHHB")
 
 def answer(rig: Rig, pdu: bytes) -> bytes:
     """The reply to one request; a refusal is an exception reply."""
+    if not rig.powered:
+        return exception(pdu[0], DEVICE_FAILURE)  # the moment between the cut and the end of the connection
+    work = _FUNCTIONS.get(pdu[0])
+    if work is None:
+        return exception(pdu[0], ILLEGAL_FUNCTION)
     try:
-        if pdu[0] == READ_HOLDING:
-            return _read(rig, pdu)
-        if pdu[0] == WRITE_MANY:
-            return _write_many(rig, pdu)
-        if pdu[0] == WRITE_ONE:
-            return _write_one(rig, pdu)
-        raise ModbusRefusal(ILLEGAL_FUNCTION)
+        return work(rig, pdu)
     except ModbusRefusal as refusal:
         return exception(pdu[0], refusal.code)
 
@@ -80,3 +82,6 @@ def _write_many(rig: Rig, pdu: bytes) -> bytes:
         raise ModbusRefusal(ILLEGAL_VALUE)
     write_words(rig, address, words)
     return pdu[:5]
+
+
+_FUNCTIONS = {READ_HOLDING: _read, WRITE_ONE: _write_one, WRITE_MANY: _write_many}

@@ -1,6 +1,7 @@
 """Event and result records as words on the wire (C2-C8), written by hand from the interface page.
 
-Pure: no clock, no socket, no state. The trailing sequence number and the CRC come last, as C8 demands of the hardware.
+Pure: no clock, no socket, no state. The trailing sequence number and the CRC come last, as C8 demands of the
+hardware.
 """
 
 from __future__ import annotations
@@ -60,10 +61,21 @@ class EventRecord:
     def encode(self) -> bytes:
         """The 48 words."""
         body = _EVENT.pack(
-            self.seq, self.type, EVENT_WORDS, text(self.serial, SERIAL_BYTES), self.boot, text(self.ticket, TICKET_BYTES),
-            self.exam_no, text(self.item, ITEM_BYTES), self.ordinal, self.utc_us // 1_000_000, self.utc_us // 1000 % 1000,
-            self.mode, *self.args, self.seq,
-        )  # fmt: skip
+            self.seq,
+            self.type,
+            EVENT_WORDS,
+            text(self.serial, SERIAL_BYTES),
+            self.boot,
+            text(self.ticket, TICKET_BYTES),
+            self.exam_no,
+            text(self.item, ITEM_BYTES),
+            self.ordinal,
+            self.utc_us // 1_000_000,
+            self.utc_us // 1000 % 1000,
+            self.mode,
+            *self.args,
+            self.seq,
+        )
         return body + _CRC.pack(crc16(body))
 
 
@@ -98,11 +110,25 @@ class ResultRecord:
         if count > DEDUCTIONS_MAX:
             raise RigRefuses(f"a result record holds {DEDUCTIONS_MAX} deductions, not {count}")
         head = _RESULT_HEAD.pack(
-            self.seq, EventType.ITEM_FINISHED, _RESULT_FIXED_WORDS + _DEDUCTION_WORDS * count,
-            text(self.serial, SERIAL_BYTES), self.boot, text(self.ticket, TICKET_BYTES), self.exam_no,
-            text(self.item, ITEM_BYTES), self.ordinal, self.started_s, self.finished_s, self.elapsed_s, self.limit_s,
-            self.outcome, self.score, self.veto_lines, self.mode, count,
-        )  # fmt: skip
+            self.seq,
+            EventType.ITEM_FINISHED,
+            _RESULT_FIXED_WORDS + _DEDUCTION_WORDS * count,
+            text(self.serial, SERIAL_BYTES),
+            self.boot,
+            text(self.ticket, TICKET_BYTES),
+            self.exam_no,
+            text(self.item, ITEM_BYTES),
+            self.ordinal,
+            self.started_s,
+            self.finished_s,
+            self.elapsed_s,
+            self.limit_s,
+            self.outcome,
+            self.score,
+            self.veto_lines,
+            self.mode,
+            count,
+        )
         lines = b"".join(_DEDUCTION.pack(d.line, d.points, d.at_s, d.veto) for d in self.deductions)
         body = head + lines + _SEQ.pack(self.seq)
         return body + _CRC.pack(crc16(body))
@@ -120,14 +146,39 @@ def text(value: str, width: int) -> bytes:
 
 
 def encode_status(
-    *, serial: bytes, boot: int, state: int, mode: int, last_seq: int, oldest_seq: int, acked_seq: int, utc_us: int,
-    exam_no: int, item: bytes, counters: tuple[int, int, int, int, int, int, int, int, int, int, int],
-) -> bytes:  # fmt: skip
+    *,
+    serial: bytes,
+    boot: int,
+    state: int,
+    mode: int,
+    last_seq: int,
+    oldest_seq: int,
+    acked_seq: int,
+    utc_us: int,
+    exam_no: int,
+    item: bytes,
+    counters: tuple[int, int, int, int, int, int, int, int, int, int, int],
+) -> bytes:
     """The status block; `counters` are the words 29 to 39 in their order on the page."""
     body = _STATUS.pack(
-        0x4B46, 1, STATUS_WORDS, 0, serial, boot, state, mode, last_seq, oldest_seq, acked_seq,
-        utc_us // 1_000_000, utc_us // 1000 % 1000, exam_no, item, *counters, last_seq,
-    )  # fmt: skip
+        0x4B46,
+        1,
+        STATUS_WORDS,
+        0,
+        serial,
+        boot,
+        state,
+        mode,
+        last_seq,
+        oldest_seq,
+        acked_seq,
+        utc_us // 1_000_000,
+        utc_us // 1000 % 1000,
+        exam_no,
+        item,
+        *counters,
+        last_seq,
+    )
     return body + _CRC.pack(crc16(body))
 
 

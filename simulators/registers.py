@@ -1,8 +1,9 @@
-"""The address space of one rig: which words a request gets, which words it may write. The map is the interface page's."""
+"""The address space of one rig: which words a request gets, which it may write. The map is the interface page's."""
 
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from simulators.errors import ModbusRefusal
 from simulators.limits import (
@@ -17,7 +18,9 @@ from simulators.limits import (
     STATUS_AT,
     STATUS_WORDS,
 )
-from simulators.rig import Rig
+
+if TYPE_CHECKING:
+    from simulators.rig import Rig
 
 ILLEGAL_FUNCTION = 1
 ILLEGAL_ADDRESS = 2

@@ -1,7 +1,8 @@
 """One practical-exam rig: its state machine, its buttons and its status block (docs/rig-interface-v1.md, rules K1-K9).
 
-Owns what happens on the rig. Never touches a socket (host.py) and decides nothing about candidates (candidates.py): a caller
-presses its buttons, `at` being the exam time of the press, and the rig does it or refuses with the words on its screen.
+Owns what happens on the rig. Never touches a socket (host.py) and decides nothing about candidates (candidates.py):
+a caller presses its buttons, `at` being the exam time of the press, and the rig does it or refuses with the words
+on its screen.
 
     button ─▶ rules K3 K5 K8 ─▶ records.encode ─▶ memory.latch ─▶ on_latch (truth)
 """
@@ -9,11 +10,10 @@ presses its buttons, `at` being the exam time of the press, and the rig does it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from simulators import marking
-from simulators.clock import RigTime
 from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, State, Verdict
 from simulators.errors import RigRefuses
 from simulators.limits import (
@@ -31,8 +31,12 @@ from simulators.memory import ItemRun, Memory, OpenExam
 from simulators.records import Deduction, EventRecord, ResultRecord, encode_status, text
 from simulators.rubric import EXAM_FAILED, Rubric
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulators.clock import RigTime
+
 _US = 1_000_000
-_NOTHING = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class Rig:
 
     def power_cut(self, at: int | None = None) -> None:
         """From here on nothing answers; the item timer stands still."""
+        self._need_power()
         now = self._now(at)
         run = self.memory.exam.run if self.memory.exam else None
         if run is not None and not run.over:
@@ -118,7 +123,9 @@ class Rig:
         return None
 
     def no_start(self) -> str | None:
-        """Why no item may start now, in the words on the screen, or None (K3, K5). Not starting for want of room holds in every mode."""
+        """Why no item may start now, as the screen says it, or None (K3, K5). Want of room counts in every mode."""
+        if self.fault_code:
+            return f"rig fault {self.fault_code}"
         if self.memory.mode is Mode.EXAM and not self.gateway_fresh:
             return "gateway not ready: this exam cannot be recorded"
         return self.no_room()
@@ -134,7 +141,9 @@ class Rig:
         old, self.memory.mode = self.memory.mode, mode
         return self._latch(EventType.MODE_CHANGED, self._now(at), (old, mode, 0, 0))
 
-    def open_exam(self, ticket: str, attempt: int = 1, verdict: Verdict = Verdict.MATCH, at: int | None = None) -> Latched:
+    def open_exam(
+        self, ticket: str, attempt: int = 1, verdict: Verdict = Verdict.MATCH, at: int | None = None
+    ) -> Latched:
         """A candidate was identified."""
         self._need_power()
         if self.memory.exam is not None:
@@ -220,11 +229,26 @@ class Rig:
             shown = (run.ordinal, elapsed_s, run.sheet.item.limit_s, score, count)
         heartbeat = self.time.bus_us() // HEARTBEAT_US & U16_MAX
         return encode_status(
-            serial=self._serial_words, boot=memory.boot, state=self.state, mode=memory.mode, last_seq=memory.last_seq,
-            oldest_seq=memory.oldest_seq, acked_seq=memory.acked_seq, utc_us=self._utc_us(now),
-            exam_no=exam.exam_no if exam else 0, item=item,
-            counters=(*shown, heartbeat, int(self.gateway_fresh), EVENT_SLOTS, RESULT_SLOTS, memory.unacked_results, self.fault_code),
-        )  # fmt: skip
+            serial=self._serial_words,
+            boot=memory.boot,
+            state=self.state,
+            mode=memory.mode,
+            last_seq=memory.last_seq,
+            oldest_seq=memory.oldest_seq,
+            acked_seq=memory.acked_seq,
+            utc_us=self._utc_us(now),
+            exam_no=exam.exam_no if exam else 0,
+            item=item,
+            counters=(
+                *shown,
+                heartbeat,
+                int(self.gateway_fresh),
+                EVENT_SLOTS,
+                RESULT_SLOTS,
+                memory.unacked_results,
+                self.fault_code,
+            ),
+        )
 
     @property
     def state(self) -> State:
@@ -290,24 +314,35 @@ class Rig:
             raise RigRefuses("no item is running")
         return exam, exam.run
 
-    def _end_item(self, exam: OpenExam, run: ItemRun, outcome: Outcome, now: int, elapsed_s: int | None = None) -> Latched:
+    def _end_item(
+        self, exam: OpenExam, run: ItemRun, outcome: Outcome, now: int, elapsed_s: int | None = None
+    ) -> Latched:
         run.over = True
         run.elapsed_s = self._elapsed_s(run, now) if elapsed_s is None else elapsed_s
         item, deductions = run.sheet.item, tuple(run.sheet.deductions)
         score = run.sheet.score(outcome)
         exam.scores.append((item.code, score))
         args = (self.memory.next_result_slot, outcome, score, len(deductions))
-        return self._latch(EventType.ITEM_FINISHED, now, args, run, self._result(exam, run, outcome, score, now, deductions))
+        return self._latch(EventType.ITEM_FINISHED, now, args, run, result=self._result(exam, run, outcome, score, now))
 
-    def _result(
-        self, exam: OpenExam, run: ItemRun, outcome: Outcome, score: int, now: int, deductions: tuple[Deduction, ...]
-    ) -> ResultRecord:
+    def _result(self, exam: OpenExam, run: ItemRun, outcome: Outcome, score: int, now: int) -> ResultRecord:
         return ResultRecord(
-            seq=self._next_seq(), serial=self.serial, boot=self.memory.boot, ticket=exam.ticket, exam_no=exam.exam_no,
-            item=run.sheet.item.code, ordinal=run.ordinal, started_s=self._utc_us(run.started_us) // _US,
-            finished_s=self._utc_us(now) // _US, elapsed_s=run.elapsed_s, limit_s=run.sheet.item.limit_s, outcome=outcome,
-            score=score, mode=exam.mode, deductions=deductions,
-        )  # fmt: skip
+            seq=self._next_seq(),
+            serial=self.serial,
+            boot=self.memory.boot,
+            ticket=exam.ticket,
+            exam_no=exam.exam_no,
+            item=run.sheet.item.code,
+            ordinal=run.ordinal,
+            started_s=self._utc_us(run.started_us) // _US,
+            finished_s=self._utc_us(now) // _US,
+            elapsed_s=run.elapsed_s,
+            limit_s=run.sheet.item.limit_s,
+            outcome=outcome,
+            score=score,
+            mode=exam.mode,
+            deductions=tuple(run.sheet.deductions),
+        )
 
     def _end_exam(self, exam: OpenExam, kind: EventType, args: tuple[int, int, int, int], now: int) -> Latched:
         exam.run = None  # the event is about the exam, not about its last item
@@ -322,16 +357,25 @@ class Rig:
         self,
         kind: EventType,
         now: int,
-        args: tuple[int, int, int, int] = _NOTHING,
+        args: tuple[int, int, int, int],
         run: ItemRun | None = None,
+        *,
         result: ResultRecord | None = None,
     ) -> Latched:
         exam, memory = self.memory.exam, self.memory
         event = EventRecord(
-            seq=self._next_seq(), type=kind, serial=self.serial, boot=memory.boot, ticket=exam.ticket if exam else "",
-            exam_no=exam.exam_no if exam else 0, item=run.sheet.item.code if run else "", ordinal=run.ordinal if run else 0,
-            utc_us=self._utc_us(now), mode=memory.mode, args=args,
-        )  # fmt: skip
+            seq=self._next_seq(),
+            type=kind,
+            serial=self.serial,
+            boot=memory.boot,
+            ticket=exam.ticket if exam else "",
+            exam_no=exam.exam_no if exam else 0,
+            item=run.sheet.item.code if run else "",
+            ordinal=run.ordinal if run else 0,
+            utc_us=self._utc_us(now),
+            mode=memory.mode,
+            args=args,
+        )
         memory.latch(event.seq, event.encode(), result.encode() if result else None)
         self.numbers_to_lose = 0
         latched = Latched(self.serial, event, result, self.time.wall_us())

@@ -1,18 +1,21 @@
 """The rubric file as a rig maker's data: items, limits, caps, vetoes and weights (format: docs/formats/rubric.md).
 
-Read with tomllib alone. A rig knows only what it needs to run and mark an exam; names in two languages are left to the server.
+Read with tomllib alone. A rig knows only what it needs to run and mark an exam; names in two languages are left to
+the server.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators.errors import RubricError
 from simulators.limits import ITEM_BYTES, SCORE_FULL, U16_MAX, WEIGHT_WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ITEM_ZEROED = "item_zeroed"
 EXAM_FAILED = "exam_failed"

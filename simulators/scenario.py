@@ -1,6 +1,7 @@
 """The plan of a whole fleet: which exam on which rig in which order, drawn from one seed before anything starts.
 
-At least one veto, abort, time-out, resit, refused signature and rig reboot are promised by the plan and not left to luck.
+At least one veto, abort, time-out, resit, refused signature and rig reboot are promised by the plan and not left to
+luck.
 """
 
 from __future__ import annotations
@@ -8,17 +9,26 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulators.candidates import Course, Ending, Fate, practise, take_exam
 from simulators.errors import InputError
 from simulators.limits import RIGS_MAX
-from simulators.rubric import Rubric
+
+if TYPE_CHECKING:
+    from simulators.rubric import Rubric
 
 # In the order in which a short plan can afford them.
 _PROMISED = (
-    Fate.VETO_EXAM, Fate.ABORT_CANDIDATE, Fate.TIME_OUT, Fate.FAILS, Fate.REFUSES, Fate.POWER_CUT, Fate.VETO_ITEM,
+    Fate.VETO_EXAM,
+    Fate.ABORT_CANDIDATE,
+    Fate.TIME_OUT,
+    Fate.FAILS,
+    Fate.REFUSES,
+    Fate.POWER_CUT,
+    Fate.VETO_ITEM,
     Fate.ABORT_EXAMINER,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,25 @@
 """One station at work: candidates come to the rig one after the other and press its buttons at their times.
 
-A press happens at its planned exam time even when the process is late, so that what is latched does not depend on the machine's
-load. A rig that may not start (K3, K5) makes its candidate wait; an exam that a power cut ended is begun again.
+A press happens at its planned exam time even when the process is late, so that what is latched does not depend on
+the machine's load. A rig that may not start (K3, K5) makes its candidate wait; an exam that a power cut ended is
+begun again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from simulators.candidates import Course, Ending, Press, Step
 from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
 from simulators.errors import RigRefuses
-from simulators.host import RigHost
-from simulators.scenario import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from simulators.host import RigHost
+    from simulators.scenario import Run
 
 _PAUSE_AFTER_LOSS_S = 0.5
 
@@ -34,7 +39,11 @@ class Station:
     """A rig with its queue of candidates."""
 
     def __init__(
-        self, host: RigHost, runs: Iterable[Run], turnstile: Turnstile, say: Callable[[str, str], None] = lambda _rig, _text: None
+        self,
+        host: RigHost,
+        runs: Iterable[Run],
+        turnstile: Turnstile,
+        say: Callable[[str, str], None] = lambda _rig, _text: None,
     ) -> None:
         self.host = host
         self.queue = deque(runs)
@@ -114,7 +123,7 @@ class Station:
         await event.wait()
         self.waiting = None
 
-    def _press(self, step: Step, at: int) -> None:
+    def _press(self, step: Step, at: int) -> None:  # noqa: C901 - one case a button
         rig, numbers = self.host.rig, step.numbers
         match step.press:
             case Press.MODE:

@@ -1,4 +1,4 @@
-"""The truth file: one JSON line per record at the moment it is latched, for an oracle to compare a log or a server with.
+"""The truth file: one JSON line per record when it is latched, for an oracle to compare a log or a server with.
 
 Flushed line by line, so that what a killed simulation latched is still on file. Format: docs/simulators.md.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators.codes import ENTRY_TYPE, AbortReason, Acknowledgement, EventType, Mode, Outcome, Verdict
 from simulators.records import Deduction, EventRecord, ResultRecord
-from simulators.rig import Latched
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulators.rig import Latched
 
 _US = 1_000_000
 
@@ -45,7 +48,7 @@ class TruthFile:
 
 
 def truth_line(latched: Latched) -> dict[str, Any]:
-    """One line: what the record says, in the words of docs/formats/entry.md. `fields` once more as an entry must have them."""
+    """What the record says in the words of docs/formats/entry.md; `fields` once more as an entry must have them."""
     event, result = latched.event, latched.result
     fields = _fields(event, result)
     return {
@@ -65,7 +68,7 @@ def truth_line(latched: Latched) -> dict[str, Any]:
     }
 
 
-def _fields(event: EventRecord, result: ResultRecord | None) -> dict[str, Any]:
+def _fields(event: EventRecord, result: ResultRecord | None) -> dict[str, Any]:  # noqa: PLR0911 - one case a type
     arg0, arg1, arg2, arg3 = event.args
     exam = {"exam_no": event.exam_no}
     item = {"item": event.item, "ordinal": event.ordinal, **exam}

@@ -1,7 +1,7 @@
 """Rigs that misbehave: every fault of the catalogue (docs/simulators.md) as one small, seeded, composable object.
 
-    request ─▶ words read ─▶ [faults of the registers] ─▶ frame ─▶ [faults of the wire] ─▶ socket
-                                                    [faults of link and rig: begin and end with their window]
+request ─▶ words read ─▶ [faults of the registers] ─▶ frame ─▶ [faults of the wire] ─▶ socket
+                                                [faults of link and rig: begin and end with their window]
 """
 
 from __future__ import annotations

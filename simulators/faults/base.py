@@ -1,13 +1,17 @@
 """What a fault is: something that may change the words read, the pieces sent, or the rig itself."""
 
+# ruff: noqa: ARG002 - every fault has the whole signature and uses what it needs
+
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from simulators.faults.spec import FaultSpec
-from simulators.rig import Rig
+if TYPE_CHECKING:
+    import random
+
+    from simulators.faults.spec import FaultSpec
+    from simulators.rig import Rig
 
 OFTEN = 1.0
 SOMETIMES = 0.02

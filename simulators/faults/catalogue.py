@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 from simulators.errors import FaultError
 from simulators.faults import link, wire, words
-from simulators.faults.base import Fault
-from simulators.faults.spec import FaultSpec
+
+if TYPE_CHECKING:
+    import random
+
+    from simulators.faults.base import Fault
+    from simulators.faults.spec import FaultSpec
 
 CATALOGUE: dict[str, type[Fault]] = {kind.name: kind for kind in (*words.FAULTS, *wire.FAULTS, *link.FAULTS)}
 ALIASES = {"busy": "exception-6"}

@@ -1,5 +1,7 @@
 """Faults of the link and of the rig itself (R6-R9): connections that die, numbers that restart, clocks that jump."""
 
+# ruff: noqa: ARG002 - every fault has the whole signature and uses what it needs
+
 from __future__ import annotations
 
 from simulators.faults.base import OFTEN, Bench, Exchange, Fault, Piece
@@ -9,7 +11,7 @@ _JUMP_US = 86_400_000_000
 
 
 class Silent(Fault):
-    """The connection stands and nothing is ever answered. R6"""
+    """R6: The connection stands and nothing is ever answered."""
 
     name, catalogue, usual = "silent", "R6", OFTEN
 
@@ -19,7 +21,7 @@ class Silent(Fault):
 
 
 class Reset(Fault):
-    """The connection is reset instead of an answer. R6"""
+    """R6: The connection is reset instead of an answer."""
 
     name, catalogue = "reset", "R6"
 
@@ -29,7 +31,7 @@ class Reset(Fault):
 
 
 class ResetInReply(Fault):
-    """The connection is reset after `at` bytes of the answer (half). R6"""
+    """R6: The connection is reset after `at` bytes of the answer (half)."""
 
     name, catalogue = "reset-in-reply", "R6"
 
@@ -40,7 +42,7 @@ class ResetInReply(Fault):
 
 
 class Refuse(Fault):
-    """The port is closed: connections are refused and open ones end. R6"""
+    """R6: The port is closed: connections are refused and open ones end."""
 
     name, catalogue, usual = "refuse", "R6", OFTEN
 
@@ -54,7 +56,7 @@ class Refuse(Fault):
 
 
 class OneConnection(Fault):
-    """The rig serves one connection at a time and resets every further one (breaks K6). R6"""
+    """R6: The rig serves one connection at a time and resets every further one (breaks K6)."""
 
     name, catalogue, usual = "one-connection", "R6", OFTEN
 
@@ -68,7 +70,7 @@ class OneConnection(Fault):
 
 
 class SeqRestart(Fault):
-    """Power is cut and memory lost: sequence numbers begin at 1 again and unacknowledged records are gone (breaks K4). R7"""
+    """R7: Power is cut and memory lost: numbers begin at 1 again, unacknowledged records are gone (breaks K4)."""
 
     name, catalogue, usual = "seq-restart", "R7", OFTEN
 
@@ -78,7 +80,7 @@ class SeqRestart(Fault):
 
 
 class SeqGap(Fault):
-    """The next record skips `at` sequence numbers (3): results lost or hidden (breaks K4). R8"""
+    """R8: The next record skips `at` sequence numbers (3): results lost or hidden (breaks K4)."""
 
     name, catalogue, usual = "seq-gap", "R8", OFTEN
 
@@ -88,7 +90,7 @@ class SeqGap(Fault):
 
 
 class ClockJump(Fault):
-    """The rig clock is a day ahead while the window lasts. R9"""
+    """R9: The rig clock is a day ahead while the window lasts."""
 
     name, catalogue, usual = "clock-jump", "R9", OFTEN
 
@@ -102,7 +104,7 @@ class ClockJump(Fault):
 
 
 class ClockUnset(Fault):
-    """The rig lost its clock and shows 0 while the window lasts (C5). R9"""
+    """R9: The rig lost its clock and shows 0 while the window lasts (C5)."""
 
     name, catalogue, usual = "clock-unset", "R9", OFTEN
 
@@ -116,5 +118,13 @@ class ClockUnset(Fault):
 
 
 FAULTS: tuple[type[Fault], ...] = (
-    Silent, Reset, ResetInReply, Refuse, OneConnection, SeqRestart, SeqGap, ClockJump, ClockUnset,
-)  # fmt: skip
+    Silent,
+    Reset,
+    ResetInReply,
+    Refuse,
+    OneConnection,
+    SeqRestart,
+    SeqGap,
+    ClockJump,
+    ClockUnset,
+)

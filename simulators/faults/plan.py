@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from simulators.faults.base import Bench, Exchange, Fault, Look, Piece
 from simulators.faults.catalogue import make_fault
-from simulators.faults.spec import FaultSpec
+
+if TYPE_CHECKING:
+    from simulators.faults.spec import FaultSpec
 
 
 class _Set:

@@ -32,7 +32,9 @@ class FaultSpec:
         if self.probability is not None and not 0 <= self.probability <= 1:
             raise FaultError(f"fault {self.name}: a probability lies between 0 and 1, not at {self.probability}")
         if self.stop_s < self.start_s:
-            raise FaultError(f"fault {self.name}: its window ends ({self.stop_s} s) before it begins ({self.start_s} s)")
+            raise FaultError(
+                f"fault {self.name}: its window ends ({self.stop_s} s) before it begins ({self.start_s} s)"
+            )
 
 
 def parse_fault(text: str) -> FaultSpec:
@@ -41,9 +43,7 @@ def parse_fault(text: str) -> FaultSpec:
     if match is None:
         raise FaultError(f"{text!r} is not a fault; expected [RIG=]NAME[:PROBABILITY][@FROM-TO], such as drip:0.1@5-20")
     probability, start, stop = (_number(text, match[key]) for key in ("probability", "start", "stop"))
-    return FaultSpec(
-        match["name"], probability, start or 0.0, math.inf if stop is None else stop, rig=match["rig"]
-    )
+    return FaultSpec(match["name"], probability, start or 0.0, math.inf if stop is None else stop, rig=match["rig"])
 
 
 def _number(text: str, digits: str | None) -> float | None:

@@ -1,14 +1,19 @@
 """Faults of the wire (R4, R5): the words are right, the frame around them, its time or its order is not."""
 
+# ruff: noqa: ARG002 - every fault has the whole signature and uses what it needs
+
 from __future__ import annotations
 
-import random
 import struct
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from simulators.faults.base import Exchange, Fault, Piece
-from simulators.faults.spec import FaultSpec
 from simulators.modbus import HEADER, READ_HOLDING, exception
+
+if TYPE_CHECKING:
+    import random
+
+    from simulators.faults.spec import FaultSpec
 
 _LATE_MS = 1500
 _DRIP_MS = 2
@@ -35,7 +40,7 @@ class _Frame(Fault):
 
 
 class _Exception(Fault):
-    """The rig answers with a Modbus exception instead. R4"""
+    """R4: The rig answers with a Modbus exception instead."""
 
     catalogue = "R4"
     code: ClassVar[int]
@@ -51,12 +56,16 @@ def _exception_fault(code: int, meaning: str) -> type[Fault]:
     return type(
         f"Exception{code}",
         (_Exception,),
-        {"name": f"exception-{code}", "code": code, "__doc__": f"Modbus exception {code} ({meaning}) instead of an answer. R4"},
+        {
+            "name": f"exception-{code}",
+            "code": code,
+            "__doc__": f"R4: Modbus exception {code} ({meaning}) instead of an answer.",
+        },
     )
 
 
 class LateReply(Fault):
-    """The reply comes `at` milliseconds late (1500), after the answers to later requests. R5"""
+    """R5: The reply comes `at` milliseconds late (1500), after the answers to later requests."""
 
     name, catalogue = "late-reply", "R5"
 
@@ -67,7 +76,7 @@ class LateReply(Fault):
 
 
 class OneBehind(Fault):
-    """The reply waits for the next request and then comes before the answer to that one, under transaction id 0. R5"""
+    """R5: The reply waits for the next request and then comes before the answer to that one, under transaction id 0."""
 
     name, catalogue = "one-behind", "R5"
 
@@ -87,7 +96,7 @@ class OneBehind(Fault):
 
 
 class PreviousReply(Fault):
-    """The words of the request before, under the right transaction id. R5"""
+    """R5: The words of the request before, under the right transaction id."""
 
     name, catalogue = "previous-reply", "R5"
 
@@ -110,7 +119,7 @@ class PreviousReply(Fault):
 
 
 class WrongTid(_Frame):
-    """The reply carries the next transaction id. R5"""
+    """R5: The reply carries the next transaction id."""
 
     name, catalogue = "wrong-tid", "R5"
 
@@ -120,7 +129,7 @@ class WrongTid(_Frame):
 
 
 class TidZero(_Frame):
-    """The reply carries transaction id 0. R5"""
+    """R5: The reply carries transaction id 0."""
 
     name, catalogue = "tid-zero", "R5"
 
@@ -130,7 +139,7 @@ class TidZero(_Frame):
 
 
 class WrongProtocol(_Frame):
-    """The protocol id is not 0. R5"""
+    """R5: The protocol id is not 0."""
 
     name, catalogue = "wrong-protocol", "R5"
 
@@ -140,7 +149,7 @@ class WrongProtocol(_Frame):
 
 
 class WrongUnit(_Frame):
-    """Another unit answers. R5"""
+    """R5: Another unit answers."""
 
     name, catalogue = "wrong-unit", "R5"
 
@@ -150,7 +159,7 @@ class WrongUnit(_Frame):
 
 
 class WrongFunction(_Frame):
-    """Function 4 answers function 3. R5"""
+    """R5: Function 4 answers function 3."""
 
     name, catalogue = "wrong-function", "R5"
 
@@ -160,7 +169,7 @@ class WrongFunction(_Frame):
 
 
 class ShortCount(Fault):
-    """A well-formed reply with one word less than asked. R5"""
+    """R5: A well-formed reply with one word less than asked."""
 
     name, catalogue = "short-count", "R5"
 
@@ -173,7 +182,7 @@ class ShortCount(Fault):
 
 
 class LongCount(Fault):
-    """A well-formed reply with one word more than asked. R5"""
+    """R5: A well-formed reply with one word more than asked."""
 
     name, catalogue = "long-count", "R5"
 
@@ -186,7 +195,7 @@ class LongCount(Fault):
 
 
 class Length65535(_Frame):
-    """The header announces 65535 bytes. R5"""
+    """R5: The header announces 65535 bytes."""
 
     name, catalogue = "length-65535", "R5"
 
@@ -196,7 +205,7 @@ class Length65535(_Frame):
 
 
 class DuplicateReply(_Frame):
-    """The reply is sent twice. R5"""
+    """R5: The reply is sent twice."""
 
     name, catalogue = "duplicate-reply", "R5"
 
@@ -206,7 +215,7 @@ class DuplicateReply(_Frame):
 
 
 class TrailingBytes(_Frame):
-    """Bytes that belong to nothing follow the reply. R5"""
+    """R5: Bytes that belong to nothing follow the reply."""
 
     name, catalogue = "trailing-bytes", "R5"
 
@@ -216,7 +225,7 @@ class TrailingBytes(_Frame):
 
 
 class GarbageBefore(_Frame):
-    """Bytes that belong to nothing come before the reply. R5"""
+    """R5: Bytes that belong to nothing come before the reply."""
 
     name, catalogue = "garbage-before", "R5"
 
@@ -226,7 +235,7 @@ class GarbageBefore(_Frame):
 
 
 class Drip(Fault):
-    """The reply comes one byte at a time, `at` milliseconds apart (2). R5"""
+    """R5: The reply comes one byte at a time, `at` milliseconds apart (2)."""
 
     name, catalogue = "drip", "R5"
 
@@ -238,7 +247,7 @@ class Drip(Fault):
 
 
 class HalfFrame(Fault):
-    """The reply stops after `at` bytes (half) and nothing follows. R5"""
+    """R5: The reply stops after `at` bytes (half) and nothing follows."""
 
     name, catalogue = "half-frame", "R5"
 
@@ -251,12 +260,33 @@ class HalfFrame(Fault):
 _EXCEPTIONS = tuple(
     _exception_fault(code, meaning)
     for code, meaning in (
-        (1, "illegal function"), (2, "illegal address"), (3, "illegal value"), (4, "device failure"), (5, "acknowledge"),
-        (6, "busy"), (10, "gateway path unavailable"), (11, "gateway target silent"),
+        (1, "illegal function"),
+        (2, "illegal address"),
+        (3, "illegal value"),
+        (4, "device failure"),
+        (5, "acknowledge"),
+        (6, "busy"),
+        (10, "gateway path unavailable"),
+        (11, "gateway target silent"),
     )
-)  # fmt: skip
+)
 
 FAULTS: tuple[type[Fault], ...] = (
-    *_EXCEPTIONS, LateReply, OneBehind, PreviousReply, WrongTid, TidZero, WrongProtocol, WrongUnit, WrongFunction, ShortCount,
-    LongCount, Length65535, DuplicateReply, TrailingBytes, GarbageBefore, Drip, HalfFrame,
-)  # fmt: skip
+    *_EXCEPTIONS,
+    LateReply,
+    OneBehind,
+    PreviousReply,
+    WrongTid,
+    TidZero,
+    WrongProtocol,
+    WrongUnit,
+    WrongFunction,
+    ShortCount,
+    LongCount,
+    Length65535,
+    DuplicateReply,
+    TrailingBytes,
+    GarbageBefore,
+    Drip,
+    HalfFrame,
+)

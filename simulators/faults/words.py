@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 from simulators.faults.base import OFTEN, Fault, Look
-from simulators.faults.spec import FaultSpec
 from simulators.limits import EVENT_SLOTS, EVENT_WORDS, EVENTS_AT, RESULT_SLOTS, RESULT_WORDS, RESULTS_AT
 from simulators.records import with_crc
+
+if TYPE_CHECKING:
+    import random
+
+    from simulators.faults.spec import FaultSpec
 
 _RECORDS = frozenset({"event", "result"})
 _STATUS = frozenset({"status"})
@@ -50,7 +54,7 @@ def _window(look: Look, start: int, slot_words: bytes) -> bytes:
 
 
 class TornRecord(Fault):
-    """The record is half old: from word `at` on, the slot still holds what was there before. R1"""
+    """R1: The record is half old: from word `at` on, the slot still holds what was there before."""
 
     name, catalogue, areas = "torn-record", "R1", _RECORDS
 
@@ -63,7 +67,7 @@ class TornRecord(Fault):
 
 
 class HalfWritten(Fault):
-    """The record was announced before its trailing sequence number and CRC were written (breaks K1). R1"""
+    """R1: The record was announced before its trailing sequence number and CRC were written (breaks K1)."""
 
     name, catalogue, areas = "half-written", "R1", _RECORDS
 
@@ -76,7 +80,7 @@ class HalfWritten(Fault):
 
 
 class ChangingRecord(Fault):
-    """A word of the record differs from one read to the next, each time under a right CRC (breaks C8). R1"""
+    """R1: A word of the record differs from one read to the next, each time under a right CRC (breaks C8)."""
 
     name, catalogue, areas = "changing-record", "R1", _RECORDS
 
@@ -93,7 +97,7 @@ class ChangingRecord(Fault):
 
 
 class TornStatus(Fault):
-    """The status block was read while it was written: its two `last_seq` differ. R1"""
+    """R1: The status block was read while it was written: its two `last_seq` differ."""
 
     name, catalogue, areas = "torn-status", "R1", _STATUS
 
@@ -103,7 +107,7 @@ class TornStatus(Fault):
 
 
 class StuckStatus(Fault):
-    """The rig froze: the same status block for as long as the window lasts. R2"""
+    """R2: The rig froze: the same status block for as long as the window lasts."""
 
     name, catalogue, areas, usual = "stuck-status", "R2", _STATUS, OFTEN
 
@@ -118,7 +122,7 @@ class StuckStatus(Fault):
 
 
 class StuckHeartbeat(Fault):
-    """Everything moves but the heartbeat. R2"""
+    """R2: Everything moves but the heartbeat."""
 
     name, catalogue, areas, usual = "stuck-heartbeat", "R2", _STATUS, OFTEN
 
@@ -129,7 +133,7 @@ class StuckHeartbeat(Fault):
 
 
 class LastSeqBounce(Fault):
-    """`last_seq` falls back by one and rises again: the same result is ready twice. R3"""
+    """R3: `last_seq` falls back by one and rises again: the same result is ready twice."""
 
     name, catalogue, areas = "last-seq-bounce", "R3", _STATUS
 
@@ -139,7 +143,7 @@ class LastSeqBounce(Fault):
 
 
 class LastSeqAhead(Fault):
-    """`last_seq` is raised before there is a record: a level where an edge was promised. R3"""
+    """R3: `last_seq` is raised before there is a record: a level where an edge was promised."""
 
     name, catalogue, areas = "last-seq-ahead", "R3", _STATUS
 
@@ -149,7 +153,7 @@ class LastSeqAhead(Fault):
 
 
 class BadStatusCrc(Fault):
-    """A bit of the status block is wrong and its CRC shows it. R1"""
+    """R1: A bit of the status block is wrong and its CRC shows it."""
 
     name, catalogue, areas = "bad-status-crc", "R1", _STATUS
 
@@ -162,7 +166,7 @@ class BadStatusCrc(Fault):
 
 
 class PreviousBlock(Fault):
-    """The record before is served in the place of the one asked for: the previous candidate's block. R5"""
+    """R5: The record before is served in the place of the one asked for: the previous candidate's block."""
 
     name, catalogue, areas = "previous-block", "R5", _RECORDS
 
@@ -173,7 +177,7 @@ class PreviousBlock(Fault):
 
 
 class ForeignSerial(Fault):
-    """A valid record of another rig is served. R5"""
+    """R5: A valid record of another rig is served."""
 
     name, catalogue, areas = "foreign-serial", "R5", _RECORDS
 
@@ -187,7 +191,7 @@ class ForeignSerial(Fault):
 
 
 class WrongBoot(Fault):
-    """The record carries another boot counter than the rig has ever had, under a right CRC. R7"""
+    """R7: The record carries another boot counter than the rig has ever had, under a right CRC."""
 
     name, catalogue, areas = "wrong-boot", "R7", _RECORDS
 
@@ -213,6 +217,16 @@ def _cut(look: Look, block: bytes) -> bytes:
 
 
 FAULTS: tuple[type[Fault], ...] = (
-    TornRecord, HalfWritten, ChangingRecord, TornStatus, BadStatusCrc, StuckStatus, StuckHeartbeat, LastSeqBounce, LastSeqAhead,
-    PreviousBlock, ForeignSerial, WrongBoot,
-)  # fmt: skip
+    TornRecord,
+    HalfWritten,
+    ChangingRecord,
+    TornStatus,
+    BadStatusCrc,
+    StuckStatus,
+    StuckHeartbeat,
+    LastSeqBounce,
+    LastSeqAhead,
+    PreviousBlock,
+    ForeignSerial,
+    WrongBoot,
+)
