@@ -1,0 +1,159 @@
+"""Compare what the rigs produced, what the gateway's log holds and what the server stores.
+
+Three witnesses that never share code: the simulator's truth file, the entries in the gateway's database read as
+plain rows, and the server's public API. P1: nothing acknowledged is lost, doubled, altered or out of order.
+P2: everything carries a receipt. P4: the server's own recomputation agrees.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from world import WorldError, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from world import World
+
+RESULT = "item.finished"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was compared, and every difference found, each in one line."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differed."""
+        return not self.faults
+
+    def need(self, condition: bool, fault: str) -> None:
+        """Note the fault unless the condition holds."""
+        if not condition:
+            self.faults.append(fault)
+
+
+def read_truth(path: Path) -> list[dict[str, Any]]:
+    """Every record the rigs latched, in the order in which they latched it. A torn last line is not a record."""
+    lines = path.read_text("utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def read_log(data: Path) -> list[tuple[str, list[bytes]]]:
+    """Per log database under ``data`` the origin-ordered entry bytes, read as plain rows."""
+    logs = []
+    for database in sorted(data.rglob("*.db")) + sorted(data.rglob("*.sqlite")):
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as rows:
+            tables = {name for (name,) in rows.execute("select name from sqlite_master where type = 'table'")}
+            if "entry" in tables:
+                entries = [bytes(b) for (b,) in rows.execute("select bytes from entry order by idx")]
+                logs.append((str(database), entries))
+    return logs
+
+
+def in_exam(record: dict[str, Any]) -> bool:
+    """Practice and maintenance runs make a summary, not result entries (design section 8, modes)."""
+    return record.get("mode", "exam") == "exam"
+
+
+def compare_log(truth: list[dict[str, Any]], entries: list[bytes], verdict: Verdict) -> None:
+    """Every exam record of the rigs is in the log exactly once, unaltered, in the rig's order."""
+    documents = [d for d in map(json.loads, entries) if "seq" in d and d.get("ordinal") == 0]
+    counted = Counter(map(_key, documents))
+    twice = [key for key, count in counted.items() if count > 1]
+    verdict.need(not twice, f"logged twice: {twice[:5]}")
+    by_key = {_key(document): document for document in documents}
+    for record in filter(in_exam, truth):
+        key = (record["serial"], record["boot"], record["seq"], record["type"])
+        document = by_key.get(key)
+        verdict.need(document is not None, f"lost: {key}")
+        if document is not None:
+            _same_fields(record["fields"], document["fields"], f"{key} in the log", verdict)
+    _in_rig_order(documents, verdict)
+    verdict.counts["log entries"] = len(entries)
+
+
+def _key(document: dict[str, Any]) -> tuple[str, int, int, str]:
+    return (document["rig"], document["epoch"], document["seq"], document["type"])
+
+
+def _same_fields(made: dict[str, Any], logged: dict[str, Any], where: str, verdict: Verdict) -> None:
+    for name, value in made.items():
+        same = name in logged and logged[name] == value
+        verdict.need(same, f"{where}: {name} is {logged.get(name)!r}, the rig made {value!r}")
+
+
+def _in_rig_order(documents: list[dict[str, Any]], verdict: Verdict) -> None:
+    last: dict[str, int] = {}
+    for document in documents:
+        rig, seq = document["rig"], document["seq"]
+        verdict.need(seq >= last.get(rig, 0), f"order: {rig} {seq} after {last.get(rig)}")
+        last[rig] = seq
+
+
+def compare_server(world: World, truth: list[dict[str, Any]], verdict: Verdict) -> list[dict[str, Any]]:
+    """Every result is at the server exactly once, receipted, and recomputed to the same score."""
+    items = pages(world, "/api/v1/items")
+    keys = Counter((item["rig"], item["epoch"], item["seq"]) for item in items)
+    verdict.need(all(n == 1 for n in keys.values()), f"stored twice: {[k for k, n in keys.items() if n > 1][:5]}")
+    stored = {(item["rig"], item["epoch"], item["seq"]): item for item in items}
+    results = [record for record in truth if record["type"] == RESULT and in_exam(record)]
+    for record in results:
+        key = (record["serial"], record["boot"], record["seq"])
+        item = stored.get(key)
+        verdict.need(item is not None, f"not at the server: {key}")
+        if item is None:
+            continue
+        verdict.need(item["score_claimed"] == record["score"], f"{key}: stored {item['score_claimed']}")
+        verdict.need(item["score_recomputed"] == record["score"], f"{key}: recomputed {item['score_recomputed']}")
+        verdict.need(bool(item["receipted"]), f"{key}: no receipt")
+    verdict.need(len(items) == len(results), f"the server has {len(items)} results, the rigs made {len(results)}")
+    verdict.counts["results"] = len(results)
+    return items
+
+
+def compare_bytes(world: World, entries: list[bytes], origin: str, verdict: Verdict) -> None:
+    """The server holds the log byte for byte."""
+    origin_hash = sha256(origin.encode()).hexdigest()
+    different = [
+        index for index, entry in enumerate(entries) if world.fetch(f"/api/v1/entries/{origin_hash}/{index}") != entry
+    ]
+    verdict.need(not different, f"bytes differ at the server: {different[:5]}")
+
+
+def verify_offline(world: World, attempts: list[str], verdict: Verdict) -> None:
+    """Each attempt's evidence file is proven by kaofen-verify, without the server."""
+    folder = world.directory / "evidence"
+    folder.mkdir(exist_ok=True)
+    world.policy.write_bytes(world.fetch("/api/v1/policy"))
+    files = []
+    for attempt in attempts:
+        file = folder / f"{attempt}.zip"
+        file.write_bytes(world.fetch(f"/api/v1/attempts/{attempt}/evidence"))
+        files.append(file)
+    try:
+        printed = command("kaofen-verify", "attempt", *files, "--policy", world.policy)
+        verdict.counts["attempts proven offline"] = printed.count("proven:") - printed.count("not proven:")
+    except WorldError as error:
+        verdict.faults.append(str(error))
+
+
+def pages(world: World, path: str) -> list[dict[str, Any]]:
+    """All rows of a cursor-paged API list."""
+    rows: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = world.api(f"{path}?limit=500{f'&after={after}' if after else ''}")
+        rows += page["items"]
+        after = page.get("next") or ""
+        if not after:
+            return rows
