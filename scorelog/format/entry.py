@@ -12,22 +12,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorelog.format import canonical, types
+from scorelog.format.entry_parts import (
+    Committed,
+    RawArea,
+    ReadTime,
+    is_count,
+    read_candidate,
+    read_raw,
+    read_time,
+)
 from scorelog.format.errors import EntryError, FormatError
 from scorelog.format.limits import (
     ATTEMPT_BYTES,
     ENTRY_BYTES_MAX,
     HASH_BYTES,
-    INT_MAX,
-    RAW_BYTES_MAX,
     SALT_BYTES,
     TYPE_CHARS_MAX,
 )
-from scorelog.format.text import is_hex, tobase64, unbase64, utc_text, utc_us
+from scorelog.format.text import is_hex, utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from scorelog.format.canonical import JsonObject
+
+__all__ = ["Committed", "Entry", "EntryKey", "RawArea", "ReadTime", "build_entry", "content_hash", "parse_entry"]
 
 VERSION = 1
 
@@ -43,56 +52,6 @@ class EntryKey(NamedTuple):
     seq: int
     type: str
     ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTime:
-    """When the gateway read or made something. Order is the index, never this."""
-
-    utc: str
-    mono_us: int
-    boot: str
-    sync: str
-
-    @classmethod
-    def at(cls, utc_us: int, mono_us: int, boot: str, sync: str) -> ReadTime:
-        """The same, from microseconds since 1970."""
-        return cls(utc_text(utc_us), mono_us, boot, sync)
-
-    @property
-    def utc_us(self) -> int:
-        """Microseconds since 1970."""
-        return utc_us(self.utc)
-
-    def to_json(self) -> JsonObject:
-        """The value of an entry's `read`."""
-        return {"boot": self.boot, "mono_us": self.mono_us, "sync": self.sync, "utc": self.utc}
-
-
-@dataclass(frozen=True, slots=True)
-class RawArea:
-    """The bytes of one area as read, personal ranges zeroed in place."""
-
-    area: str
-    at: int
-    data: bytes
-    cut: tuple[tuple[int, int], ...] = ()
-
-    def to_json(self) -> JsonObject:
-        """One element of an entry's `raw`."""
-        return {"area": self.area, "at": self.at, "bytes": tobase64(self.data), "cut": [list(one) for one in self.cut]}
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """The commitment to one personal field."""
-
-    field: str
-    sha256: str
-
-    def to_json(self) -> JsonObject:
-        """One element of an entry's `candidate`."""
-        return {"field": self.field, "sha256": self.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,76 +194,7 @@ def _read_document(document: JsonObject) -> Entry:
             raise EntryError(f"{document[name]!r:.80}", where=f"entry field {name}", expected=expected)
     if "salt" not in document:
         raise EntryError("no salt", where="entry", expected=f"{SALT_BYTES} random bytes in hex")
-    return Entry(document, _read_time(document), _read_raw(document), _read_candidate(document))
-
-
-def _read_time(document: JsonObject) -> ReadTime:
-    read = document.get("read")
-    if not isinstance(read, dict):
-        raise EntryError(f"{read!r:.80}", where="entry field read", expected="an object")
-    utc, mono, boot, sync = (read.get(name) for name in ("utc", "mono_us", "boot", "sync"))
-    if not isinstance(utc, str) or not isinstance(boot, str) or not is_hex(boot, ATTEMPT_BYTES):
-        raise EntryError(f"{read!r:.120}", where="entry field read", expected="utc, and boot of 32 hex digits")
-    if not _is_count(mono) or not isinstance(mono, int) or not isinstance(sync, str):
-        raise EntryError(f"{read!r:.120}", where="entry field read", expected="mono_us and sync")
-    _check_utc(utc, "entry field read.utc")
-    return ReadTime(utc, mono, boot, sync)
-
-
-def _check_utc(text: str, where: str) -> None:
-    try:
-        utc_us(text)
-    except FormatError as error:
-        raise EntryError(error.what, where=where, expected=error.expected) from None
-
-
-def _read_raw(document: JsonObject) -> tuple[RawArea, ...]:
-    areas = tuple(_area(one, f"entry field raw[{place}]") for place, one in enumerate(document.get("raw") or ()))
-    total = sum(len(one.data) for one in areas)
-    if total > RAW_BYTES_MAX:
-        raise EntryError(f"{total} raw bytes", where="entry field raw", expected=f"at most {RAW_BYTES_MAX}")
-    return areas
-
-
-def _area(value: Any, where: str) -> RawArea:
-    if not isinstance(value, dict) or not isinstance(value.get("area"), str) or not _is_count(value.get("at")):
-        raise EntryError(f"{value!r:.80}", where=where, expected="an object with area and at")
-    if not isinstance(value.get("bytes"), str):
-        raise EntryError("no bytes", where=where, expected="base64")
-    data = unbase64(value["bytes"], f"{where}.bytes", EntryError)
-    cut = tuple(_cut(value.get("cut", []), len(data), where))
-    return RawArea(value["area"], value["at"], data, cut)
-
-
-def _cut(ranges: Any, size: int, where: str) -> Iterable[tuple[int, int]]:
-    if not isinstance(ranges, list):
-        raise EntryError(f"{ranges!r:.80}", where=f"{where}.cut", expected="a list of [offset, length]")
-    end = 0
-    for one in ranges:
-        good = isinstance(one, list) and len(one) == 2 and all(map(_is_count, one))  # noqa: PLR2004 - a pair
-        if not good or one[0] < end or one[1] == 0 or one[0] + one[1] > size:
-            raise EntryError(
-                f"{one!r:.80}", where=f"{where}.cut", expected="[offset, length] in order, inside the bytes"
-            )
-        end = one[0] + one[1]
-        yield one[0], one[1]
-
-
-def _read_candidate(document: JsonObject) -> tuple[Committed, ...]:
-    found = []
-    for place, one in enumerate(document.get("candidate") or ()):
-        if (
-            not isinstance(one, dict)
-            or not isinstance(one.get("field"), str)
-            or not is_hex(one.get("sha256"), HASH_BYTES)
-        ):
-            raise EntryError(
-                f"{one!r:.80}", where=f"entry field candidate[{place}]", expected="field and sha256 in hex"
-            )
-        found.append(Committed(one["field"], one["sha256"]))
-    if len({one.field for one in found}) != len(found):
-        raise EntryError("one field twice", where="entry field candidate", expected="one commitment a field")
-    return tuple(found)
+    return Entry(document, read_time(document), read_raw(document), read_candidate(document))
 
 
 def _check_words(document: Mapping[str, Any]) -> None:
@@ -317,10 +207,6 @@ def _check_words(document: Mapping[str, Any]) -> None:
 def _check_word(name: str, value: str, words: frozenset[str]) -> None:
     if value not in words:
         raise EntryError(f"{value!r:.80}", where=f"entry field {name}", expected=", ".join(sorted(words)))
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= INT_MAX
 
 
 def _is_text(value: Any) -> bool:
@@ -353,10 +239,10 @@ _SHAPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("binding", _is_text, "a word"),
     ("source", _is_text, "a word"),
     ("guarantee", _is_text, "a word"),
-    ("epoch", _is_count, "a count"),
-    ("seq", _is_count, "a count"),
-    ("ordinal", _is_count, "a count"),
-    ("conflict_with", _is_count, "an index"),
+    ("epoch", is_count, "a count"),
+    ("seq", is_count, "a count"),
+    ("ordinal", is_count, "a count"),
+    ("conflict_with", is_count, "an index"),
     ("content", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
     ("profile", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
     ("rig_time", _is_time_or_null, "a UTC time or null"),

@@ -22,6 +22,7 @@ HASH_BYTES = 32
 SALT_BYTES = 16
 BLIND_BYTES = 32
 ATTEMPT_BYTES = 16
+BOOT_BYTES = 16
 
 FIELD_CHARS_MAX = 64
 """The name of a committed field; the wire allows 255."""

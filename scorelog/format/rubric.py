@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scorelog.format.errors import RubricError
 from scorelog.format.limits import RUBRIC_BYTES_MAX
+from scorelog.format.rubric_tables import Places, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,14 +32,6 @@ _ID = re.compile(r"[a-z0-9][a-z0-9.\-]{0,63}\Z")
 _LINES_MAX = 99
 _LIMIT_S_MAX = 65_535
 _DRAWS_MAX = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A name or sentence in Chinese and English."""
-
-    zh: str
-    en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,109 +102,22 @@ class Rubric:
             yield from subject.items.values()
 
 
-class _Table:
-    """One TOML table being read: every key must be taken, none may be left over."""
-
-    def __init__(self, value: Any, where: str) -> None:
-        if not isinstance(value, dict):
-            raise RubricError(f"a {type(value).__name__}", where=where, expected="a table")
-        self._left = dict(value)
-        self.where = where
-
-    def take(self, key: str, kind: type, expected: str) -> Any:
-        """The value of a required key."""
-        if key not in self._left:
-            raise RubricError(f"no {key}", where=self.where, expected=expected)
-        value = self._left.pop(key)
-        if type(value) is not kind:
-            raise RubricError(f"{key} = {_show(value)}", where=self.where, expected=expected)
-        return value
-
-    def number(self, key: str, low: int, high: int) -> int:
-        """An integer within bounds."""
-        value: int = self.take(key, int, f"an integer from {low} to {high}")
-        if not low <= value <= high:
-            raise RubricError(f"{key} = {_show(value)}", where=self.where, expected=f"an integer from {low} to {high}")
-        return value
-
-    def word(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
-        """A string of a pattern."""
-        value: str = self.take(key, str, expected)
-        if pattern.match(value) is None:
-            raise RubricError(f"{key} = {value!r:.60}", where=self.where, expected=expected)
-        return value
-
-    def choice(self, key: str, words: tuple[str, ...]) -> str:
-        """One of some words."""
-        value: str = self.take(key, str, " or ".join(words))
-        if value not in words:
-            raise RubricError(f"{key} = {value!r:.60}", where=self.where, expected=" or ".join(words))
-        return value
-
-    def text(self, key: str) -> Text:
-        """A table { zh, en }."""
-        inner = _Table(self.take(key, dict, "{ zh = …, en = … }"), f"{self.where}, {key}")
-        text = Text(inner.take("zh", str, "a string"), inner.take("en", str, "a string"))
-        inner.done()
-        if not text.zh or not text.en:
-            raise RubricError("an empty text", where=inner.where, expected="both zh and en")
-        return text
-
-    def tables(self, key: str) -> list[Any]:
-        """A list of tables, not empty."""
-        value: list[Any] = self.take(key, list, "at least one table")
-        if not value:
-            raise RubricError(f"{key} is empty", where=self.where, expected="at least one table")
-        return value
-
-    def done(self) -> None:
-        """Refuse what nobody took."""
-        if self._left:
-            raise RubricError(f"unknown key {min(self._left)!r:.60}", where=self.where)
-
-
-def _show(value: Any) -> str:
-    try:
-        return f"{value!r:.60}"
-    except ValueError:  # Python refuses to print integers of thousands of digits, and TOML has them in hex
-        return "a huge integer"
-
-
 def parse_rubric(text: str | bytes) -> Rubric:
     """The rubric in a file's text."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    table = _Table(_load(data), "rubric")
+    table = Table(_load(data), "rubric")
     if table.number("rubric", 0, FULL) != VERSION:
         raise RubricError("another version of the format", where="rubric", expected=f"rubric = {VERSION}")
     ident = table.word("id", _ID, "a name of a-z 0-9 . -")
     version = table.word("version", _ID, "a version of a-z 0-9 . -")
     occupation, status = table.text("occupation"), table.choice("status", ("default", "official"))
     pass_mark, retake = table.number("pass_mark", 0, FULL), table.choice("retake", RETAKES)
-    places = _Places(data)
+    places = Places(data)
     subjects = _subjects(table.tables("subject"), places)
     table.done()
     return Rubric(
         data, hashlib.sha256(data).hexdigest(), ident, version, occupation, status, pass_mark, retake, subjects
     )
-
-
-class _Places:
-    """In which line of the file each table begins, so that an error can say so."""
-
-    def __init__(self, data: bytes) -> None:
-        self._at: dict[str, Iterator[int]] = {}
-        lines = data.decode().split("\n")
-        for header in ("[[subject]]", "[[subject.item]]", "[[subject.item.line]]"):
-            self._at[header] = iter([number for number, line in enumerate(lines, 1) if _header(line) == header])
-
-    def next(self, header: str, what: str) -> str:
-        """The place of the next table of this kind; without a number if it was written in another way."""
-        number = next(self._at[header], None)
-        return what if number is None else f"{what} (file line {number})"
-
-
-def _header(line: str) -> str:
-    return line.partition("#")[0].replace(" ", "").replace("\t", "").rstrip("\r")
 
 
 def _load(data: bytes) -> dict[str, Any]:
@@ -225,11 +131,11 @@ def _load(data: bytes) -> dict[str, Any]:
         raise RubricError(f"not TOML: {error!s:.120}", where="rubric") from None
 
 
-def _subjects(values: list[Any], places: _Places) -> dict[str, Subject]:
+def _subjects(values: list[Any], places: Places) -> dict[str, Subject]:
     subjects: dict[str, Subject] = {}
     items: set[str] = set()
     for number, value in enumerate(values, 1):
-        subject = _subject(_Table(value, places.next("[[subject]]", f"subject {number}")), places)
+        subject = _subject(Table(value, places.next("[[subject]]", f"subject {number}")), places)
         if subject.code in subjects:
             raise RubricError(f"subject {subject.code} twice", where="rubric", expected="each code once")
         for code in subject.items:
@@ -243,14 +149,14 @@ def _subjects(values: list[Any], places: _Places) -> dict[str, Subject]:
     return subjects
 
 
-def _subject(table: _Table, places: _Places) -> Subject:
+def _subject(table: Table, places: Places) -> Subject:
     code = table.word("code", _CODE, "a code like K1")
     table.where = f"{table.where} {code}"
     weight, draws = table.number("weight", 0, FULL), table.number("draws", 1, _DRAWS_MAX)
     name = table.text("name")
     items: dict[str, RubricItem] = {}
     for number, value in enumerate(table.tables("item"), 1):
-        item = _item(_Table(value, places.next("[[subject.item]]", f"subject {code}, item {number}")), places)
+        item = _item(Table(value, places.next("[[subject.item]]", f"subject {code}, item {number}")), places)
         if item.code in items:
             raise RubricError(f"item {item.code} twice", where=table.where, expected="each code once")
         items[item.code] = item
@@ -264,14 +170,14 @@ def _subject(table: _Table, places: _Places) -> Subject:
     return Subject(code, weight, draws, name, items)
 
 
-def _item(table: _Table, places: _Places) -> RubricItem:
+def _item(table: Table, places: Places) -> RubricItem:
     code = table.word("code", _CODE, "a code like K11")
     table.where = f"{table.where} {code}"
     name, limit_s = table.text("name"), table.number("limit_s", 1, _LIMIT_S_MAX)
     effect = table.choice("veto_effect", (ITEM_ZEROED, EXAM_FAILED))
     lines: dict[int, RubricLine] = {}
     for number, value in enumerate(table.tables("line"), 1):
-        line = _line(_Table(value, places.next("[[subject.item.line]]", f"item {code}, line {number}")))
+        line = _line(Table(value, places.next("[[subject.item.line]]", f"item {code}, line {number}")))
         if line.line in lines:
             raise RubricError(f"line {line.line} twice", where=table.where, expected="each number once")
         lines[line.line] = line
@@ -282,7 +188,7 @@ def _item(table: _Table, places: _Places) -> RubricItem:
     return RubricItem(code, name, limit_s, effect, lines)
 
 
-def _line(table: _Table) -> RubricLine:
+def _line(table: Table) -> RubricLine:
     line = RubricLine(
         table.number("line", 1, _LINES_MAX), table.number("max", 0, FULL), table.take("veto", bool, "true or false"),
         table.text("text"),
