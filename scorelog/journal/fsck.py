@@ -87,14 +87,10 @@ def fsck(
     if not (directory / DATABASE).exists():
         report.add(None, "drop", f"{DATABASE} is gone")
         return report
-    before = _incarnation(directory)
-    damage = wal_damage(directory / WAL)
-    _check_database(directory, _Expected(identity, state_path, tuple(cosigners)), report)
-    if _incarnation(directory) != before:
-        return _disturbed(report)
-    if damage is not None:
+    if (damage := wal_damage(directory / WAL)) is not None:
         report.add(None, "write-ahead", damage)
-    return report
+    disturbed = _check_database(directory, _Expected(identity, state_path, tuple(cosigners)), report)
+    return _disturbed(report) if disturbed else report
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +119,18 @@ def _disturbed(report: Report) -> Report:
     return quiet
 
 
-def _check_database(directory: Path, expected: _Expected, report: Report) -> None:
+def _check_database(directory: Path, expected: _Expected, report: Report) -> bool:
+    """Returns whether the log was opened anew meanwhile: a reader of the old files may then have read anything."""
     try:
         with reader(directory) as connection:
             connection.execute("BEGIN")  # one snapshot, though the log may be running
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            before = _incarnation(directory)
             _check_snapshot(connection, expected, report)
+            return _incarnation(directory) != before
     except sqlite3.DatabaseError as error:
         report.add(None, "database", f"it cannot be read: {error}")
+        return False
 
 
 def _check_snapshot(connection: sqlite3.Connection, expected: _Expected, report: Report) -> None:

@@ -43,6 +43,7 @@ class TreeCheck:
         self._range: CompactRange | None = CompactRange()  # None once the leaves before a point are unknown
         self._tile: list[bytes | None] = []
         self._short = False  # fewer entries than were signed
+        self._long = False  # more entries than were signed
         self._shifted = False  # an inserted entry was found, which explains one too many
         self._roots: dict[int, bytes] = {}
 
@@ -51,7 +52,7 @@ class TreeCheck:
         signed = dict(self._checkpoints())
         self.size = rows.count_entries(self.connection)
         newest = max(signed, default=0)
-        self._short = newest > self.size
+        self._short, self._long = newest > self.size, newest < self.size
         if self._short:
             self._findings.add(
                 self.size, "drop", f"entries {self.size} to {newest - 1} are gone; size {newest} was signed"
@@ -138,7 +139,9 @@ class TreeCheck:
         return None
 
     def _inserted(self, leaves: list[bytes], start: int, root: bytes) -> list[bytes] | None:
-        """Try the span without each of its entries, with the one after it."""
+        """Try the span without each of its entries, with the one after it. Only where there is one too many."""
+        if not self._long:
+            return None
         follower = next(each_entry(self.connection, start + len(leaves), start + len(leaves) + 1), None)
         if follower is None or follower.missing or follower.error is not None:
             return None

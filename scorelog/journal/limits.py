@@ -24,3 +24,4 @@ CLOSE_WAIT_S: Final = 30.0  # how long an orderly close waits for the writer
 ROOM_EXAMS_BYTES: Final = 256 << 20  # below this no new exam starts; running ones go on
 ROOM_RESERVE_BYTES: Final = 32 << 20  # kept as a file, given back to running exams when the disk is full
 ROOM_FLOOR_BYTES: Final = 8 << 20  # never used by entries: room to fold the write-ahead log and to stop in order
+ROOM_ENTRY_BYTES: Final = 128 << 10  # what one entry of the largest size takes, with its pages

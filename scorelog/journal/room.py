@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from scorelog.journal.errors import LogFull
 from scorelog.journal.failpoints import failpoint, register
-from scorelog.journal.limits import ROOM_EXAMS_BYTES, ROOM_FLOOR_BYTES, ROOM_RESERVE_BYTES
+from scorelog.journal.limits import ROOM_ENTRY_BYTES, ROOM_EXAMS_BYTES, ROOM_FLOOR_BYTES, ROOM_RESERVE_BYTES
 from scorelog.journal.store import Room
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Reserve:
             total_bytes=total,
             reserve_bytes=self._held,
             accepts_exams=free >= self._policy.exams_bytes + missing,
-            accepts_entries=free + self._held >= self._policy.floor_bytes,
+            accepts_entries=free + self._held >= self._policy.floor_bytes + ROOM_ENTRY_BYTES,
         )
 
     def make_room(self, need: int) -> None:
