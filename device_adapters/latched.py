@@ -53,7 +53,7 @@ class LatchedAdapter:
         self._standing: Standing | None = None
         self._live: RigStatus | None = None
         self._shown: RigStatus | None = None
-        self._shown_at = float("-inf")
+        self._shown_at = 0.0
         self._poll_at = float("-inf")
         # Writing: the connection on which the serial was read, its boot, what was stored and told under which boot.
         self._proven: tuple[int, int] | None = None
@@ -61,6 +61,7 @@ class LatchedAdapter:
         self._reminded = 0
         self._replay: int | None = None
         self._ready = rng.randrange(1, 0x10000)
+        self._ready_due: int | None = None
 
     @property
     def position(self) -> Position | None:
@@ -71,6 +72,7 @@ class LatchedAdapter:
         """Open the connection. Raises NotConnected."""
         self._forget()
         await self._wire.connect()
+        self._shown_at = self._now()
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -100,9 +102,17 @@ class LatchedAdapter:
         """Write the ready word once. Raises NotConnected, BackOff."""
         if self._profile.ready is None:
             return
-        connection, _ = await self._prove_rig()
         self._ready = self._ready % 0xFFFF + 1
-        await self._write(self._profile.ready, self._ready if ready else 0, connection)
+        self._ready_due = self._ready if ready else 0
+        if self._proven is not None or not self._wire.connected:
+            await self._write_ready()
+
+    async def _write_ready(self) -> None:
+        """Write what `set_ready` left, once."""
+        value, word = self._ready_due, self._profile.ready
+        if value is not None and word is not None:
+            self._ready_due = None
+            await self._write(word, value)
 
     # ------------------------------------------------------------------ acknowledging
 
@@ -119,10 +129,9 @@ class LatchedAdapter:
                 return
             self._record = None
             self._stored = (observation.seq, self._record_boot)
-            connection, boot = await self._prove_rig()
-            # After a reboot in between the number may mean another record: the next status decides (_remind).
-            if boot == self._record_boot:
-                await self._tell(observation.seq, connection)
+            # On a new connection, or after a reboot in between, the next status decides what is told (_remind).
+            if not self._wire.connected or (self._proven is not None and self._proven[1] == self._record_boot):
+                await self._tell(observation.seq)
 
         return ack
 
@@ -138,30 +147,18 @@ class LatchedAdapter:
         if not (standing.acked_seq < position.seq <= standing.last_seq and 0 < standing.oldest_seq <= position.seq):
             return
         if self._stored == (position.seq, standing.boot):
-            await self._tell(position.seq, connection)
+            await self._tell(position.seq)
         else:
             self._replay = standing.oldest_seq
         self._reminded = connection
 
-    async def _prove_rig(self) -> tuple[int, int]:
-        """Connection and boot. Nothing is written to a rig whose serial number was not read on this very connection."""
-        if self._proven is not None and self._wire.connected and self._proven[0] == self._wire.connection:
-            return self._proven
-        block = self._profile.status
-        connection = self._wire.connection
-        try:
-            _, standing = decode_status(self._profile, await self._wire.read(block.at, block.words), rig=self._serial)
-        except (DecodeError, OddReply, ExceptionReply) as error:
-            self._wire.drop()
-            raise NotConnected(f"not written: {error}") from None
-        self._proven = connection, standing.boot
-        return self._proven
-
-    async def _tell(self, seq: int, connection: int) -> None:
+    async def _tell(self, seq: int) -> None:
         if self._profile.ack is not None:
-            await self._write(self._profile.ack, seq, connection)
+            await self._write(self._profile.ack, seq)
 
-    async def _write(self, word: Word, value: int, connection: int) -> None:
+    async def _write(self, word: Word, value: int) -> None:
+        """Nothing is written to a rig whose serial number was not read on this very connection."""
+        connection = self._proven[0] if self._proven is not None else -1
         try:
             await self._wire.write(word.at, word.encode(value), connection)
         except OddReply as error:
@@ -300,6 +297,7 @@ class LatchedAdapter:
             self._proven = connection, standing.boot
             self._live, self._standing = live, standing
             self._poll_at = began + self._profile.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
+            await self._write_ready()
             await self._remind(standing, connection)
 
     def _news(self) -> RigStatus | None:
@@ -345,7 +343,7 @@ class LatchedAdapter:
 
     def _forget(self) -> None:
         """Nothing that was seen on the old connection counts on the new one."""
-        self._standing = self._live = self._proven = None
+        self._standing = self._live = self._shown = self._proven = self._ready_due = None
         self._poll_at = float("-inf")
 
     def _now(self) -> float:

@@ -226,13 +226,13 @@ class ModbusWire:
             client.guard.abort()
 
     async def _ask(
-        self, what: str, ask: Callable[[_Client], Awaitable[ModbusPDU]], connection: int = 0
+        self, what: str, ask: Callable[[_Client], Awaitable[ModbusPDU]], connection: int | None = None
     ) -> tuple[bytes, ModbusPDU]:
         """One request and its proven answer. Whatever goes wrong in between, the socket is not used again."""
         async with self._lock:
             await self._keep_gap()
             client = self._client
-            if connection not in {0, self._connection}:
+            if connection not in {None, self._connection}:
                 raise NotConnected(f"another connection by now, before {what}")
             if client is None or not self.connected:
                 raise self._lost(client, what)
