@@ -79,6 +79,9 @@ def _third_party(path: Path) -> set[str]:
 
 
 def _catches_import_error(node: ast.AST) -> bool:
+    """`try: import x except ImportError:` or `with contextlib.suppress(ImportError): import x`."""
+    if isinstance(node, ast.With):
+        return any(ast.unparse(item.context_expr).endswith("suppress(ImportError)") for item in node.items)
     return isinstance(node, ast.Try) and any(
         isinstance(handler.type, ast.Name) and handler.type.id == "ImportError" for handler in node.handlers
     )
