@@ -11,7 +11,8 @@ projections. Silence is measured on the monotonic clock of this process (P6).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from server.live import limits
@@ -19,13 +20,13 @@ from server.live.beat import Beat, read_beat
 from server.live.rows import Context, Telling, gateway_row, origin_hash, rig_row
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from scorelog.journal.clock import Clock
     from server.live.hub import Hub
     from server.projection.rigfold import RigState
     from server.projection.rubrics import RubricBook
-    from server.projection.scores import ScoreRow
+    from server.projection.scores import Result, ScoreRow, Update
 
     AlarmSink = Callable[[str, str | None, int | None, str], Awaitable[object]]
 
@@ -53,7 +54,7 @@ class _Rig:
 class _Score:
     score: ScoreRow
     number: int
-    slot: int = field(default=0)
+    slot: int
 
 
 class LiveBoard:
@@ -67,10 +68,12 @@ class LiveBoard:
         self._rigs: dict[tuple[str, str], _Rig] = {}
         self._scores: list[_Score] = []
         self._counted = 0
+        self._results: OrderedDict[str, Result] = OrderedDict()
         self._cosigned: dict[str, int] = {}
         self._context = Context(self._cosigned, book)
         self._rows: dict[str, dict[str, Any]] = {}
         self._open_alerts = 0
+        self.count_alerts: Callable[[], Awaitable[int]] | None = None
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
@@ -127,12 +130,23 @@ class LiveBoard:
         if gateway_id in self._gateways:
             self._show_gateway(gateway_id)
 
-    def projected(self, rigs: Iterable[RigState], scores: Iterable[ScoreRow]) -> None:
+    def projected(self, update: Update) -> None:
         """What the projector has just proven, in its order."""
-        for state in rigs:
+        if update.before is not None:
+            self._counted, self._scores = update.before, []
+        for result in update.results:
+            self._results[result.attempt] = result
+            self._results.move_to_end(result.attempt)
+            if len(self._results) > limits.RESULTS_KEPT:
+                self._results.popitem(last=False)
+        for state in update.rigs:
             self._rigs.setdefault((state.gateway, state.rig), _Rig()).state = state
-            self._show_rig(state.gateway, state.rig)
-        for score in scores:
+        touched = {(state.gateway, state.rig) for state in update.rigs}
+        decided = {result.attempt for result in update.results}
+        touched |= {key for key, rig in self._rigs.items() if rig.state and rig.state.attempt in decided}
+        for gateway_id, serial in sorted(touched):
+            self._show_rig(gateway_id, serial)
+        for score in update.scores:
             self._counted += 1
             slot = (self._counted - 1) % limits.SCORES_KEPT
             self._scores = [kept for kept in self._scores if kept.slot != slot]
@@ -169,10 +183,14 @@ class LiveBoard:
         )
 
     async def run(self) -> None:
-        """Watch for silence until cancelled."""
+        """Watch for silence, and keep the number of open alerts right, until cancelled."""
+        rounds = 0
         while True:
-            await self._clock.sleep(limits.WATCH_EVERY_S)
             await self.watch()
+            if self.count_alerts and rounds % limits.COUNT_EVERY_ROUNDS == 0:
+                self.alerts(await self.count_alerts())
+            rounds += 1
+            await self._clock.sleep(limits.WATCH_EVERY_S)
 
     async def watch(self) -> None:
         """One look at who is silent; each silence alarms once."""
@@ -220,6 +238,8 @@ class LiveBoard:
         owner = self._gateways.get(gateway_id)
         silent = rig.silent or bool(owner and owner.silent)
         row = rig_row(gateway_id, serial, rig.state, rig.telling, self._context, silent=silent)
+        result = self._results.get(rig.state.attempt or "") if rig.state else None
+        row["result"] = {"total_e6": result.total_e6, "passed": result.passed} if result else None
         self._publish(row["key"], row)
 
     def _show_gateway(self, gateway_id: str) -> None:

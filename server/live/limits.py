@@ -8,6 +8,7 @@ GATEWAY_SILENT_S = 10.0
 # this wait on top, the alert still stands within 10 s of the rig's last answer.
 RIG_SILENT_S = 4.0
 WATCH_EVERY_S = 0.5
+COUNT_EVERY_ROUNDS = 4
 # From here on the page says "catching up" instead of "live".
 CATCHING_UP_ENTRIES = 64
 CLOCK_OFF_S = 2.0
@@ -23,3 +24,4 @@ BEAT_EVERY_S = 4.0
 # After a batch of changes a stream rests this long; what changes meanwhile is sent once, in its newest form.
 REST_S = 0.08
 BATCH_ROWS = 500
+RESULTS_KEPT = 10_000

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.projection import queries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scorelog.journal.clock import Clock
     from server.evidence.store import Alarm, EntryStore
     from server.live.board import LiveBoard
     from server.people.accounts import Account, AccountStore, Acknowledgement
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # Shown for information, not counted as waiting for somebody.
 COUNTED: Final = ("alarm", "warning")
 ALARMS_MAX: Final = 100_000
-REFRESH_S: Final = 2.0
 _WARNINGS: Final = frozenset({"rig_silent"})
 
 
@@ -50,14 +49,12 @@ class AlertDesk:
         projections: ProjectionStore,
         accounts: AccountStore,
         board: LiveBoard,
-        clock: Clock,
     ) -> None:
         self._store = store
         self._projections = projections
         self._accounts = accounts
         self._board = board
-        self._clock = clock
-        self._stale = asyncio.Event()
+        self._counted = 0
 
     async def items(self, limit: int, *, only_open: bool = False, attempt: str | None = None) -> list[AlertItem]:
         """Newest first."""
@@ -71,12 +68,16 @@ class AlertDesk:
         return [item for item in found if not (only_open and item.acknowledged)][:limit]
 
     async def open_count(self) -> int:
-        """How many alarms and warnings nobody has seen."""
+        """How many alarms and warnings nobody has seen; the last number while the projections are being rebuilt."""
         seen = await self._accounts.acknowledged()
-        async with self._projections.reading() as db:
-            ids = await queries.alert_ids(db, COUNTED)
+        try:
+            async with self._projections.reading() as db:
+                ids = await queries.alert_ids(db, COUNTED)
+        except SQLAlchemyError:
+            return self._counted
         ids += [_alarm_id(alarm) for alarm in await self._store.alarms(0, ALARMS_MAX)]
-        return sum(one not in seen for one in ids)
+        self._counted = sum(one not in seen for one in ids)
+        return self._counted
 
     async def acknowledge(self, alert: str, account: Account, note: str) -> bool:
         """False when there is no such alert."""
@@ -85,17 +86,6 @@ class AlertDesk:
         await self._accounts.acknowledge(alert, account, note)
         self._board.alerts(await self.open_count())
         return True
-
-    def changed(self) -> None:
-        """The projector or the ingest has raised something."""
-        self._stale.set()
-
-    async def run(self) -> None:
-        """Keep the board's count right until cancelled; the store's alarms come uncalled, so it looks by itself."""
-        while True:
-            self._stale.clear()
-            self._board.alerts(await self.open_count())
-            await self._clock.sleep(REFRESH_S)
 
 
 def _from_row(row: Mapping[str, Any], seen: Mapping[str, Acknowledgement]) -> AlertItem:

@@ -1,7 +1,6 @@
 """The people's application: pages, live stream and JSON API, put together from a PeopleContext.
 
-It starts nothing: projector, board, alert desk and hub are run and stopped by the composition root (server/app.py). The
-desk is at `app.state.services.desk`; its `run` keeps the number of open alerts on the board right.
+It starts nothing: projector, board and hub are run and stopped by the composition root (server/app.py).
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     renderer = Renderer(Translations(), context.title)
     guard = Guard(context.accounts, context.secret)
     prover = Prover(context.store, context.mirror_vkey)
-    desk = AlertDesk(context.store, context.projections, context.accounts, context.board, context.clock)
+    desk = AlertDesk(context.store, context.projections, context.accounts, context.board)
     timelines = Timelines(context.store, context.projections, prover, context.book)
     services = Services(context, guard, prover, desk, timelines)
-    app.state.services = services
+    context.board.count_alerts = desk.open_count
     app.include_router(login_router(context, guard, renderer))
     app.include_router(pages_router(services, renderer))
     app.include_router(stream_router(context.hub, guard))

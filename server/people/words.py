@@ -138,6 +138,8 @@ SCRIPT: Final = {
     "try2": "补考",
     "seconds": "{n} 秒",
     "minutes": "{n} 分钟",
+    "passed": "合格",
+    "failed": "不合格",
     "exam_over": "考试结束",
     "exam_broken": "考试中止",
 }

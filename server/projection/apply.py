@@ -31,10 +31,10 @@ from server.projection.facts import (
 )
 from server.projection.judge import Judgement, judge
 from server.projection.rigfold import DoneItem, RigState, fold
-from server.projection.scores import ScoreRow
+from server.projection.scores import Result, ScoreRow
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,6 +52,7 @@ class Applied:
 
     rigs: dict[tuple[str, str], RigState] = field(default_factory=dict)
     scores: list[ScoreRow] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     alerts: int = 0
     entries: int = 0
 
@@ -89,7 +90,7 @@ class Applier:
             self._one(entry, ref.seq, rows, applied)
         await self._write(db, ref, rows)
         for attempt in sorted({row["attempt"] for row in (*rows.items, *rows.marks, *rows.tickets) if row["attempt"]}):
-            await self._compose(db, attempt)
+            applied.results += await self._compose(db, attempt)
         await write_rigs(db, applied.rigs)
         applied.scores = [_score(row, await _ticket(db, row["attempt"])) for row in rows.items]
         applied.alerts, applied.entries = len(rows.alerts), len(stored)
@@ -164,7 +165,7 @@ class Applier:
         scopes = {f"{alert.origin}/{alert.index}" for alert in rows.alerts}
         await replace_alerts(db, scopes, [alert.to_row(f"{alert.origin}/{alert.index}") for alert in rows.alerts])
 
-    async def _compose(self, db: AsyncConnection, attempt: str) -> None:
+    async def _compose(self, db: AsyncConnection, attempt: str) -> list[Result]:
         items, marks, tickets = [
             [dict(row) for row in (await db.execute(sa.select(table).where(table.c.attempt == attempt))).mappings()]
             for table in (schema.items, schema.marks, schema.tickets)
@@ -172,11 +173,14 @@ class Applier:
         await db.execute(sa.delete(schema.attempts).where(schema.attempts.c.attempt == attempt))
         scope = f"attempt/{attempt}"
         found: tuple[Alert, ...] = ()
+        results = []
         if items or marks:
             composed = compose(attempt, items, marks, [row["value"] for row in tickets], self.adopted.book)
             await db.execute(sa.insert(schema.attempts).values(composed.row))
             found = composed.alerts
+            results = [result_of(composed.row)]
         await replace_alerts(db, {scope}, [alert.to_row(scope) for alert in found])
+        return results
 
 
 async def write_rigs(db: AsyncConnection, rigs: dict[tuple[str, str], RigState]) -> None:
@@ -196,6 +200,11 @@ async def write_rigs(db: AsyncConnection, rigs: dict[tuple[str, str], RigState])
         owners = (await db.execute(sa.select(schema.rigs).where(schema.rigs.c.rig == rig))).all()
         alert = _owners_alert(rig, {row.gateway: row.received_us for row in owners})
         await replace_alerts(db, {f"rig/{rig}"}, [alert.to_row(f"rig/{rig}")] if alert else [])
+
+
+def result_of(row: Mapping[str, Any]) -> Result:
+    """What the live board needs of a row of `attempts`."""
+    return Result(row["attempt"], row["total_e6"], row["passed"], row["verdict"])
 
 
 def _owners_alert(rig: str, heard: dict[str, int]) -> Alert | None:

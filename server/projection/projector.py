@@ -16,20 +16,18 @@ import sqlalchemy as sa
 import structlog
 
 from server.errors import Damaged
-from server.projection import limits
+from server.projection import limits, queries
 from server.projection.alerts import Alert
-from server.projection.apply import Applied, Applier, replace_alerts
-from server.projection.queries import newest_scores
+from server.projection.apply import Applied, Applier, replace_alerts, result_of
 from server.projection.rubrics import Adopted, RubricBook
+from server.projection.scores import Update
 from server.projection.store import ProjectionStore, cursor_of, set_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from scorelog.journal.clock import Clock
     from server.evidence.store import BundleRef, EntryStore
-    from server.projection.rigfold import RigState
-    from server.projection.scores import ScoreRow
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +35,8 @@ log = structlog.get_logger(__name__)
 class Listener(Protocol):
     """Who wants to hear what was proven: the live board."""
 
-    def projected(self, rigs: Iterable[RigState], scores: Iterable[ScoreRow]) -> None:
-        """New states and scores, in order."""
+    def projected(self, update: Update) -> None:
+        """New states, scores and results, in order."""
 
     def cosigned(self, origin: str, size: int) -> None:
         """How far the mirror's cosignature reaches."""
@@ -135,8 +133,12 @@ class Projector:
         self._ready = True
         if self._listener:
             async with self._projections.reading() as db:
-                newest = await newest_scores(db, limits.SCORES_AT_START)
-            self._listener.projected(self._applier.rigs.values(), newest)
+                newest = await queries.newest_scores(db, limits.SCORES_AT_START)
+                before = await queries.score_count(db) - len(newest)
+                current = sorted({state.attempt for state in self._applier.rigs.values() if state.attempt})
+                results = [result_of(row) for row in await queries.attempts_of(db, current)]
+            states = tuple(self._applier.rigs.values())
+            self._listener.projected(Update(states, tuple(newest), tuple(results), before))
 
     async def _project(self, ref: BundleRef) -> None:
         try:
@@ -168,7 +170,9 @@ class Projector:
 
     def _tell(self, applied: Applied) -> None:
         if self._listener:
-            self._listener.projected(applied.rigs.values(), applied.scores)
+            self._listener.projected(
+                Update(tuple(applied.rigs.values()), tuple(applied.scores), tuple(applied.results)),
+            )
         if applied.alerts and self._alerted:
             self._alerted()
 

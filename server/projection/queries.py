@@ -42,6 +42,16 @@ async def newest_scores(db: AsyncConnection, limit: int) -> list[ScoreRow]:
     return [ScoreRow(**row) for row in reversed(await _rows(db, query))]
 
 
+async def score_count(db: AsyncConnection) -> int:
+    """How many finished items there are."""
+    return int((await db.execute(sa.select(sa.func.count()).select_from(schema.items))).scalar_one())
+
+
+async def attempts_of(db: AsyncConnection, ids: Sequence[str]) -> list[Row]:
+    """Attempts by id."""
+    return await _rows(db, sa.select(schema.attempts).where(schema.attempts.c.attempt.in_(ids)))
+
+
 async def attempt(db: AsyncConnection, attempt_id: str) -> Row | None:
     """One attempt."""
     found = await _rows(db, sa.select(schema.attempts).where(schema.attempts.c.attempt == attempt_id))

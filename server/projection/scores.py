@@ -6,7 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from server.projection.rigfold import RigState
     from server.projection.rubrics import RubricBook
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt stands: exact total, and whether it is passed (None while it is open)."""
+
+    attempt: str
+    total_e6: int | None
+    passed: bool | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What the projector has just proven, for whoever shows it live.
+
+    `before` is set when this is the whole state (at start, after a rebuild): how many scores there are before these.
+    """
+
+    rigs: tuple[RigState, ...] = ()
+    scores: tuple[ScoreRow, ...] = ()
+    results: tuple[Result, ...] = ()
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

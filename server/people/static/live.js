@@ -17,6 +17,7 @@
   let skew = 0, heard = 0, source = null, retry = 0;
 
   const points = (n) => (n == null ? "–" : (n / 100).toFixed(2));
+  const total = (e6) => points(Math.floor((e6 + 5000) / 10000));
   const two = (n) => String(n).padStart(2, "0");
   const clock = (s) => (s == null ? "–" : `${two(Math.floor(s / 60))}:${two(Math.floor(s % 60))}`);
   const china = (ms) => new Date(ms + 8 * 3600e3).toISOString().slice(11, 19);
@@ -82,8 +83,13 @@
     const over = row.closed === "finished" ? say("exam_over") : row.closed === "aborted" ? say("exam_broken") : "";
     set(f.item, row.item ? `${row.item.code}  ${named(row.item)}` : over);
     paintClock(row, f);
-    set(f.score, running && row.score != null ? points(row.score) : "", `big ${row.score_proof === "live" ? "unproven" : ""}`);
-    set(f.score_note, running && row.score != null && row.score_proof === "live" ? words.proofs.live : "");
+    const ended = row.closed && row.result?.total_e6 != null;
+    const shown = running ? (row.score == null ? "" : points(row.score)) : ended ? total(row.result.total_e6) : "";
+    const unproven = running && row.score_proof === "live";
+    const verdict = row.result?.passed ? "passed" : "failed";
+    set(f.score, shown, unproven ? "big unproven" : "big");
+    set(f.score_note, ended && !running && row.result.passed != null ? say(verdict) : unproven && shown ? words.proofs.live : "",
+      ended && !running ? `tag tag-${verdict}` : "rig-score-note");
     const newest = row.deductions.slice(-SHOWN_DEDUCTIONS).reverse(), rest = row.deduction_count - newest.length;
     list(f.deductions, rest > 0 ? [...newest, rest] : newest, (li, entry) => {
       if (typeof entry === "number") { li.className = "deduction-more"; li.textContent = say("more", { n: entry }); return; }
