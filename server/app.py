@@ -23,8 +23,9 @@ import structlog
 from certs.contexts import gateway_server_context, people_server_context
 from certs.errors import CertsError
 from server.audit import Auditor
+from server.control import ControlApp, socket_path
 from server.errors import ConfigError, Fatal, ServerError
-from server.evidence.database import sqlite_is_old
+from server.evidence.database import PEOPLE_FILE, PROJECTIONS_FILE, sqlite_is_old
 from server.ingest.committer import Committer
 from server.ingest.heartbeat import Heartbeats
 from server.ingest.protocol import BoundedProtocol, IdentifiedProtocol
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-PEOPLE_FILE = "people.db"
-PROJECTIONS_FILE = "projections.db"
 RESTART_AFTER_S = 5.0
 
 
@@ -93,12 +92,14 @@ class Server:
         witness = Witness(store, keys.witness, clock, config.domain)
         gateways = GatewayApp(self.ingest, heartbeats, witness, ReadSide(store), self.fail)
         people = create_people_app(self._views.context)
+        control = ControlApp(self.ingest, store, self.auditor, self._views.accounts)
         made = {
             "gateways": listener(gateways, config.gateways, IdentifiedProtocol, gateway_tls),
             "people": listener(people, config.people, BoundedProtocol, people_tls),
+            "control": listener(control, socket_path(config.data), BoundedProtocol),
         }
         if config.local is not None:
-            made["local"] = listener(LocalApp(self.trouble, self.figures), config.local, BoundedProtocol, None)
+            made["local"] = listener(LocalApp(self.trouble, self.figures), config.local, BoundedProtocol)
         return made
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -257,5 +258,6 @@ async def serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None
                 loop.add_signal_handler(number, server.stop)
             await server.run(ready)
         finally:
+            socket_path(config.data).unlink(missing_ok=True)
             await views.accounts.close()
             await views.projections.close()

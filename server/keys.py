@@ -38,6 +38,11 @@ class Keys:
         """Checks what the mirror signed."""
         return CosignatureVerifier(self.mirror.name, self.mirror.public_key)
 
+    @property
+    def witness_verifier(self) -> CosignatureVerifier:
+        """Checks what the witness signed."""
+        return CosignatureVerifier(self.witness.name, self.witness.public_key)
+
 
 def create_keys(folder: Path) -> None:
     """Make all of them; none may be there."""

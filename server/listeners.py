@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from server import limits
+from server.config import Address
 from server.errors import ConfigError
 from server.ingest.protocol import BoundedProtocol, listener_protocol
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Generator
-
-    from server.config import Address
 
 
 class Listener(uvicorn.Server):
@@ -36,9 +36,17 @@ class Listener(uvicorn.Server):
         if sockets is not None:
             raise ValueError("listeners open their own sockets")
         await self.lifespan.startup()
-        config = self.config
+        self.servers: list[asyncio.Server] = [await self._bind()]
+        self.started = True
+
+    async def _bind(self) -> asyncio.Server:
+        config, loop = self.config, asyncio.get_running_loop()
         try:
-            server = await asyncio.get_running_loop().create_server(
+            if config.uds is not None:
+                server = await loop.create_unix_server(self._protocol, config.uds)
+                Path(config.uds).chmod(0o600)  # its folder is 0700: nobody else comes near in between
+                return server
+            return await loop.create_server(
                 self._protocol,
                 host=config.host,
                 port=config.port,
@@ -47,9 +55,8 @@ class Listener(uvicorn.Server):
                 ssl_handshake_timeout=limits.TLS_HANDSHAKE_S if config.ssl else None,
             )
         except OSError as error:
-            raise ConfigError(f"cannot listen on {config.host}:{config.port}: {error.strerror or error}") from error
-        self.servers: list[asyncio.Server] = [server]
-        self.started = True
+            place = config.uds or f"{config.host}:{config.port}"
+            raise ConfigError(f"cannot listen on {place}: {error.strerror or error}") from error
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -58,20 +65,24 @@ class Listener(uvicorn.Server):
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.servers[0].sockets[0].getsockname()[1])
+        """The port that it listens on, 0 for a Unix socket."""
+        name = self.servers[0].sockets[0].getsockname()
+        return int(name[1]) if isinstance(name, tuple) else 0
 
     def stop(self) -> None:
         """Accept nothing more and let what runs end."""
         self.should_exit = True
 
 
-def listener(app: Any, address: Address, protocol: type[BoundedProtocol], tls: ssl.SSLContext | None) -> Listener:
-    """A listener that is not running yet."""
+def listener(
+    app: Any, address: Address | Path, protocol: type[BoundedProtocol], tls: ssl.SSLContext | None = None
+) -> Listener:
+    """A listener that is not running yet; on a path it is a Unix socket."""
     config = uvicorn.Config(
         app,
-        host=address.host,
-        port=address.port,
+        host=address.host if isinstance(address, Address) else "",
+        port=address.port if isinstance(address, Address) else 0,
+        uds=str(address) if isinstance(address, Path) else None,
         http=listener_protocol(protocol),
         ws="none",
         lifespan="off",

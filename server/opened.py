@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scorelog.journal.clock import SystemClock
-from server.evidence.database import lock, open_evidence, open_registry, read_evidence
+from server.evidence.database import lock, open_evidence, open_registry, read_evidence, reading
 from server.evidence.sql import SqlEntryStore
 from server.keys import Keys, load_keys
 
@@ -34,7 +34,10 @@ async def opened(config: Config, *, write: bool, clock: Clock | None = None) -> 
     clock = clock or SystemClock()
     keys = load_keys(config)
     held = lock(config.data) if write else None
+    stack = ExitStack()
     try:
+        if not write:
+            stack.enter_context(reading(config.data))
         evidence = open_evidence(config.data) if write else read_evidence(config.data)
         store = SqlEntryStore(evidence, open_registry(config.data), clock, keys.sealer)
         try:
@@ -42,5 +45,6 @@ async def opened(config: Config, *, write: bool, clock: Clock | None = None) -> 
         finally:
             await store.close()
     finally:
+        stack.close()
         if held is not None:
             held.release()

@@ -11,8 +11,12 @@ PostgreSQL runs the same ones over an async engine.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
@@ -26,7 +30,7 @@ from server.evidence.schema import SCHEMA_VERSION, evidence, meta, registry
 from server.failpoints import BEGIN, COMMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -36,7 +40,11 @@ T = TypeVar("T")
 
 EVIDENCE_FILE: Final = "evidence.db"
 REGISTRY_FILE: Final = "registry.db"
+PEOPLE_FILE: Final = "people.db"
+PROJECTIONS_FILE: Final = "projections.db"
 LOCK_FILE: Final = "evidence.lock"
+READERS_FILE: Final = "evidence.readers"
+READERS_WAIT_S: Final = 30.0
 READERS: Final = 4
 BUSY_TIMEOUT_MS: Final = 10_000
 SYNCHRONOUS_FULL: Final = 2
@@ -128,9 +136,9 @@ def create(directory: Path) -> None:
     sync_directory(directory)
 
 
-def lock(directory: Path) -> DirectoryLock:
-    """One server per evidence database."""
-    if not (directory / EVIDENCE_FILE).exists():
+def lock(directory: Path, *, empty: bool = False) -> DirectoryLock:
+    """One server per evidence database; `empty` when it is about to be put there."""
+    if not empty and not (directory / EVIDENCE_FILE).exists():
         raise Missing(f"{directory / EVIDENCE_FILE}: no evidence database; `kaofen-server init` makes one, once")
     try:
         return DirectoryLock(directory / LOCK_FILE)
@@ -138,12 +146,54 @@ def lock(directory: Path) -> DirectoryLock:
         raise Unsafe(f"{directory}: another process has this evidence open; stop it first") from error
 
 
-def open_evidence(directory: Path) -> Database:
-    """For the one process that holds the lock. Reads back from the disk what a failed fsync left in memory only."""
+class DatabaseFiles:
+    """The names of everything that belongs to the databases of a data folder."""
+
+    KEPT: Final = (EVIDENCE_FILE, REGISTRY_FILE, PEOPLE_FILE, PROJECTIONS_FILE)
+    BESIDE: Final = ("", "-wal", "-shm", "-journal")
+
+    @classmethod
+    def all(cls, directory: Path) -> list[str]:
+        """Those that are there."""
+        names = [name + end for name in cls.KEPT for end in cls.BESIDE]
+        return [name for name in names if (directory / name).exists()]
+
+
+@contextmanager
+def reading(directory: Path) -> Iterator[None]:
+    """Held while a command reads beside the server: a server that starts now waits before it drops shared memory."""
+    fd = os.open(directory / READERS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _drop_what_is_only_in_memory(directory: Path) -> None:
+    """After a failed fsync the kernel calls the lost page clean: read back from the disk, not from memory."""
     path = directory / EVIDENCE_FILE
-    wal, shared = path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
-    shared.unlink(missing_ok=True)
-    drop_cached(path, wal)
+    fd = os.open(directory / READERS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + READERS_WAIT_S
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Unsafe(f"{path}: a command (backup, fsck) is still reading it") from None
+                time.sleep(0.1)
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        drop_cached(path, path.with_name(path.name + "-wal"))
+    finally:
+        os.close(fd)
+
+
+def open_evidence(directory: Path) -> Database:
+    """For the one process that holds the lock."""
+    path = directory / EVIDENCE_FILE
+    _drop_what_is_only_in_memory(directory)
     writer = _engine(path, ("journal_mode=WAL", "synchronous=FULL"))
     with writer.connect() as connection:
         _refuse_unsafe(connection, path)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scorelog.format.cosignature import merge
 from scorelog.journal.failpoints import failpoint
@@ -24,13 +24,14 @@ from server.evidence.store import Bundle, Cosigned
 from server.failpoints import COSIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from scorelog.format.checkpoint import Checkpoint
     from scorelog.format.cosignature import CosignatureSigner
     from scorelog.journal.clock import Clock
     from server.evidence.store import EntryStore
 
+T = TypeVar("T")
 _LOST = None
 
 
@@ -97,6 +98,16 @@ class Committer:
         except StoreFailed as error:
             self._refuse_all(error)
             raise
+
+    async def while_running(self, work: Awaitable[T]) -> T:
+        """For a command: run beside `work`, and store everything before the answer comes back."""
+        running = asyncio.ensure_future(self.run())
+        try:
+            return await work
+        finally:
+            self.stop()
+            await running
+            self._stopping = False
 
     def stop(self) -> None:
         """Let `run` end when nothing waits any more."""

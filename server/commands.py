@@ -1,0 +1,243 @@
+"""What the commands do, apart from reading arguments and printing (cli.py does)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from scorelog.format.errors import NoteError
+from scorelog.format.keys import SUITE_ED25519, parse_vkey
+from scorelog.journal.clock import SystemClock
+from scorelog.journal.files import rename_synced, sync_file
+from server import backup as backups
+from server.app import open_views
+from server.audit import Auditor
+from server.config import parse_config, render
+from server.control import ask
+from server.errors import AlreadyThere, ConfigError, Refused
+from server.evidence.database import EVIDENCE_FILE, PEOPLE_FILE, create, lock, open_registry
+from server.evidence.seal import Sealer
+from server.evidence.sql import SqlEntryStore
+from server.evidence.store import Gateway
+from server.fsck import Report
+from server.fsck import fsck as check
+from server.importer import import_body, read_body_file, write_receipt
+from server.ingest.committer import Committer
+from server.ingest.origins import parse_origin
+from server.ingest.service import Ingest
+from server.keys import MIRROR, Keys, create_keys, load_keys
+from server.opened import opened
+from server.people.accounts import AccountStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+
+    from server.config import Config
+
+CONFIG_NAME = "server.toml"
+
+
+# -- init ----------------------------------------------------------------------------------------------------------
+
+
+def init(
+    directory: Path, settings: Mapping[tuple[str, str], str | int], account: tuple[str, str] | None
+) -> tuple[Config, Keys]:
+    """Settings, first account, keys, empty databases, in this order; nothing that is there is touched."""
+    config_file = directory / CONFIG_NAME
+    config = parse_config(render(settings), directory.absolute())
+    for path in (config_file, config.data / PEOPLE_FILE, config.data / EVIDENCE_FILE, config.keys / MIRROR):
+        if path.exists():
+            raise AlreadyThere(f"{path}: already there; this server was made before")
+    config.data.mkdir(0o700, parents=True, exist_ok=True)
+    if account is not None:
+        asyncio.run(_first_account(config, *account))
+    create_keys(config.keys)
+    create(config.data)
+    # Last, and at once: a folder with this file is a whole server.
+    fresh = config_file.with_name(CONFIG_NAME + ".new")
+    fresh.write_text(render(settings), "utf-8")
+    sync_file(fresh)
+    rename_synced(fresh, config_file)
+    return config, load_keys(config)
+
+
+async def _first_account(config: Config, name: str, password: str) -> None:
+    accounts = await AccountStore.open(config.data / PEOPLE_FILE, SystemClock())
+    try:
+        await accounts.create(name, password, "operator")
+    except ConfigError:
+        await accounts.close()
+        for leftover in config.data.glob(f"{PEOPLE_FILE}*"):  # noqa: ASYNC240  # nobody else runs in this loop
+            leftover.unlink()
+        raise
+    await accounts.close()
+
+
+def read_password(path: Path) -> str:
+    """The first line of the file."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not lines or not lines[0]:
+        raise ConfigError(f"{path}: no password in the first line")
+    return lines[0]
+
+
+# -- gateways ------------------------------------------------------------------------------------------------------
+
+
+def registry(config: Config) -> SqlEntryStore:
+    """The registry alone, beside a running server; the evidence is not opened."""
+    database = open_registry(config.data)
+    return SqlEntryStore(database, database, SystemClock(), Sealer(b""))
+
+
+def gateway_of(config: Config, gateway_id: str, vkey: str) -> Gateway:
+    """The gateway that a printed vkey describes, of whatever generation."""
+    try:
+        key = parse_vkey(vkey)
+    except NoteError as error:
+        raise ConfigError(f"--vkey: {error}") from error
+    origin = parse_origin(key.name)
+    if key.suite != SUITE_ED25519 or origin is None:
+        raise ConfigError(f"--vkey: {key.name} is not the key of a gateway's log")
+    if (origin.domain, origin.gateway_id) != (config.domain, gateway_id):
+        raise ConfigError(f"--vkey is of {origin.text}, expected {config.domain}/gw/{gateway_id}/…")
+    return Gateway(gateway_id, key.public_key)
+
+
+async def add_gateway(config: Config, gateway_id: str, vkey: str) -> None:
+    """Enrol."""
+    store = registry(config)
+    try:
+        await store.add_gateway(gateway_of(config, gateway_id, vkey))
+    finally:
+        await store.close()
+
+
+async def list_gateways(config: Config) -> list[Gateway]:
+    """All of them."""
+    store = registry(config)
+    try:
+        return await store.gateways()
+    finally:
+        await store.close()
+
+
+async def revoke(config: Config, gateway_id: str, reason: str, fingerprint: str | None) -> None:
+    """A whole gateway, or one of its certificates."""
+    store = registry(config)
+    try:
+        if fingerprint is None:
+            await store.set_gateway_status(gateway_id, "revoked", reason)
+        else:
+            await store.revoke_certificate(gateway_id, fingerprint.lower().replace(":", ""), reason)
+    finally:
+        await store.close()
+
+
+async def token(config: Config, label: str) -> str:
+    """An API token, made by the running server where one runs."""
+    answer = ask(config.data, "POST", "/token", label.encode())
+    if answer is not None:
+        return str(_ok(answer)["token"])
+    lock(config.data).release()
+    accounts = await AccountStore.open(config.data / PEOPLE_FILE, SystemClock())
+    try:
+        return await accounts.create_token(label)
+    finally:
+        await accounts.close()
+
+
+# -- evidence ------------------------------------------------------------------------------------------------------
+
+
+async def fsck(config: Config) -> Report:
+    """Check the evidence; beside a running server too."""
+    async with opened(config, write=False) as open_:
+        return await _checked(open_.store, open_.keys)
+
+
+async def _checked(store: SqlEntryStore, keys: Keys) -> Report:
+    return await check(store, keys.mirror_verifier, keys.witness_verifier)
+
+
+async def audit_once(config: Config) -> list[str]:
+    """One pass with alarms, by the running server where one runs."""
+    answer = ask(config.data, "POST", "/audit")
+    if answer is not None:
+        return list(_ok(answer)["findings"])
+    async with opened(config, write=True) as open_:
+        auditor = Auditor(
+            open_.store,
+            open_.keys.mirror_verifier,
+            open_.clock,
+            pause_s=config.audit_pause_s,
+            bytes_per_s=config.audit_bytes_per_s,
+        )
+        return [str(each) for each in await auditor.once()]
+
+
+async def rebuild(config: Config) -> int:
+    """Throw the projections away and make them again; how many entries they rest on."""
+    async with opened(config, write=True) as open_:
+        views = await open_views(open_)
+        try:
+            return await views.projector.rebuild()
+        finally:
+            await views.accounts.close()
+            await views.projections.close()
+
+
+async def import_files(config: Config, files: Sequence[Path]) -> AsyncIterator[tuple[Path, str]]:
+    """Import in the given order; yields each file's receipt and what it covers. The first refusal ends it."""
+    if ask(config.data, "GET", "/ping") is not None:
+        for file in files:
+            done = _ok(ask(config.data, "POST", "/import", read_body_file(file)))
+            receipt = write_receipt(file, done["receipt"].encode())
+            yield receipt, f"{done['origin']} size {done['size']}"
+        return
+    async with opened(config, write=True) as open_:
+        committer = Committer(open_.store, open_.keys.mirror, open_.clock)
+        await committer.recover()
+        ingest = Ingest(open_.store, committer, open_.clock, config.domain)
+        for file in files:
+            imported = await committer.while_running(import_body(ingest, open_.store, read_body_file(file)))
+            receipt = write_receipt(file, imported.receipt)
+            yield receipt, f"{imported.origin} size {imported.size}"
+
+
+async def backup(config: Config, config_file: Path, target: Path) -> tuple[backups.Backup, Report]:
+    """Copy beside a running server, then check the copy; a copy with findings stays, marked as `.damaged`."""
+    made = await asyncio.to_thread(backups.make, config.data, config_file, target, SystemClock().now_us())
+    report = await fsck(replace(config, data=target))
+    await asyncio.to_thread(backups.tidy, target, damaged=not report.ok)
+    return made, report
+
+
+async def restore(config: Config, source: Path, *, force: bool) -> tuple[backups.Backup, Path | None, Report]:
+    """Put a backup in place of the data; the server must not run."""
+    found = backups.read(source)
+    config.data.mkdir(0o700, parents=True, exist_ok=True)
+    aside = f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+    held = lock(config.data, empty=True)
+    try:
+        old = backups.restore(found, config.data, aside, force=force)
+    finally:
+        held.release()
+    return found, old, await fsck(config)
+
+
+def _ok(answer: tuple[int, dict[str, Any]] | None) -> dict[str, Any]:
+    if answer is None:
+        raise ConfigError("the server has stopped in between; run the command again")
+    status, document = answer
+    if status != 200:  # noqa: PLR2004  # what the socket answers when it did it
+        raise Refused(status, str(document.get("detail", document)))
+    return document
