@@ -40,6 +40,7 @@ class Batch:
 
     @property
     def empty(self) -> bool:
+        """Nothing to write: no transaction is needed."""
         return not (self.new or self.receipts or self.sign)
 
     @property

@@ -56,15 +56,19 @@ class SystemClock:
         self._adjtimex = getattr(ctypes.CDLL(None, use_errno=True), "adjtimex", None)
 
     def now_us(self) -> int:
+        """Wall clock."""
         return time.time_ns() // 1000
 
     def mono_us(self) -> int:
+        """Monotonic clock."""
         return time.monotonic_ns() // 1000
 
     def boot_id(self) -> str:
+        """The kernel's boot id."""
         return self._boot_id
 
     def sync_state(self) -> SyncState:
+        """What the kernel says of its clock; unknown where it may not be asked."""
         if self._adjtimex is None:
             return "unknown"
         state = self._adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))  # modes = 0: reads only
@@ -73,6 +77,7 @@ class SystemClock:
         return "unsynced" if state == _TIME_ERROR else "synced"
 
     async def sleep(self, seconds: float) -> None:
+        """Real time."""
         await asyncio.sleep(seconds)
 
 

@@ -13,6 +13,7 @@ JournalError
 │   └── RolledBack          the second file knows more than the log does
 └── LogFailed           fatal: the process ends, the next start recovers
 """
+# ruff: noqa: N818  # the names say what the caller does, as in the tree above
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def register(name: str, why: str) -> str:
 
 
 def failpoint(name: str) -> _Step:
-    """`with failpoint(NAME): step()`: the step at which an armed test acts."""
+    """The context of one step of the process, `with` which that step runs."""
     if _armed is None:
         return _OFF
     if name not in _registered:

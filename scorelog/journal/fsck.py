@@ -4,8 +4,8 @@ The stored leaf hashes and the entries are two witnesses; every kept checkpoint 
 two checkpoints that verify, an entry that contradicts its leaf was altered; where neither leads to the signed root,
 the span is tried without one entry (inserted), with two swapped (reordered), and is otherwise named as a whole.
 
-Kinds: flip, leaf, drop, reorder, insert, altered, unreadable, rollback, checkpoint, receipt, key, carried, opening, node,
-identity, state, write-ahead, database, disturbed.
+Kinds: flip, leaf, drop, reorder, insert, altered, unreadable, rollback, checkpoint, receipt, key, carried, opening,
+node, identity, state, write-ahead, database, disturbed.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        """No findings."""
         return not self.findings
 
     def add(self, index: int | None, kind: str, detail: str) -> None:

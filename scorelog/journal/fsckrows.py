@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from scorelog.format import types
@@ -20,6 +19,7 @@ from scorelog.journal.relog import key_of
 from scorelog.journal.salvage import each_entry
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Sequence
 
     from scorelog.format.entry import Entry

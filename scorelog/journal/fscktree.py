@@ -27,7 +27,9 @@ _TILE: Final = 256
 class Findings(Protocol):
     """Where findings go."""
 
-    def add(self, index: int | None, kind: str, detail: str) -> None: ...
+    def add(self, index: int | None, kind: str, detail: str) -> None:
+        """Note one."""
+        ...
 
 
 class TreeCheck:
@@ -108,7 +110,7 @@ class TreeCheck:
         stored = [row.leaf for row in span]
         computed = [leaf_hash(row.entry) for row in span]
         if any(row.missing or row.error is not None for row in span):
-            whole = [row.leaf if row.leaf else b"\0" * 32 for row in span]
+            whole = [row.leaf or b"\0" * 32 for row in span]
             return whole if self._leads(whole, root) else None
         if self._leads(stored, root):
             return stored

@@ -62,6 +62,7 @@ class Quarantined:
 
     @property
     def origin(self) -> str:
+        """Whose log it was."""
         return self.identity.origin
 
 
@@ -105,6 +106,7 @@ def open_generation(
     signer_for: Callable[[str], Signer],
     clock: Clock,
     state_path: Path | None = None,
+    *,
     room: RoomPolicy | None = None,
 ) -> SqliteLog:
     """Make the generation after `previous` and open it."""
@@ -112,7 +114,7 @@ def open_generation(
     identity = Identity(signer.name, signer.vkey)
     carrying = _Carrying(previous)
     make_log(directory, identity, signer, Seed(_first_entries(previous, carrying, clock), carrying.rows()))
-    return open_log(directory, signer_for, clock, state_path, room)
+    return open_log(directory, signer_for, clock, state_path, room=room)
 
 
 def key_row_bytes(key: EntryKey, row: KeyRow) -> bytes:

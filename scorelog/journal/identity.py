@@ -36,10 +36,12 @@ class Identity:
 
     @property
     def generation(self) -> int:
+        """The last part of the origin."""
         return int(self.origin.rpartition("/")[2])
 
     @property
     def base(self) -> str:
+        """What all generations of this gateway share."""
         return self.origin.rpartition("/")[0]
 
 

@@ -19,6 +19,7 @@ from scorelog.format.tree import leaf_hash, root_from
 from scorelog.journal import rows
 from scorelog.journal.errors import Damaged, LogClosed, LogFailed, LogRefused
 from scorelog.journal.failpoints import failpoint, register
+from scorelog.journal.jobs import AppendJob, ReceiptJob, SignJob
 from scorelog.journal.limits import CLOSE_WAIT_S, QUEUE_REQUESTS_MAX
 from scorelog.journal.nodes import StoredNodes
 from scorelog.journal.recovery import reading, writing_alone
@@ -27,7 +28,7 @@ from scorelog.journal.rows import CheckpointRow
 from scorelog.journal.schema import DATABASE, open_reader
 from scorelog.journal.statefile import State, StateWriter
 from scorelog.journal.store import Appended, AppendRequest, Piece, Receipt
-from scorelog.journal.writer import AppendJob, Head, ReceiptJob, SignJob, Writer, Writing
+from scorelog.journal.writer import Head, Writer, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from scorelog.format.entry import EntryKey
     from scorelog.journal.files import DirectoryLock
     from scorelog.journal.identity import Identity
+    from scorelog.journal.jobs import Job
     from scorelog.journal.recovery import Recovered
     from scorelog.journal.store import NewOpening, Room
-    from scorelog.journal.writer import Job
 
 CLOSE = register("journal.close", "the orderly stop is noted and the write-ahead log emptied")
 
@@ -49,10 +50,11 @@ class SqliteLog:
 
     def __init__(
         self,
-        directory: Path,
         identity: Identity,
         writing: Writing,
         recovered: Recovered,
+        *,
+        directory: Path,
         boots: int,
         lock: DirectoryLock,
         state: StateWriter | None,
@@ -76,27 +78,33 @@ class SqliteLog:
 
     @property
     def origin(self) -> str:
+        """Name of the log and of its key."""
         return self._identity.origin
 
     @property
     def generation(self) -> int:
+        """The last part of the origin."""
         return self._identity.generation
 
     @property
     def vkey(self) -> str:
+        """Its public key."""
         return self._identity.vkey
 
     @property
     def size(self) -> int:
+        """Released entries."""
         return self._writer.head.size
 
     @property
     def receipted_size(self) -> int:
+        """Size of the newest receipt, 0 without one."""
         receipt = self._writer.head.receipt
         return 0 if receipt is None else receipt.size
 
     @property
     def failed(self) -> BaseException | None:
+        """Set for good by the first failed write."""
         return self._writer.failed
 
     @property
@@ -113,12 +121,15 @@ class SqliteLog:
         content: str | None = None,
         openings: Sequence[NewOpening] = (),
     ) -> Appended:
+        """One entry; returns after its fsync (P1)."""
         return (await self.append_many([AppendRequest(build, key, content, openings)]))[0]
 
     async def append_many(self, requests: Sequence[AppendRequest]) -> list[Appended]:
+        """All in one transaction, or none."""
         return cast("list[Appended]", await self._submit(AppendJob(tuple(requests))))
 
     async def save_receipt(self, note: bytes) -> None:
+        """Keep a cosigned checkpoint of this very tree."""
         try:
             checkpoint, _ = parse_checkpoint(note)
         except FormatError as error:
@@ -157,9 +168,11 @@ class SqliteLog:
     # --- reading
 
     def checkpoint(self) -> bytes:
+        """The newest released one."""
         return self._writer.head.note
 
     def entries(self, start: int, stop: int) -> list[bytes]:
+        """Verified against their leaf hashes (P5)."""
         self._check_range(start, stop)
         with self._reader_lock, reading(self.origin, start):
             found = list(rows.read_entries(self._reader, start, stop))
@@ -173,11 +186,13 @@ class SqliteLog:
         return [entry for _, _, entry in found]
 
     def openings(self, start: int, stop: int) -> list[Opening]:
+        """By index and field; erased ones are not there."""
         self._check_range(start, stop)
         with self._reader_lock, reading(self.origin, start):
             return rows.read_openings(self._reader, start, stop)
 
     def node(self, level: int, index: int) -> bytes:
+        """Hash of a complete subtree."""
         self._check_open()
         if level < 0 or index < 0 or (index + 1) << level > self.size:
             raise IndexError(f"no complete subtree at level {level}, index {index} in size {self.size}")
@@ -185,6 +200,7 @@ class SqliteLog:
             return self._nodes(level, index)
 
     def find(self, key: EntryKey) -> int | None:
+        """First index of a key in this generation."""
         self._check_open()
         size = self.size
         with self._reader_lock, reading(self.origin):
@@ -193,6 +209,7 @@ class SqliteLog:
         return min(here, default=None)
 
     async def piece(self, start: int, max_entries: int = 256, max_bytes: int = 1 << 20) -> Piece:
+        """What an upload may carry from `start` on."""
         size = self.size
         if not 0 <= start <= size:
             raise IndexError(f"a piece from {start} of a log of size {size}")
@@ -223,19 +240,23 @@ class SqliteLog:
             return rows.checkpoint_within(self._reader, start, stop)
 
     def receipt(self) -> Receipt | None:
+        """The newest one."""
         row = self._writer.head.receipt
         return None if row is None else Receipt(*row)
 
     def receipt_covering(self, index: int) -> Receipt | None:
+        """The oldest one that holds the index."""
         self._check_open()
         with self._reader_lock, reading(self.origin):
             row = rows.receipt_above(self._reader, index)
         return None if row is None or row.size > self.receipted_size else Receipt(*row)
 
     def room(self) -> Room:
+        """How the disk stands now."""
         return self._writing.reserve.room()
 
     async def wait_grown(self, size: int) -> None:
+        """Return when there is more than `size`."""
         self._loop = asyncio.get_running_loop()
         while self.size <= size:
             self._check_usable()
@@ -270,6 +291,7 @@ class SqliteLog:
     # --- the end
 
     async def close(self) -> None:
+        """Finish what waits, note the orderly stop, give the lock free."""
         if self._closed:
             return
         self._closed = True

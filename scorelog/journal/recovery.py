@@ -1,4 +1,4 @@
-"""What a start finds out before a log is used: is it the log it says, whole at its end, and not older than known?
+"""What a start finds out before a log is used: it is the one it says, whole at its end, and not older than known.
 
 Reads only. The tail is hashed again; the rest was verified when it was the tail, and `fsck` verifies it all again.
 """

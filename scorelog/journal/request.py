@@ -87,7 +87,7 @@ def _check_key(request: AppendRequest, entry: bytes) -> None:
 
 
 def piece_stop(start: int, frames: Iterable[tuple[int, int]], max_entries: int, max_bytes: int) -> int:
-    """The farthest end of a piece from `start` whose entries' (entry, openings) frames keep the limits; at least one entry."""
+    """The farthest end of a piece from `start` whose (entry, openings) frames keep the limits; at least one entry."""
     stop, total, openings_total = start, 0, 0
     for entry_frame, openings_frame in frames:
         total += entry_frame
@@ -110,7 +110,7 @@ def opening_frame(field: str, value_size: int) -> int:
 
 
 class SigningPlan:
-    """After which entries of a transaction a checkpoint is due, beside the last one, so that pieces never exceed an upload."""
+    """Where in a transaction a checkpoint is due, beside its end, so that pieces never exceed an upload."""
 
     __slots__ = ("_bytes", "_entries", "_openings")
 

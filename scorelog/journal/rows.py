@@ -5,7 +5,7 @@ Owns no transaction and no rule; who calls these decides when a row is durable a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from scorelog.format.commitment import Opening
 from scorelog.format.entry import EntryKey
@@ -32,11 +32,13 @@ class CheckpointRow(NamedTuple):
 
 
 def get_meta(connection: sqlite3.Connection, name: str) -> str | int | bytes | None:
+    """One named value, or None."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return None if row is None else row[0]
 
 
 def set_meta(connection: sqlite3.Connection, name: str, value: str | int | bytes | None) -> None:
+    """Set one named value."""
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
@@ -52,6 +54,7 @@ def insert_entries(connection: sqlite3.Connection, rows: Iterable[tuple[int, byt
 
 
 def read_entries(connection: sqlite3.Connection, start: int, stop: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Rows of (index, leaf hash, entry)."""
     yield from connection.execute(
         "SELECT idx, leaf, bytes FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (start, stop)
     )
@@ -65,14 +68,17 @@ def read_lengths(connection: sqlite3.Connection, start: int, stop: int) -> Itera
 
 
 def insert_nodes(connection: sqlite3.Connection, rows: Iterable[tuple[int, int, bytes]]) -> None:
+    """Rows of (level, index, hash)."""
     connection.executemany("INSERT INTO node (level, idx, hash) VALUES (?, ?, ?)", rows)
 
 
 def insert_openings(connection: sqlite3.Connection, rows: Iterable[tuple[int, str, bytes, bytes]]) -> None:
+    """Rows of (index, field, blind, value)."""
     connection.executemany("INSERT INTO opening (idx, field, blind, value) VALUES (?, ?, ?, ?)", rows)
 
 
 def read_openings(connection: sqlite3.Connection, start: int, stop: int) -> list[Opening]:
+    """The openings of [start, stop)."""
     return [Opening(*row) for row in read_opening_rows(connection, start, stop)]
 
 
@@ -84,11 +90,14 @@ def read_opening_rows(connection: sqlite3.Connection, start: int, stop: int) -> 
 
 
 def insert_keys(
-    connection: sqlite3.Connection, rows: Iterable[tuple[EntryKey, KeyRow]], *, twice: str = "ABORT"
+    connection: sqlite3.Connection,
+    rows: Iterable[tuple[EntryKey, KeyRow]],
+    *,
+    twice: Literal["ABORT", "IGNORE"] = "ABORT",
 ) -> None:
-    """`twice` says what a key that is there already does: ABORT the transaction, or IGNORE (what came from a damaged log)."""
+    """`twice` says what a key does that is there already: ABORT, or IGNORE for what came from a damaged log."""
     connection.executemany(
-        f"INSERT OR {twice} INTO entry_key (rig, epoch, seq, type, ordinal, content, generation, idx, leaf)"
+        f"INSERT OR {twice} INTO entry_key (rig, epoch, seq, type, ordinal, content, generation, idx, leaf)"  # noqa: S608  # one of two words of ours
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ((*key, *row) for key, row in rows),
     )
@@ -115,10 +124,12 @@ def all_keys(connection: sqlite3.Connection) -> Iterator[tuple[EntryKey, KeyRow]
 
 
 def insert_checkpoint(connection: sqlite3.Connection, row: CheckpointRow) -> None:
+    """A size is signed once."""
     connection.execute("INSERT INTO checkpoint (size, note) VALUES (?, ?)", row)
 
 
 def newest_checkpoint(connection: sqlite3.Connection) -> CheckpointRow | None:
+    """The one of the largest size."""
     row = connection.execute("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
     return None if row is None else CheckpointRow(*row)
 
@@ -137,6 +148,7 @@ def insert_receipt(connection: sqlite3.Connection, row: CheckpointRow) -> None:
 
 
 def newest_receipt(connection: sqlite3.Connection) -> CheckpointRow | None:
+    """The one of the largest size."""
     row = connection.execute("SELECT size, note FROM receipt ORDER BY size DESC LIMIT 1").fetchone()
     return None if row is None else CheckpointRow(*row)
 
@@ -154,5 +166,6 @@ def checkpoints_upwards(connection: sqlite3.Connection) -> Iterator[CheckpointRo
 
 
 def receipt_above(connection: sqlite3.Connection, index: int) -> CheckpointRow | None:
+    """The oldest receipt whose tree holds the index."""
     row = connection.execute("SELECT size, note FROM receipt WHERE size > ? ORDER BY size LIMIT 1", (index,)).fetchone()
     return None if row is None else CheckpointRow(*row)

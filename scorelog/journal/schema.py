@@ -30,7 +30,9 @@ _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE entry (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, bytes BLOB NOT NULL);
 CREATE TABLE node (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) WITHOUT ROWID;
-CREATE TABLE opening (idx INTEGER, field TEXT, blind BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (idx, field)) WITHOUT ROWID;
+CREATE TABLE opening (
+  idx INTEGER, field TEXT, blind BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (idx, field)
+) WITHOUT ROWID;
 CREATE TABLE entry_key (
   rig TEXT, epoch INTEGER, seq INTEGER, type TEXT, ordinal INTEGER, content TEXT,
   generation INTEGER NOT NULL, idx INTEGER NOT NULL, leaf BLOB NOT NULL,

@@ -1,6 +1,6 @@
 """Opening a log in a directory: the checks of a start, in their order.
 
-    identity, key ─> lock ─> room ─> drop cached pages, -shm ─> write-ahead log ─> tail ─> second file ─> count the start
+    identity, key ─> lock ─> room ─> drop cached pages, -shm ─> write-ahead log ─> tail ─> second file ─> boot count
 
 `open_log` never makes a log: a missing one is a refusal, since a fresh empty log is a fork.
 """
@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from typing import TYPE_CHECKING
 
 from scorelog.format.note import parse_vkey
@@ -29,6 +28,7 @@ from scorelog.journal.walcheck import wal_damage
 from scorelog.journal.writer import Writing
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
@@ -50,6 +50,7 @@ def open_log(
     signer_for: Callable[[str], Signer],
     clock: Clock,
     state_path: Path | None = None,
+    *,
     room: RoomPolicy | None = None,
     wal_bytes: int = WAL_BYTES,
 ) -> SqliteLog:
@@ -79,7 +80,7 @@ def open_log(
         raise
     writing = Writing(connection, signer, identity.generation, recovered.range, recovered.edge, reserve, wal_bytes)
     state = None if state_path is None else StateWriter(state_path)
-    return SqliteLog(directory, identity, writing, recovered, boots, lock, state)
+    return SqliteLog(identity, writing, recovered, boots=boots, lock=lock, directory=directory, state=state)
 
 
 def _prepare_files(directory: Path, identity: Identity, reserve: Reserve, wal_bytes: int) -> None:

@@ -59,7 +59,7 @@ class State:
         return body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n"
 
 
-class StateDamaged(Exception):
+class StateDamaged(Exception):  # noqa: N818  # a finding; the caller goes on without the file
     """The second file does not hold what this program writes."""
 
 

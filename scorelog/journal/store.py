@@ -1,6 +1,7 @@
 """The disk seam: what a gateway asks of its durable, signed log.
 
-Real form: `scorelog.journal.sqlite.SqliteLog`. Strict fake: `tests/support/fake_log_store.py`. One contract suite runs over both.
+Real form: `scorelog.journal.sqlite.SqliteLog`. Strict fake: `tests/support/fake_log_store.py`. One contract suite
+runs over both.
 
     append(...) ──await──> one fsynced transaction: entry, leaf hash, openings, key, signed checkpoint ──> Appended
                                                                                    └──> released: checkpoint(), piece()
@@ -24,7 +25,7 @@ NewOpening = tuple[str, bytes, bytes]  # field, 32-byte blind, value: an opening
 
 @dataclass(frozen=True, slots=True)
 class AppendRequest:
-    """One entry to be. `build(conflict_with)` gives its final bytes; the writer calls it at most once, in its own thread.
+    """One entry to be. `build(conflict_with)` gives its final bytes; called at most once, in the writer's thread.
 
     `key` and `content` are what the built entry will have (both None for entries that no rig record made).
     """
@@ -60,6 +61,7 @@ class Piece:
 
     @property
     def stop(self) -> int:
+        """The size that the checkpoint is of."""
         return self.start + len(self.entries)
 
 
@@ -86,13 +88,25 @@ class LogStore(Protocol):
     """A durable signed log. Sizes and checkpoints seen here are released ones: fsynced before they are visible."""
 
     @property
-    def origin(self) -> str: ...
+    def origin(self) -> str:
+        """`<domain>/gw/<gateway id>/<generation>`: name of the log and of its key."""
+        ...
+
     @property
-    def generation(self) -> int: ...
+    def generation(self) -> int:
+        """The last part of the origin."""
+        ...
+
     @property
-    def vkey(self) -> str: ...
+    def vkey(self) -> str:
+        """Its public key, as a note verifier key."""
+        ...
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """How many entries are released."""
+        ...
+
     @property
     def receipted_size(self) -> int:
         """Size of the newest receipt; 0 without one."""
@@ -127,14 +141,20 @@ class LogStore(Protocol):
         ...
 
     async def piece(self, start: int, max_entries: int = 256, max_bytes: int = 1 << 20) -> Piece:
-        """The longest piece from `start` within the limits that ends on a signed size; at least one entry if there is one.
+        """A piece from `start` within the limits that ends on a signed size; at least one entry if there is one.
 
         `start == size` gives no entries and the newest checkpoint. Awaits because a size may have to be signed first.
         """
         ...
 
-    def entries(self, start: int, stop: int) -> list[bytes]: ...
-    def openings(self, start: int, stop: int) -> list[Opening]: ...
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """The bytes of [start, stop); IndexError beyond the size."""
+        ...
+
+    def openings(self, start: int, stop: int) -> list[Opening]:
+        """Those of [start, stop) that are still there, by index and field."""
+        ...
+
     def node(self, level: int, index: int) -> bytes:
         """Hash of the complete subtree of 2^level leaves; IndexError when it is not complete in the released tree."""
         ...
@@ -144,7 +164,7 @@ class LogStore(Protocol):
         ...
 
     async def save_receipt(self, note: bytes) -> None:
-        """Keep a cosigned checkpoint durably. The caller has verified its cosignature; size and root are checked here."""
+        """Keep a cosigned checkpoint durably. The caller verified the cosignature; size and root are checked here."""
         ...
 
     def receipt(self) -> Receipt | None:
@@ -155,7 +175,9 @@ class LogStore(Protocol):
         """The oldest kept receipt whose tree holds this index: the tightest upper bound in time."""
         ...
 
-    def room(self) -> Room: ...
+    def room(self) -> Room:
+        """How much the disk still takes."""
+        ...
 
     async def wait_grown(self, size: int) -> None:
         """Return when the released size is greater than `size`; raises LogFailed or LogClosed when it never will be."""

@@ -13,9 +13,8 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scorelog.format.checkpoint import Checkpoint, sign_checkpoint
 from scorelog.format.tree import root_from
@@ -29,12 +28,12 @@ from scorelog.journal.request import SigningPlan
 from scorelog.journal.rows import CheckpointRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from scorelog.format.note import Signer
     from scorelog.format.tree import CompactRange
+    from scorelog.journal.jobs import Job
     from scorelog.journal.room import Reserve
-    from scorelog.journal.store import Appended, AppendRequest
 
 BEGIN = register("journal.begin", "a transaction of the log begins")
 ROWS = register("journal.rows", "entries, leaf hashes, openings, keys and receipts are written into the transaction")
@@ -53,76 +52,6 @@ class Head:
     root: bytes
     note: bytes
     receipt: CheckpointRow | None
-
-
-class Job(Protocol):
-    """One piece of work for a transaction; its future is settled after the commit."""
-
-    @property
-    def weight(self) -> int: ...
-    @property
-    def future(self) -> Future[object]: ...
-    def plan(self, batch: Batch) -> object:
-        """Add to the batch and return the answer; raises a refusal with nothing added."""
-        ...
-
-    def writes(self, answer: object) -> bool:
-        """Whether this answer is true only if the transaction is committed."""
-        ...
-
-
-@dataclass(slots=True)
-class AppendJob:
-    """Requests that are stored together or not at all."""
-
-    requests: Sequence[AppendRequest]
-    future: Future[object] = field(default_factory=Future)
-
-    @property
-    def weight(self) -> int:
-        return len(self.requests)
-
-    def plan(self, batch: Batch) -> list[Appended]:
-        mark = len(batch.new)
-        try:
-            return [batch.plan(request) for request in self.requests]
-        except BaseException:
-            batch.forget(mark)
-            raise
-
-    def writes(self, answer: object) -> bool:
-        return answer != [] and not all(one.existing for one in cast("list[Appended]", answer))
-
-
-@dataclass(slots=True)
-class ReceiptJob:
-    """A cosigned checkpoint to keep."""
-
-    row: CheckpointRow
-    weight: int = 1
-    future: Future[object] = field(default_factory=Future)
-
-    def plan(self, batch: Batch) -> None:
-        batch.receipts.append(self.row)
-
-    def writes(self, answer: object) -> bool:
-        return True
-
-
-@dataclass(slots=True)
-class SignJob:
-    """An older size that an upload piece must end on."""
-
-    size: int
-    weight: int = 1
-    future: Future[object] = field(default_factory=Future)
-
-    def plan(self, batch: Batch) -> None:
-        if rows.checkpoint_within(batch.connection, self.size - 1, self.size) is None:
-            batch.sign.add(self.size)
-
-    def writes(self, answer: object) -> bool:
-        return True
 
 
 @dataclass(frozen=True, slots=True)

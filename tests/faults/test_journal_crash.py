@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from log_crash import FAILED, Oracle, Round, Zygote
+
 from scorelog.journal import failpoints
-from scorelog.journal.errors import LogExists
+from scorelog.journal.identity import find_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +62,7 @@ def live(zygote: Zygote, oracle: Oracle, **life: object) -> int:
 
 @pytest.mark.parametrize("action", failpoints.ACTIONS)
 @pytest.mark.parametrize(("name", "late"), APPENDING)
-def test_a_crash_at_every_step_of_appending(
-    tmp_path: Path, zygote: Zygote, name: str, late: int, action: str
-) -> None:
+def test_a_crash_at_every_step_of_appending(tmp_path: Path, zygote: Zygote, name: str, late: int, action: str) -> None:
     """P1, both forms of a failing step (not persisted, persisted), early and in the middle of the work."""
     oracle = Oracle(tmp_path).start()
     for hit in sorted({1, late}):
@@ -114,13 +113,11 @@ def test_a_crash_between_two_generations(tmp_path: Path, zygote: Zygote, name: s
 
 
 def oracle_generation(directory: Path) -> int:
-    from scorelog.journal.identity import find_identity
-
     return find_identity(directory / "log").generation
 
 
 def random_kills(zygote: Zygote, oracle: Oracle, kills: int, seed: int) -> None:
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311
     for _ in range(kills):
         code = live(zygote, oracle, kill_after_s=source.uniform(0.002, 0.12), appends=400)
         assert code in (0, -signal.SIGKILL)
@@ -145,7 +142,7 @@ def test_many_kills_at_random_moments(tmp_path: Path, zygote: Zygote, seed: int)
 
 def test_every_failpoint_of_the_journal_is_crashed_somewhere() -> None:
     """A new step of the journal comes with its crash test."""
-    tested = {name for name, _ in APPENDING} | set(CREATING) | set(GENERATION) | {"journal.reserve", "journal.reserve-give"}
+    elsewhere = {"journal.reserve", "journal.reserve-give", "journal.test"}  # tests/unit/journal/test_journal_parts.py
+    tested = {name for name, _ in APPENDING} | set(CREATING) | set(GENERATION) | elsewhere
     known = {name for name in failpoints.REGISTERED if name.startswith(("journal.", "state."))}
-    assert known == tested
-    assert LogExists.__doc__
+    assert known <= tested

@@ -64,7 +64,7 @@ class FakeLogStore:
     # --- the test's handles
 
     def fail_next(self, error: OSError, *, persisted: bool = False) -> None:
-        """The next append fails: nothing of it stored, or (persisted) all of it stored though the caller is told it failed."""
+        """The next append fails: nothing of it is stored, or (persisted) all of it, and the caller is told it failed."""
         self._failing = ("after" if persisted else "before", error)
 
     def pause(self) -> None:
@@ -176,11 +176,9 @@ class FakeLogStore:
     # --- inside
 
     async def _transaction(self, requests: Sequence[AppendRequest]) -> list[Appended]:
-        answers: list[Appended] = []
         new: list[Built] = []
         keys = {key: dict(known) for key, known in self._keys.items()}
-        for request in requests:
-            answers.append(self._plan(request, keys, new))
+        answers = [self._plan(request, keys, new) for request in requests]
         if new and not self._room.accepts_entries:
             raise LogFull("the fake was told that the disk is full")
         failing, self._failing = (self._failing, None) if new else (None, self._failing)

@@ -10,7 +10,6 @@ milliseconds. The writer tells what it was told by unbuffered lines in a file: t
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -20,16 +19,17 @@ import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from log_entries import key_of, scored
 from log_harness import ORIGIN_BASE, cosigned, new_log, signer_for
+
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.entry import parse_entry
 from scorelog.format.tree import CompactRange, leaf_hash
 from scorelog.journal import failpoints
 from scorelog.journal.clock import SystemClock
-from scorelog.journal.errors import JournalError, LogFailed, LogMissing
+from scorelog.journal.errors import JournalError, LogFailed
 from scorelog.journal.fsck import fsck
 from scorelog.journal.generation import open_generation, pending_quarantine, quarantine
 from scorelog.journal.relog import key_of as key_in
@@ -79,7 +79,7 @@ def _live(life: Round) -> int:
 
 async def _append(life: Round, tell: Callable[[str], object]) -> None:
     path = Path(life.directory) / "log"
-    log = open_log(path, signer_for, SystemClock(), path.with_name("state"), ROOM, WAL_BYTES)
+    log = open_log(path, signer_for, SystemClock(), path.with_name("state"), room=ROOM, wal_bytes=WAL_BYTES)
     await _use(log, life, tell)
 
 
@@ -91,7 +91,7 @@ async def _create(life: Round, tell: Callable[[str], object]) -> None:
 async def _next_generation(life: Round, tell: Callable[[str], object]) -> None:
     path = Path(life.directory) / "log"
     put_aside = pending_quarantine(path) or quarantine(path, "the test says so", path.with_name("state"))
-    log = open_generation(path, put_aside, signer_for, SystemClock(), path.with_name("state"), ROOM)
+    log = open_generation(path, put_aside, signer_for, SystemClock(), path.with_name("state"), room=ROOM)
     await _use(log, life, tell)
 
 
@@ -235,7 +235,7 @@ class Oracle:
     async def _reopen(self) -> list[bytes]:
         path = self.directory / "log"
         before = time.monotonic()
-        log = open_log(path, signer_for, SystemClock(), path.with_name("state"), ROOM, WAL_BYTES)
+        log = open_log(path, signer_for, SystemClock(), path.with_name("state"), room=ROOM, wal_bytes=WAL_BYTES)
         assert time.monotonic() - before < OPEN_S_MAX
         try:
             _tell_root(log.checkpoint(), self._heard)
@@ -269,13 +269,6 @@ class Oracle:
         """Repeat the last records, as rigs do that saw no acknowledgement, and go on."""
         return max(0, max((seq for _, seq in self.acks), default=0) - 2)
 
-
-def relogged_key(entry: bytes) -> Any:
-    """The key that an entry stands for."""
-    return key_in(parse_entry(entry))
-
-
-__all__ = ["FAILED", "LogMissing", "Oracle", "Round", "Zygote", "base64", "relogged_key"]
 
 if __name__ == "__main__":
     _serve()

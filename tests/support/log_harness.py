@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fake_clock import FakeClock
+
 from scorelog.format.cosignature import CosignatureSigner, merge
 from scorelog.format.note import Ed25519Signer, parse_note, parse_vkey
 from scorelog.journal.sqlite import create_log, open_log

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from log_entries import content_of, key_of, opening, plain, scored
 from log_harness import cosigned
+
 from scorelog.format.checkpoint import open_checkpoint, parse_checkpoint
 from scorelog.format.errors import FormatError
 from scorelog.format.note import parse_vkey
 from scorelog.format.tree import (
     CompactRange,
+    consistency_proof,
     inclusion_proof,
     leaf_hash,
     root_from,
     verify_consistency,
-    consistency_proof,
     verify_inclusion,
 )
 from scorelog.journal.errors import AppendRefused, LogClosed, LogRefused

@@ -13,6 +13,7 @@ import pytest
 from fake_clock import FakeClock
 from log_entries import content_of, key_of, opening, plain, scored
 from log_harness import ORIGIN_BASE, cosigned, new_log, opened, signer_for
+
 from scorelog.format.commitment import check_opening
 from scorelog.format.entry import parse_entry
 from scorelog.journal.errors import Damaged, LogLocked, LogMissing, RolledBack

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from log_entries import key_of, plain, scored
 from log_harness import cosigned, new_log, signer_for
+
 from scorelog.format.checkpoint import open_checkpoint
 from scorelog.format.entry import EntryKey
 from scorelog.format.note import parse_vkey

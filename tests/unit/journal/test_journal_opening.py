@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fake_clock import FakeClock
 from log_entries import key_of, plain, scored
 from log_harness import ORIGIN_BASE, cosigned, new_log, opened, signer_for
+
 from scorelog.format.note import Ed25519Signer
 from scorelog.journal import failpoints
 from scorelog.journal.errors import Damaged, LogExists, LogFailed, LogLocked, LogMissing, LogRefused, RolledBack
@@ -84,7 +85,8 @@ async def test_a_second_opening_is_refused(tmp_path: Path) -> None:
             "from scorelog.journal.errors import LogLocked\nfrom scorelog.journal.sqlite import open_log\n"
             "try:\n open_log(pathlib.Path(sys.argv[1]), signer_for, FakeClock())\nexcept LogLocked: sys.exit(7)\n"
         )
-        done = subprocess.run(
+        done = await asyncio.to_thread(
+            subprocess.run,
             [sys.executable, "-c", code, str(path)],
             env={"PYTHONPATH": ":".join(sys.path)},
             timeout=50,

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_entries import key_of, plain, scored
 from log_harness import new_log, opened
+
 from scorelog.journal import failpoints
 from scorelog.journal.clock import SystemClock, read_time
 from scorelog.journal.errors import LogFailed, LogFull
@@ -37,9 +38,12 @@ def test_a_failpoint_that_is_off_is_one_shared_object() -> None:
 def test_both_forms_of_a_failing_step(action: str, done: bool) -> None:
     """Not persisted, and persisted though the caller is told that it failed."""
     steps: list[str] = []
-    with failpoints.armed(f"{NAME}={action}"), pytest.raises(OSError, match="failpoint journal.test"):
-        with failpoint(NAME):
-            steps.append("done")
+    with (
+        failpoints.armed(f"{NAME}={action}"),
+        pytest.raises(OSError, match=r"failpoint journal\.test"),
+        failpoint(NAME),
+    ):
+        steps.append("done")
     assert bool(steps) is done
 
 
@@ -86,7 +90,8 @@ def test_unknown_names_are_found() -> None:
 def test_every_registered_name_of_the_journal_is_used_and_explained() -> None:
     """The list is complete: each name is registered once and guards a step in the tree."""
     sources = {path: path.read_text("utf-8") for path in (ROOT / "scorelog" / "journal").glob("*.py")}
-    found = [match for text in sources.values() for match in re.findall(r'(\w+)(?:: Final)? = register\(\s*"([\w.-]+)"', text)]
+    pattern = re.compile(r'(\w+)(?:: Final)? = register\(\s*"([\w.-]+)"')
+    found = [match for text in sources.values() for match in pattern.findall(text)]
     names = [name for _, name in found]
     assert sorted(names) == sorted(set(names))
     assert set(names) <= set(failpoints.REGISTERED)
@@ -288,8 +293,9 @@ async def test_a_full_disk_refuses_before_it_writes(tmp_path: Path) -> None:
         assert (answers[1].index, answers[1].existing, log.size, log.failed) == (0, True, 2, None)
         assert not log.room().accepts_entries
         disk.free = 1 << 30
-        await log.append(plain("room again").build)
-        assert (log.size, log.room().reserve_bytes) == (3, 1 << 20)
+        await log.append(plain("room again, so the reserve is made again behind this").build)
+        await log.append(plain("and is there before the next one").build)
+        assert (log.size, log.room().reserve_bytes) == (4, 1 << 20)
 
 
 async def test_giving_the_reserve_back_may_fail_too(tmp_path: Path) -> None:
