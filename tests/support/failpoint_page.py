@@ -1,9 +1,10 @@
-"""docs/failpoints.md as the code says it: `.venv/bin/python tests/support/failpoint_page.py` writes it again."""
+"""docs/failpoints.md as the code says it: `.venv/bin/python tests/support/failpoint_page.py --write` writes it again."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "failpoints.md"
@@ -53,4 +54,7 @@ def page(names: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(registered()))
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(page(registered()))
+    else:
+        sys.stdout.write(page(registered()))
