@@ -1,4 +1,4 @@
-"""docs/failpoints.md as the code says it: `.venv/bin/python tests/support/failpoint_page.py --write` writes it again."""
+"""The page docs/failpoints.md as the code says it: this file run with `--write` writes it again."""
 
 from __future__ import annotations
 
