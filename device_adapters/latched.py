@@ -319,8 +319,6 @@ class LatchedAdapter:
 
     async def _wait_for_poll(self) -> None:
         wait = self._poll_at - self._now()
-        if self._standing is None:
-            wait = self._refusals.pause_s(None, self._now())
         if wait > 0:
             await asyncio.sleep(wait)
 

@@ -168,6 +168,10 @@ class ScriptedRig:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
+
     def cut(self) -> None:
         """Reset every connection."""
         for writer in list(self._open):
