@@ -31,6 +31,12 @@ def exact(total_e6: int | None) -> str:
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
+def claimed(what: str, value: object) -> str:
+    """One side of a difference: points where it is a score, else as it stands."""
+    is_score = what.endswith(("score", "claimed_total")) and isinstance(value, int)
+    return points(value) if is_score and isinstance(value, int) else str(value)
+
+
 def moment(us: int | None) -> str:
     """China time to the second."""
     return NOTHING if us is None else _china(us).strftime("%Y-%m-%d %H:%M:%S")

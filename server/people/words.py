@@ -114,6 +114,27 @@ NOTES: Final = {
     "impossible": "无法复算",
 }
 
+# The keys of an alert's detail.
+DETAILS: Final = {
+    "reason": "说明",
+    "detail": "说明",
+    "type": "记录类型",
+    "from": "自序号",
+    "to": "至序号",
+    "asked": "请求序号",
+    "epoch": "开机计数",
+    "previous_epoch": "先前开机计数",
+    "gateway": "网关",
+    "gateways": "网关",
+    "what": "对象",
+    "start": "自",
+    "stop": "至",
+    "count": "次数",
+    "delta_us": "偏移（微秒）",
+    "before": "之前",
+    "after": "之后",
+}
+
 # What the live page's script says; keys are the script's, so they are stable.
 SCRIPT: Final = {
     "connecting": "正在连接",
@@ -163,5 +184,6 @@ TABLES: Final = (
     TYPES,
     ALERTS,
     NOTES,
+    DETAILS,
     SCRIPT,
 )
