@@ -64,7 +64,7 @@ class FakeLogStore:
     # --- the test's handles
 
     def fail_next(self, error: OSError, *, persisted: bool = False) -> None:
-        """The next append fails: nothing of it is stored, or (persisted) all of it, and the caller is told it failed."""
+        """The next append fails: nothing of it is stored, or (persisted) all of it; the caller is told it failed."""
         self._failing = ("after" if persisted else "before", error)
 
     def pause(self) -> None:

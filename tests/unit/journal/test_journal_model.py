@@ -16,19 +16,19 @@ from log_entries import key_of, plain, scored
 from log_harness import cosigned, new_log, signer_for
 
 from scorelog.format.checkpoint import open_checkpoint
-from scorelog.format.entry import EntryKey
 from scorelog.format.note import parse_vkey
 from scorelog.format.tree import CompactRange, leaf_hash
 from scorelog.journal import failpoints
 from scorelog.journal.errors import LogFailed
 from scorelog.journal.fsck import fsck
 from scorelog.journal.sqlite import open_log
-from scorelog.journal.store import AppendRequest
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from scorelog.format.entry import EntryKey
     from scorelog.journal.log import SqliteLog
+    from scorelog.journal.store import AppendRequest
 
 SEQS = st.integers(0, 5)
 CONTENTS = st.sampled_from(["one", "two", "three"])
@@ -80,10 +80,7 @@ class LogModel(RuleBasedStateMachine):
     def append(self, wanted: list[tuple[int | None, str]], together: bool) -> None:
         requests = [self.request(*one) for one in wanted]
         expected = [self.expect(one) for one in requests]
-        if together:
-            answers = self.run(self.log.append_many(requests))
-        else:
-            answers = self.run(self.all_at_once(requests))
+        answers = self.run(self.log.append_many(requests)) if together else self.run(self.all_at_once(requests))
         assert [(one.index, one.existing, one.conflict_with) for one in answers] == expected
 
     async def all_at_once(self, requests: list[AppendRequest]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from log_entries import key_of, plain, scored
 from log_harness import new_log, opened
 
-from scorelog.journal import failpoints
+from scorelog.journal import failpoints, generation
 from scorelog.journal.clock import SystemClock, read_time
 from scorelog.journal.errors import LogFailed, LogFull
 from scorelog.journal.failpoints import failpoint
@@ -23,7 +24,7 @@ from scorelog.journal.room import Reserve, RoomPolicy, disk_room
 from scorelog.journal.statefile import State, StateDamaged, StateWriter, parse_state, read_state, write_state
 
 ROOT = Path(__file__).parents[3]
-NAME = failpoints.register("journal.test", "a step of this test")
+NAME = "journal.commit"
 
 
 # --- failpoints
@@ -40,7 +41,7 @@ def test_both_forms_of_a_failing_step(action: str, done: bool) -> None:
     steps: list[str] = []
     with (
         failpoints.armed(f"{NAME}={action}"),
-        pytest.raises(OSError, match=r"failpoint journal\.test"),
+        pytest.raises(OSError, match=r"failpoint journal\.commit"),
         failpoint(NAME),
     ):
         steps.append("done")
@@ -93,6 +94,7 @@ def test_every_registered_name_of_the_journal_is_used_and_explained() -> None:
     pattern = re.compile(r'(\w+)(?:: Final)? = register\(\s*"([\w.-]+)"')
     found = [match for text in sources.values() for match in pattern.findall(text)]
     names = [name for _, name in found]
+    assert generation.REASON in names  # imported here, so that its names are registered too
     assert sorted(names) == sorted(set(names))
     assert set(names) <= set(failpoints.REGISTERED)
     steps = [step for text in sources.values() for step in re.findall(r"failpoint\((\w+)\)", text)]
@@ -179,6 +181,37 @@ def test_a_changed_state_is_refused(state: State, data: st.DataObject) -> None:
     for wrong in (flipped, content[:at], content + b"\n"):
         with pytest.raises(StateDamaged):
             parse_state(wrong)
+
+
+def test_the_example_of_the_page_is_read(tmp_path: Path) -> None:
+    """docs/formats/state-file.md shows a file as it is."""
+    page = (ROOT / "docs" / "formats" / "state-file.md").read_text("utf-8")
+    content = page.split("```\n")[1].encode()
+    state = parse_state(content)
+    assert (state.origin, state.size, state.boots, state.receipt) == ("exam.example/gw/gw-01/0", 1, 7, None)
+    assert state.encode() == content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"state/v1", b"state/v2"),
+        (b'"boots":7', b'"boots":-7'),
+        (b'"boots":7', b'"boots":"7"'),
+        (b'"size":1', b'"size":true'),
+        (b'"receipt":null', b'"receipt":"*"'),
+        (b'"receipt":null', b'"receipt":7'),
+        (b'"root":"', b'"root":"00'),
+        (b'"boots":7,', b""),
+    ],
+)
+def test_a_state_with_a_good_checksum_is_still_read_strictly(change: tuple[bytes, bytes]) -> None:
+    """Rule 2: every field has its type and range."""
+    body = State("exam.example/gw/gw-01/0", 0, 1, bytes(32), 7, None).encode().split(b"\n")[0]
+    wrong = body.replace(*change)
+    assert wrong != body
+    with pytest.raises(StateDamaged):
+        parse_state(wrong + b"\n" + hashlib.sha256(wrong).hexdigest().encode() + b"\n")
 
 
 def example_state(size: int) -> State:
