@@ -28,7 +28,7 @@ from server.errors import ConfigError, Fatal, ServerError
 from server.evidence.database import PEOPLE_FILE, PROJECTIONS_FILE, sqlite_is_old
 from server.ingest.committer import Committer
 from server.ingest.heartbeat import Heartbeats
-from server.ingest.protocol import BoundedProtocol, IdentifiedProtocol
+from server.ingest.protocol import BoundedProtocol, IdentifiedProtocol, listener_protocol
 from server.ingest.readside import ReadSide
 from server.ingest.routes import GatewayApp
 from server.ingest.service import Ingest
@@ -94,12 +94,14 @@ class Server:
         people = create_people_app(self._views.context)
         control = ControlApp(self.ingest, store, self.auditor, self._views.accounts)
         made = {
-            "gateways": listener(gateways, config.gateways, IdentifiedProtocol, gateway_tls),
-            "people": listener(people, config.people, BoundedProtocol, people_tls),
-            "control": listener(control, socket_path(config.data), BoundedProtocol),
+            "gateways": listener(gateways, config.gateways, listener_protocol(IdentifiedProtocol), gateway_tls),
+            "people": listener(people, config.people, listener_protocol(BoundedProtocol), people_tls),
+            "control": listener(control, socket_path(config.data), listener_protocol(BoundedProtocol)),
         }
         if config.local is not None:
-            made["local"] = listener(LocalApp(self.trouble, self.figures), config.local, BoundedProtocol)
+            made["local"] = listener(
+                LocalApp(self.trouble, self.figures), config.local, listener_protocol(BoundedProtocol)
+            )
         return made
 
     # -- life ------------------------------------------------------------------------------------------------------

@@ -231,7 +231,7 @@ def _exit_if(found: bool) -> None:
 
 
 def _with_uvloop(work: Coroutine[Any, Any, None]) -> None:
-    """uvloop where it is installed: TLS costs half."""
+    """Run on uvloop where it is installed: TLS costs half."""
     try:
         import uvloop  # noqa: PLC0415  # not on every platform
     except ImportError:  # pragma: no cover

@@ -72,7 +72,7 @@ async def _first_account(config: Config, name: str, password: str) -> None:
         await accounts.create(name, password, "operator")
     except ConfigError:
         await accounts.close()
-        for leftover in config.data.glob(f"{PEOPLE_FILE}*"):  # noqa: ASYNC240  # nobody else runs in this loop
+        for leftover in config.data.glob(f"{PEOPLE_FILE}*"):  # nobody else runs in this loop
             leftover.unlink()
         raise
     await accounts.close()

@@ -1,8 +1,8 @@
-"""`kaofen-server import`: uploads that came as files, for exam points without an uplink (docs/formats/upload.md rule 7).
+"""`kaofen-server import`: uploads that came as files, for exam points without an uplink (docs/formats/upload.md).
 
-The same way as over the network, without a client certificate: the log's own signature says whose it is, and the operator
-who runs the command vouches for the carrier. The answer is written beside the file as `<file>.receipt`: the cosigned
-checkpoint, which `kaofen-gateway import-receipt` takes. A file twice gives the receipt again.
+The same way as over the network, without a client certificate: the log's own signature says whose it is, and the
+operator who runs the command vouches for the carrier. The answer is written beside the file as `<file>.receipt`: the
+cosigned checkpoint, which `kaofen-gateway import-receipt` takes. A file twice gives the receipt again.
 """
 
 from __future__ import annotations

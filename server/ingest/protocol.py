@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class BoundedProtocol(HttpToolsProtocol):
     """A connection that cannot hold the server up: it sends its headers in time, and is not one of too many."""
 
+    header_deadline_s: ClassVar[float] = limits.HEADER_DEADLINE_S
     peers: ClassVar[Counter[str]] = Counter()  # of one listener: `listener_protocol` gives each its own
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -67,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_headers(self) -> None:
         if self._header_timer is None:
-            self._header_timer = self.loop.call_later(limits.HEADER_DEADLINE_S, self._too_slow)
+            self._header_timer = self.loop.call_later(self.header_deadline_s, self._too_slow)
 
     def _headers_are_there(self) -> None:
         self._in_headers = False
@@ -91,6 +92,8 @@ class IdentifiedProtocol(BoundedProtocol):
         super().connection_made(transport)
 
 
-def listener_protocol(base: type[BoundedProtocol]) -> type[BoundedProtocol]:
+def listener_protocol(
+    base: type[BoundedProtocol], *, header_deadline_s: float = limits.HEADER_DEADLINE_S
+) -> type[BoundedProtocol]:
     """The protocol class of one listener, with its own count of connections."""
-    return type(base.__name__, (base,), {"peers": Counter()})
+    return type(base.__name__, (base,), {"peers": Counter(), "header_deadline_s": header_deadline_s})
