@@ -1,0 +1,122 @@
+"""Real file systems that fail: an ext4 on a device that can be told to refuse writes, and a very small one.
+
+Needs root: nbdkit's error filter gives true EIO to the kernel through nbdfuse and a loop device.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_START_S = 20.0
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come up"
+        time.sleep(0.01)
+
+
+class Disk:
+    """A mounted ext4. `refuse` and `accept` switch the device under it, where it has one that can."""
+
+    def __init__(self, image: Path, mount: Path, trigger: Path | None) -> None:
+        self.mount = mount
+        self._image = image
+        self._trigger = trigger
+        self._loop = ""
+
+    def refuse(self) -> None:
+        """From now on the device answers every write with EIO."""
+        assert self._trigger is not None
+        self._trigger.touch()
+
+    def accept(self) -> None:
+        """The device works again."""
+        assert self._trigger is not None
+        self._trigger.unlink(missing_ok=True)
+
+    def attach(self) -> None:
+        """A fresh loop device, so that nothing of the last mount is left in memory."""
+        self._loop = run("losetup", "-f", "--show", str(self._image))
+        run("mount", self._loop, str(self.mount))
+
+    def detach(self) -> None:
+        """Unmount; what was not written is lost, as at a power cut."""
+        if self._loop:
+            run("umount", str(self.mount))
+            run("losetup", "-d", self._loop)
+            self._loop = ""
+
+    def remount(self) -> None:
+        self.detach()
+        self.attach()
+
+    def format(self) -> None:
+        loop = run("losetup", "-f", "--show", str(self._image))
+        run("mkfs.ext4", "-q", loop)
+        run("losetup", "-d", loop)
+
+
+@contextmanager
+def small_disk(directory: Path, size: int = 8 << 20) -> Iterator[Disk]:
+    """An ext4 of 8 MiB in a file."""
+    image, mount = directory / "small.img", directory / "small"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(size)
+    disk = Disk(image, mount, None)
+    disk.format()
+    disk.attach()
+    try:
+        yield disk
+    finally:
+        disk.detach()
+
+
+@contextmanager
+def failing_disk(directory: Path, size: int = 64 << 20) -> Iterator[Disk]:
+    """An ext4 on a device that can be told to fail."""
+    image, socket, trigger = directory / "disk.img", directory / "nbd.sock", directory / "fail"
+    window, mount = directory / "window", directory / "mounted"
+    window.mkdir()
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(size)
+    errors = ("error-pwrite=EIO", "error-pwrite-rate=100%", f"error-pwrite-file={trigger}")
+    server = _start("nbdkit", "-f", "-U", str(socket), "--filter=error", "file", str(image), *errors)
+    fuse: subprocess.Popen[bytes] | None = None
+    disk = Disk(window / "disk", mount, trigger)
+    try:
+        _until(socket.exists, "nbdkit")
+        fuse = _start("nbdfuse", str(window / "disk"), f"nbd+unix:///?socket={socket}")
+        _until((window / "disk").exists, "nbdfuse")
+        disk.format()
+        disk.attach()
+        yield disk
+    finally:
+        disk.accept()
+        disk.detach()
+        if os.path.ismount(window):
+            run("umount", str(window))
+        for process in filter(None, (fuse, server)):
+            process.terminate()
+            process.wait(20)
+
+
+def _start(*command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
