@@ -28,7 +28,7 @@ from simulators.limits import (
     U16_MAX,
 )
 from simulators.memory import ItemRun, Memory, OpenExam
-from simulators.records import Deduction, EventRecord, ResultRecord, encode_status, text
+from simulators.records import EventRecord, ResultRecord, encode_status, text
 from simulators.rubric import EXAM_FAILED, Rubric
 
 if TYPE_CHECKING:

@@ -106,7 +106,7 @@ class PreviousReply(Fault):
 
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """The PDU before, if it was the answer to a read as long as this one."""
-        _, before = self._last.get(exchange.connection, (b"", b""))
+        before, _ = self._last.get(exchange.connection, (b"", b""))
         if exchange.request[0] != READ_HOLDING or len(before) != len(exchange.frame) - _MBAP:
             return pieces
         return [Piece(_framed(exchange.frame, before))]

@@ -6,6 +6,7 @@ Independent of every package of ours, so that a simulator's answer can be looked
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from typing import Self
 
@@ -46,6 +47,8 @@ class ModbusProbe:
 
     async def __aexit__(self, *_: object) -> None:
         self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
 
     def frame(self, pdu: bytes, tid: int | None = None, unit: int | None = None) -> bytes:
         """A right frame around the PDU."""
@@ -156,6 +159,6 @@ async def play_gateway(host: str, port: int, stop: asyncio.Event, period_s: floa
                     await probe.acknowledge(int(status["last_seq"]), ready)
                     requests += 2
                     await asyncio.sleep(period_s)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, ModbusError, AssertionError):
             await asyncio.sleep(period_s)
     return requests
