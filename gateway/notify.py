@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_SEND_S = 0.05  # the manager's queue is short; it empties it at once unless it is stuck itself
+
+
 class Notifier:
     """Writes to $NOTIFY_SOCKET, or nowhere."""
 
@@ -29,5 +32,5 @@ class Notifier:
             return
         text = "\n".join(f"{name}={value}" for name, value in values.items())
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.setblocking(False)
+            channel.settimeout(_SEND_S)
             channel.sendto(text.encode(), self._address)

@@ -8,9 +8,10 @@ import secrets
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from certs.keys import create_ed25519
 from fake_adapter import FakeAdapter
 from fake_server_client import FakeServer, FakeServerClient
+
+from certs.keys import create_ed25519
 from gateway.app import App, Parts
 from gateway.config import Config, parse_config
 from gateway.freeze import Freezer
@@ -55,7 +56,7 @@ stop_grace_s = 2
 """
     blocks = []
     for number, rig in enumerate(rigs, 1):
-        serial, host, port = (rig.split() + ["127.0.0.1", "1"])[:3]
+        serial, host, port = [*rig.split(), "127.0.0.1", "1"][:3]
         blocks.append(
             f'[[rig]]\nserial = "{serial}"\nstation = "A-{number:02d}"\nprofile = "{PROFILE}"\n'
             f'host = "{host}"\nport = {port}\nsource = "simulator"\n'
@@ -90,7 +91,7 @@ class World:
             older=older_generations(self.config.log_directory),
             client=FakeServerClient(self.server),
             clock=clock,
-            rng=random.Random(1),
+            rng=random.Random(1),  # noqa: S311
             random=secrets.token_bytes,
             adapter=self._adapter,
             notifier=Notifier(self.environment),

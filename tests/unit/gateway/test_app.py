@@ -151,7 +151,8 @@ async def test_storage_error_ends_the_process_without_an_ack(form: str, at: int,
     assert world.exit_code == 1
     assert rig.ready[-1] is False
     acked = [position.seq for position in rig.acked]
-    assert acked == list(range(1, at))
+    assert acked == list(range(1, len(acked) + 1))
+    assert len(acked) < at, "receipts are commits too, so the failing one may come earlier, and never later"
     rig.connected = False
     async with world.gateway():
         await rig.until_acked(script.seq)
@@ -196,7 +197,11 @@ async def test_live_status_goes_with_the_heartbeat(tmp_path: Path) -> None:
         rig.happen(RigScript(ticket=b"440100202699").record("identity.checked", verdict="match", **{"try": 1}))
         await until(lambda: world.server.beats and world.server.beats[-1]["rigs"][0]["state"] == "running")
         beat = world.server.beats[-1]
-    assert (beat["rigs"][0]["item"], beat["rigs"][0]["elapsed_s"], beat["rigs"][0]["running_score"]) == ("K21", 41, 9500)
+    assert (beat["rigs"][0]["item"], beat["rigs"][0]["elapsed_s"], beat["rigs"][0]["running_score"]) == (
+        "K21",
+        41,
+        9500,
+    )
     assert beat["accepts_exams"] is True
     assert beat["origin"] == "kaofen.example/gw/gw-01/0"
     assert "440100202699" not in json.dumps(world.server.beats)
@@ -227,8 +232,10 @@ async def test_local_pages(tmp_path: Path) -> None:
 
 
 async def test_rolled_back_log_opens_the_next_generation(tmp_path: Path) -> None:
-    """G8, P3: a log put back from a copy, second file and all: frozen at first contact, exit 1; the next start opens
-    generation 1 with the reason, relogs what was stranded, and the exam goes on in it."""
+    """G8, P3: a log put back from a copy, second file and all: frozen at first contact, exit 1.
+
+    The next start opens generation 1 with the reason, relogs what was stranded, and the exam goes on in it.
+    """
     world = World(tmp_path)
     rig, script = world.rigs["LV-0001"], RigScript()
     observations = script.exam(b"T1")
@@ -321,7 +328,7 @@ async def ask(port: int, path: str) -> tuple[int, str]:
 
     def get() -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
