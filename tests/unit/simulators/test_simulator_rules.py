@@ -157,7 +157,7 @@ def test_k5_practice_needs_no_gateway() -> None:
 
 
 def test_k7_a_power_cut_in_mid_item_ends_item_and_exam_under_the_new_boot() -> None:
-    """K7: item_finished with outcome 3, then exam_aborted with reason 4, both with the new boot; the timer stood still."""
+    """K7: item_finished (aborted), then exam_aborted (power), both with the new boot; the timer stands still."""
     rig, time, latched = rig_with_power()
     rig.open_exam("T1")
     rig.start_item("K21")
@@ -217,10 +217,6 @@ def test_k8_exactly_one_end_follows_each_start() -> None:
     ends = [entry.result for entry in latched if entry.result]
     assert [end.outcome for end in ends] == [Outcome.VETO, Outcome.TIMEOUT, Outcome.ABORTED]
     assert [end.score for end in ends] == [0, 10000, 0]
-        (Outcome.VETO, 0),
-        (Outcome.TIMEOUT, 10000),
-        (Outcome.ABORTED, 0),
-    ]
     assert ends[1].elapsed_s == 1800
     assert [end.ordinal for end in ends] == [1, 2, 3]
     assert [entry.event.seq for entry in latched] == list(range(1, 10))
