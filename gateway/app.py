@@ -82,7 +82,7 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._rig_tasks: list[asyncio.Task[None]] = []
         log, clock = parts.log, parts.clock
-        self._past = rebuild(log, parts.older)
+        self._past = rebuild(log, parts.older, rigs=len(config.rigs))
         self._meters = Meters()
         self._board = Board([texts.subject(rig) for rig in config.rigs], clock)
         self._progress = Progress(log, clock)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from device_adapters.observation import Observation
 
 TICKET = "ticket"
+# They say how far the rig was followed, so that a rig that was idle for long is still known after a restart.
+_CONNECTION = frozenset({types.RIG_ONLINE, types.RIG_OFFLINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +165,13 @@ def fact_of_entry(document: Mapping[str, Any], leaf: bytes, ticket: bytes) -> Fa
     fields = fields if isinstance(fields, dict) else {}
     attempt = document.get("attempt")
     rig = document.get("rig")
+    kind = str(document.get("type"))
+    epoch, seq = ("last_epoch", "last_seq") if kind in _CONNECTION else ("epoch", "seq")
     return Fact(
-        type=str(document.get("type")),
+        type=kind,
         rig=rig if isinstance(rig, str) else None,
-        epoch=_int(document.get("epoch")) if "seq" in document else None,
-        seq=_int(document.get("seq")),
+        epoch=_int(document.get(epoch)),
+        seq=_int(document.get(seq)),
         attempt=attempt if isinstance(attempt, str) else None,
         exam_no=_int(fields.get("exam_no")),
         retry=_int(fields.get("try")),

@@ -30,19 +30,16 @@ CONNECT_RIG_TIMEOUT_S: Final = 5.0
 READ_SILENCE_S: Final = 10.0  # a read that says nothing for so long is a dead link (reliability R6)
 REFUSAL_REPEAT_S: Final = 60.0  # identical refusals: the first at once, then one counted entry per minute
 REFUSAL_KINDS_MAX: Final = 1_000
-SILENT_AFTER_S: Final = 10.0
 
 # The fold.
-REBUILD_ENTRIES: Final = 20_000  # entries read back at start; more only while an open exam's beginning is missing
+REBUILD_ENTRIES: Final = 8_000  # entries read back at start; more only while an open exam's beginning is missing
+REBUILD_ENTRIES_PER_RIG: Final = 40
 REBUILD_ENTRIES_MAX: Final = 500_000
 REBUILD_CHUNK: Final = 2_000
 ATTEMPTS_REMEMBERED: Final = 20_000  # (ticket, try) pairs
 ATTEMPTS_WITH_LEAVES: Final = 4_096
 LEAVES_LISTED_MAX: Final = 700  # 67 bytes each; an entry holds 65,535
 PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that the rig may free its ring
-
-# Relogging: base64 of a stranded entry must fit into an entry beside the common fields.
-RELOG_BYTES_MAX: Final = 45_000
 
 # Clock: a move of the wall clock against the monotonic one beyond this is an entry (design.md section 10).
 CLOCK_STEP_US: Final = 2_000_000

@@ -53,7 +53,8 @@ class Past:
 class _Window:
     """Facts from newest to oldest, and what is still missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int) -> None:
+        self._least = least
         self.facts: list[Fact] = []
         self.adopted: set[str] = set()
         self.config: Mapping[str, Any] | None = None
@@ -65,8 +66,8 @@ class _Window:
 
     @property
     def complete(self) -> bool:
-        """Every rig's newest exam, if it is open, has its beginning in the window, and the configuration is known."""
-        return self.config is not None and not self._wanted
+        """Large enough, and it holds the beginning of every rig's newest exam that is open, and the configuration."""
+        return self.taken >= self._least and self.config is not None and not self._wanted
 
     def take(self, entry: bytes, ticket: bytes) -> None:
         """One entry more, older than all before it."""
@@ -98,13 +99,13 @@ class _Window:
             self._wanted.discard(exam)
 
 
-def rebuild(log: Readable, older: Iterable[Readable] = ()) -> Past:
+def rebuild(log: Readable, older: Iterable[Readable] = (), *, rigs: int = 0) -> Past:
     """Folds the newest part of the log; `older` are earlier generations, newest first, looked at only if needed."""
-    window = _Window()
+    window = _Window(max(limits.REBUILD_ENTRIES, rigs * limits.REBUILD_ENTRIES_PER_RIG))
     _read_back(log, window)
     adopted = frozenset(window.adopted)  # once per generation: each can be judged without the one before it
     for source in older:
-        if window.complete and window.taken >= limits.REBUILD_ENTRIES:
+        if window.complete:
             break
         _read_back(source, window)
     attempts = Attempts()
@@ -117,7 +118,7 @@ def rebuild(log: Readable, older: Iterable[Readable] = ()) -> Past:
 def _read_back(log: Readable, window: _Window) -> None:
     stop = log.size
     while stop > 0 and window.taken < limits.REBUILD_ENTRIES_MAX:
-        if window.taken >= limits.REBUILD_ENTRIES and window.complete:
+        if window.complete:
             return
         start = max(0, stop - limits.REBUILD_CHUNK)
         tickets = tickets_of(log.openings(start, stop))

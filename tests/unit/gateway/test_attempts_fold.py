@@ -191,3 +191,31 @@ async def test_mode_switched_in_mid_exam_stays_in_the_exam(tmp_path: Path) -> No
     last = parse_entry(log.entries(0, log.size)[-1])
     assert last.type == "item.started"
     assert last.document["mode"] == "practice"
+
+
+async def test_an_idle_rig_is_known_by_its_connection_entries(tmp_path: Path) -> None:
+    """A rig whose records lie far back is followed on from what `rig.online` says, without a false gap."""
+    log = FakeLogStore()
+    recorder = make_recorder(log, FakeClock(), tmp_path)
+    await recorder.note("rig.online", rig="LV-0007", station="A-07", reason="connected", last_seq=41, last_epoch=3)
+    position = rebuild(log).attempts.position("LV-0007")
+    assert position is not None
+    assert (position.epoch, position.seq) == (3, 41)
+
+
+async def test_the_window_reaches_back_to_the_beginning_of_an_open_exam(tmp_path: Path) -> None:
+    """However much other rigs wrote since: the attempt of an open exam is found, with all its leaves."""
+    log = FakeLogStore()
+    recorder = make_recorder(log, FakeClock(), tmp_path)
+    await recorder.note("config.changed", config="00" * 32, rigs=[])
+    script = RigScript()
+    observations = script.exam(b"T1")
+    await recorder.observe(subject(), observations[0])
+    for _ in range(30):
+        await recorder.note_all([("gateway.started", {"instance": "00" * 16})] * 400)
+    for observation in observations[1:3]:
+        await recorder.observe(subject(), observation)
+    attempts = rebuild(log).attempts
+    exam = attempts.exam("LV-0001")
+    assert exam is not None
+    assert len(attempts.leaves(exam.attempt)) == 3
