@@ -83,7 +83,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(store: EntryStore, clock: FakeClock | None = None) -> AsyncIterator[Bench]:
+async def bench(
+    store: EntryStore, clock: FakeClock | None = None, *, close: bool = True
+) -> AsyncIterator[Bench]:
     """A bench whose committer runs. A store that failed on purpose is no error of the test."""
     made = Bench(store, clock or FakeClock())
     await made.committer.recover()
@@ -96,7 +98,8 @@ async def bench(store: EntryStore, clock: FakeClock | None = None) -> AsyncItera
             await running
         except StoreFailed:
             pass
-        await store.close()
+        if close:
+            await store.close()
 
 
 async def ask(
