@@ -135,7 +135,7 @@ async def log_in(client: httpx2.AsyncClient, name: str = "chief", password: str 
 
 
 def word_of(page: str) -> str:
-    return page.split('name="word" value="')[1].split('"')[0]
+    return page.split('name="word" value="')[1].split('"', maxsplit=1)[0]
 
 
 @contextlib.asynccontextmanager

@@ -163,12 +163,14 @@ class Rig:
 
     def close(self, total: int, *, failed: bool = False) -> int:
         fields = {"claimed_total": total, "items": len(self.done), "exam_failed": failed, "exam_no": self.exam_no}
-        return self._record("attempt.finished", 5, (total, len(self.done), int(failed), 0), fields, leaves=[])
+        return self._record(
+            "attempt.finished", 5, (total, len(self.done), int(failed), 0), fields, leaves=self._leaves()
+        )
 
     def abort(self, reason: str = "candidate") -> int:
         code = ["candidate", "examiner", "fault", "power"].index(reason) + 1
         fields = {"reason": reason, "exam_no": self.exam_no}
-        return self._record("attempt.aborted", 6, (code, 0, 0, 0), fields, leaves=[])
+        return self._record("attempt.aborted", 6, (code, 0, 0, 0), fields, leaves=self._leaves())
 
     def acknowledge(self) -> int:
         return self._record("candidate.acknowledged", 8, (1, 0, 0, 0), {"ack": "signed", "exam_no": self.exam_no})
@@ -190,6 +192,11 @@ class Rig:
             total += weight * (10_000 - sum(points for _, points in cuts))
         self.close((total + 5000) // 10_000)
         self.acknowledge()
+
+    def _leaves(self) -> list[str]:
+        """Leaf hashes of this attempt's entries in this log so far."""
+        mine = f'"attempt":"{self.attempt}"'.encode()
+        return [hashlib.sha256(b"\0" + entry).hexdigest() for entry in self.log.entries if mine in entry]
 
     def _record(
         self, kind: str, code: int, args: tuple[int, int, int, int], fields: dict[str, Any], **more: Any

@@ -148,7 +148,12 @@ async def test_moving_the_wall_clock_is_no_silence(site: Site, log: Log) -> None
 async def test_a_nonsense_heartbeat_shows_nothing_and_breaks_nothing(site: Site) -> None:
     """Unproven and unlogged: what has the wrong shape is not shown."""
     log = Log("gw-01", __import__("random").Random(1))
-    bad: dict[str, Any] = {"size": "many", "clock": 5, "disk": {"free_bytes": -1, "total_bytes": 0}, "certificate": None}
+    bad: dict[str, Any] = {
+        "size": "many",
+        "clock": 5,
+        "disk": {"free_bytes": -1, "total_bytes": 0},
+        "certificate": None,
+    }
     site.beat(log, [{"rig": 5}, "rig", {"rig": "LV-1", "state": "flying", "elapsed_s": True}], **bad)  # type: ignore[list-item]
     assert row(site, "rig/gw-01/LV-1")["state"] == "unknown"
     assert row(site, GATEWAY)["disk_percent_free"] is None

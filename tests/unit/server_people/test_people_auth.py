@@ -121,7 +121,9 @@ def test_the_throttle_is_bounded(fake_clock: FakeClock) -> None:
     assert len(throttle._buckets) == limits.LOGIN_KEYS_MAX
 
 
-@pytest.mark.parametrize("headers", [{"origin": "https://evil.test"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}])
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://evil.test"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
+)
 async def test_other_sites_cannot_post(site: Site, headers: dict[str, str]) -> None:
     """CSRF: a form that another site's page sends is refused before it is looked at."""
     client = await site.client()

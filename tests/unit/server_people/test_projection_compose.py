@@ -73,7 +73,9 @@ def test_an_aborted_item_leaves_the_attempt_incomplete() -> None:
 
 def test_practice_never_scores() -> None:
     """Design section 8: an item in practice mode is no part of an attempt's score."""
-    row = compose(ATTEMPT, [item("K11", 9000), item("K21", 10000, mode="practice")], [mark("attempt.finished")], [], BOOK).row
+    row = compose(
+        ATTEMPT, [item("K11", 9000), item("K21", 10000, mode="practice")], [mark("attempt.finished")], [], BOOK
+    ).row
     assert (row["item_count"], row["total_e6"]) == (1, 18_000_000)
 
 
@@ -87,7 +89,10 @@ def test_the_same_item_twice_is_not_added_up() -> None:
 
 def test_wild_fields_of_marks_do_no_harm() -> None:
     """Whatever a gateway puts into its fields, the row keeps its types."""
-    marks = [mark("identity.checked", **{"try": "two", "verdict": 7}), mark("attempt.finished", 91, claimed_total="all")]
+    marks = [
+        mark("identity.checked", **{"try": "two", "verdict": 7}),
+        mark("attempt.finished", 91, claimed_total="all"),
+    ]
     row = compose(ATTEMPT, [], marks, ["T-2", "T-1"], BOOK).row
     assert (row["try_no"], row["identity"], row["claimed_total"], row["ticket"]) == (None, None, None, "T-1")
     assert row["notes"] == ["tickets_differ"]
@@ -112,4 +117,3 @@ async def test_an_attempt_is_composed_over_rigs_and_gateways(site: Site) -> None
     assert row is not None
     assert (row["rigs"], row["stations"]) == (["LV-0001", "LV-0002"], ["A-01", "B-01"])
     assert (row["total_e6"], row["passed"], row["item_count"], row["ticket"]) == (100_000_000, True, 4, "T-9")
-

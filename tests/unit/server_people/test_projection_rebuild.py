@@ -55,7 +55,7 @@ async def content(projections: ProjectionStore) -> dict[str, list[tuple[Any, ...
                 continue
             columns = [column for column in table.c if column.name != "bundle"]
             rows = (await db.execute(sa.select(*columns))).all()
-            found[table.name] = sorted((tuple(map(repr, row)) for row in rows))
+            found[table.name] = sorted(tuple(map(repr, row)) for row in rows)
     return found
 
 
