@@ -52,6 +52,8 @@ def check(profile: Profile, report: Report) -> None:
         _check_record(profile, record, ("records", record.name), report)
     _check_status(profile, report)
     _check_event(profile, report)
+    if not profile.rules:
+        report.add(("entries",), "names no event")
     for rule in profile.rules.values():
         _check_rule(profile, rule, ("entries", rule.name), report)
     _check_word(profile, profile.ack, ("handshake", "ack"), report)
@@ -155,6 +157,9 @@ def _check_status(profile: Profile, report: Report) -> None:
     for name, allowed in (("state", STATES), ("mode", MODES)):
         if name in status.fields:
             _check_names((*path, name), status.fields[name].codes, allowed, report)
+    for field in status.fields.values():
+        if field.personal is not None:
+            report.add((*path, field.name, "personal"), "the status block is live and must hold nothing personal")
     for state in profile.poll.by_state:
         if state not in STATES:
             report.add(("poll", "by_state", state), f"is not one of {', '.join(sorted(STATES))}")
@@ -185,24 +190,37 @@ def _check_rule(profile: Profile, rule: EntryRule, path: Path, report: Report) -
     for name in wanted.keys() - outputs.keys():
         report.add((*path, "fields"), f'an entry {rule.type} needs "{name}"')
     for output in rule.fields:
-        _check_output(profile, rule, output, wanted.get(output.name), (*path, "fields", output.name), report)
+        _check_output(profile, rule, output, (*path, "fields", output.name), report)
     _check_second(profile, rule, path, report)
 
 
-def _check_output(
-    profile: Profile, rule: EntryRule, output: Output, names: set[str] | None, path: Path, report: Report
-) -> None:
+def _check_output(profile: Profile, rule: EntryRule, output: Output, path: Path, report: Report) -> None:
     if not output.kind:
         return
     record = profile.records[output.record]
     if output.record not in {profile.event.name, rule.record}:
         report.add((*path, "from"), f"the record {output.record} is not read for this event")
-    if output.kind == "rows":
-        found = set(record.repeat.fields) if record.repeat else set()
-        if found != ROW_FIELDS:
-            report.add((*path, "from"), f"its rows must have {', '.join(sorted(ROW_FIELDS))}")
+    elif output.kind == "rows":
+        _check_rows(record, path, report)
+    else:
+        names = ENTRY_FIELDS[rule.type].get(output.name)
+        _check_value(output, record.fields[output.source], names, path, report)
+
+
+def _check_rows(record: Record, path: Path, report: Report) -> None:
+    repeat = record.repeat
+    if repeat is None or set(repeat.fields) != ROW_FIELDS:
+        report.add((*path, "from"), f"its rows must have {', '.join(sorted(ROW_FIELDS))}")
         return
-    field = record.fields[output.source]
+    for field in repeat.fields.values():
+        place = ("records", record.name, "repeat", "fields", field.name)
+        if field.name in FLAGS and field.type != "bool":
+            report.add(place, 'must be of type "bool"')
+        if field.name in POINTS:
+            _check_points(field.hundredths, field.high, place, report)
+
+
+def _check_value(output: Output, field: Field, names: set[str] | None, path: Path, report: Report) -> None:
     if field.personal is not None:
         report.add((*path, "from"), "a personal word must not stand in an entry's fields: it is committed instead")
     if names is not None:
@@ -210,11 +228,15 @@ def _check_output(
     if output.name in FLAGS and output.kind != "flag" and field.type != "bool":
         report.add(path, "must be a flag")
     if output.name in POINTS:
-        high = output.high if output.high is not None else field.high
-        if output.hundredths is None and field.hundredths is None:
-            report.add(path, "points need a scale to hundredths")
-        if high is None or high > SCORE_MAX:
-            report.add(path, f"points need a max of at most {SCORE_MAX}")
+        scale = output.hundredths if output.hundredths is not None else field.hundredths
+        _check_points(scale, output.high if output.high is not None else field.high, path, report)
+
+
+def _check_points(scale: int | None, high: int | None, path: Path, report: Report) -> None:
+    if scale is None:
+        report.add(path, "points need a scale to hundredths")
+    if high is None or high > SCORE_MAX:
+        report.add(path, f"points need a max of at most {SCORE_MAX}")
 
 
 def _check_second(profile: Profile, rule: EntryRule, path: Path, report: Report) -> None:
