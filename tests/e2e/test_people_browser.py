@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 CHROMIUM = "/usr/bin/chromium"
-ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+ARGS = [
+    *("--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
 TILE = '[data-rig="LV-0001"]'
 
 
@@ -48,7 +51,7 @@ async def browsing(site: Site, folder: Path) -> AsyncIterator[Page]:
 
 
 async def test_rows_change_as_things_happen(tmp_path: Path) -> None:
-    """P6: start, deduction, score and result appear in the page without reload, each well under a second after its upload."""
+    """P6: start, deduction, score and result appear without reload, well under a second after the upload."""
     log = Log("gw-01", Random(1)).adopt()
     rig = Rig("LV-0001", "A-01", log)
     async with open_site(tmp_path, real_clock()) as site, browsing(site, tmp_path) as page:

@@ -10,11 +10,13 @@ import hashlib
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scorelog.format.canonical import encode
 from scorelog.format.commitment import Opening
+
+if TYPE_CHECKING:
+    from random import Random
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = (ROOT / "device_adapters" / "profiles" / "kaofen-v1-low-voltage.toml").read_bytes()

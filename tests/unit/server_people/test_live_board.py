@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from people_world import Log, attempt_id, utc
 
 from server.live import limits
+from server.live.board import LiveBoard
+from server.live.hub import Hub
+from server.projection.projector import Projector
+from server.projection.rubrics import RubricBook
 
 if TYPE_CHECKING:
     from people_site import Site
@@ -147,7 +152,7 @@ async def test_moving_the_wall_clock_is_no_silence(site: Site, log: Log) -> None
 
 async def test_a_nonsense_heartbeat_shows_nothing_and_breaks_nothing(site: Site) -> None:
     """Unproven and unlogged: what has the wrong shape is not shown."""
-    log = Log("gw-01", __import__("random").Random(1))
+    log = Log("gw-01", Random(1))
     bad: dict[str, Any] = {
         "size": "many",
         "clock": 5,
@@ -164,11 +169,6 @@ async def test_the_board_starts_from_the_projections(site: Site, log: Log, rig: 
     rig.whole_exam("T-1", attempt_id(1))
     await site.upload(log)
     before = site.board.snapshot()
-    from server.live.board import LiveBoard
-    from server.live.hub import Hub
-    from server.projection.projector import Projector
-    from server.projection.rubrics import RubricBook
-
     book = RubricBook()
     board = LiveBoard(site.clock, Hub(site.clock, "bb"), book)
     await Projector(site.store, site.projections, site.clock, book=book, listener=board).catch_up()

@@ -81,7 +81,7 @@ async def test_a_proof_verifies_offline_with_the_policy(api: httpx2.AsyncClient)
 
 
 async def test_an_evidence_bundle_proves_its_attempt_offline(api: httpx2.AsyncClient) -> None:
-    """The bundle holds every entry of the attempt with its proof, the adopted profile and rubric, and openings on request."""
+    """Every entry of the attempt with its proof, the adopted profile and rubric, and openings on request."""
     policy = parse_policy((await api.get("/api/v1/policy")).content)
     for openings in (False, True):
         url = f"/api/v1/attempts/{attempt_id(1)}/evidence"

@@ -95,7 +95,7 @@ _REFERENCE: dict[str, list[tuple[Any, ...]]] = {}
     steps=st.sets(st.integers(0, 12)),
 )
 def test_splits_orders_and_rebuilds_give_the_same_tables(pieces: list[tuple[int, int]], steps: set[int]) -> None:
-    """However the uploads were cut and interleaved, and whenever the projector ran: the same rows, and so after a rebuild."""
+    """However the uploads were cut and interleaved, whenever the projector ran: the same rows, also after a rebuild."""
     with TemporaryDirectory() as folder:
         found = asyncio.run(project(Path(folder), pieces, steps))
     if not _REFERENCE:
@@ -150,7 +150,7 @@ async def test_the_projector_projects_as_soon_as_it_is_told(site: Site, log: Log
     await site.upload(log, project=False)
     site.projector.notify()
     async with asyncio.timeout(5):
-        while site.projector.entries < len(log.entries):
-            await asyncio.sleep(0)
+        while site.projector.entries < len(log.entries):  # noqa: ASYNC110
+            await asyncio.sleep(0)  # a turn of the loop, not a wait
     running.cancel()
     assert len(site.board.snapshot()["scores"]) == 4
