@@ -31,7 +31,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rigs", type=int, default=12, help="number of simulated rigs (default 12)")
     parser.add_argument("--exams", type=int, default=28, help="number of exams, four items each (default 28)")
     parser.add_argument("--seed", type=int, default=7, help="seed of candidates and faults (default 7)")
-    parser.add_argument("--speed", type=float, help="exam seconds per second (default: 120 with --once, else 12)")
+    parser.add_argument("--speed", type=float, help="exam seconds per second (default: 150 with --once, else 12)")
     parser.add_argument("--port", type=int, default=8443, help="port of the live page (default 8443)")
     parser.add_argument("--keep", type=Path, help="keep everything in this new folder")
     return parser.parse_args()
@@ -75,7 +75,7 @@ def build(world: World, arguments: argparse.Namespace, say: Say) -> None:
     say("  certificates, keys, databases, one operator")
     world.build_server()
     say(f"  {arguments.rigs} simulated rigs")
-    speed = arguments.speed or (120 if arguments.once else 12)
+    speed = arguments.speed or (150 if arguments.once else 12)
     stay = () if arguments.once else ("--stay",)
     rigs = world.start_fleet(
         "--rigs", str(arguments.rigs), "--exams", str(arguments.exams), "--seed", str(arguments.seed),
@@ -119,7 +119,9 @@ def judge(world: World, truth: list[dict[str, object]]) -> oracle.Verdict:
     oracle.compare_log(truth, logs[0][1], verdict)
     items = oracle.compare_server(world, truth, verdict)
     oracle.compare_bytes(world, logs[0][1], str(items[0]["origin"]), verdict)
-    oracle.verify_offline(world, sorted({str(item["attempt"]) for item in items}), verdict)
+    attempts = [str(row["attempt"]) for row in oracle.pages(world, "/api/v1/attempts")]
+    oracle.verify_offline(world, attempts, verdict)
+    verdict.need(verdict.counts.get("attempts proven offline") == len(attempts), f"{len(attempts)} attempts exist")
     for name in ("veto", "timeout", "aborted", "resit"):
         verdict.counts[name] = sum(1 for record in truth if _shows(record, name))
     return verdict

@@ -7,6 +7,7 @@ package of ours. Every process is started by this module, logged to a file, and 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -112,6 +113,7 @@ class World:
         self.gateway_port = free_port()
         self.local_port = free_port()
         self.token = ""
+        self._line: http.client.HTTPSConnection | None = None
         self.ca = directory / "ca" / "root.pem"
         self.truth = directory / "truth.jsonl"
         self.ready = directory / "ready.json"
@@ -226,14 +228,21 @@ class World:
         return json.loads(self.fetch(path))
 
     def fetch(self, path: str) -> bytes:
-        """GET bytes of the server's API with the token."""
-        request = urllib.request.Request(
-            f"https://localhost:{self.people_port}{path}", headers={"Authorization": f"Bearer {self.token}"}
-        )
-        context = ssl.create_default_context(cafile=str(self.ca))
-        with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310
-            body: bytes = answer.read()
-            return body
+        """GET bytes of the server's API with the token, over one kept connection."""
+        if self._line is None:
+            context = ssl.create_default_context(cafile=str(self.ca))
+            self._line = http.client.HTTPSConnection("localhost", self.people_port, timeout=10, context=context)
+        try:
+            self._line.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+            answer = self._line.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._line.close()
+            self._line = None
+            raise OSError(f"GET {path}: {error}") from error
+        if answer.status != http.HTTPStatus.OK:
+            raise OSError(f"GET {path}: {answer.status} {body[:300]!r}")
+        return body
 
     def serving(self) -> bool:
         """Whether the server answers its API."""

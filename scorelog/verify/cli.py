@@ -62,20 +62,28 @@ def proof(
 
 @app.command()
 def attempt(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE.zip", help="Evidence of one attempt.", show_default=False)],
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE.zip...", help="Evidence, one attempt a file.", show_default=False)
+    ],
     policy: PolicyFile,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a bundle instead of lines.")] = False,
 ) -> None:
-    """Check the evidence of one attempt: every entry, every opening, and that nothing is missing.
+    """Check the evidence of attempts: every entry, every opening, and that nothing is missing.
 
-    Exit 0: all is proven. Exit 1: something is not. Exit 2: the policy or the file cannot be used.
+    Exit 0: all is proven. Exit 1: something is not. Exit 2: the policy or a file cannot be used.
     """
+    rules = _policy(policy)
+    proven = [_attempt(bundle, rules, as_json=as_json) for bundle in bundles]
+    raise typer.Exit(0 if all(proven) else NOT_PROVEN)
+
+
+def _attempt(bundle: Path, rules: Policy, *, as_json: bool) -> bool:
+    """Print what one bundle proves; whether it is everything."""
     from scorelog.format.errors import FormatError  # noqa: PLC0415
     from scorelog.format.evidence import parse_evidence  # noqa: PLC0415
     from scorelog.verify.attempt import verify_attempt  # noqa: PLC0415
     from scorelog.verify.report import Finding  # noqa: PLC0415
 
-    rules = _policy(policy)
     data = _read(bundle)
     try:
         report = verify_attempt(parse_evidence(data), rules)
@@ -85,13 +93,13 @@ def attempt(
             typer.echo(json.dumps({"attempt": None, "findings": [finding.to_json()], "proven": False, "v": 1}))
         else:
             _print(finding)
-        raise typer.Exit(NOT_PROVEN) from None
+        return False
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, sort_keys=True))
     else:
         for finding in (*report.findings, report.summary):
             _print(finding)
-    raise typer.Exit(0 if report.ok else NOT_PROVEN)
+    return report.ok
 
 
 def main() -> None:
