@@ -61,7 +61,7 @@ def truth_line(latched: Latched) -> dict[str, Any]:
         "mode": event.mode.name.lower(),
         "item": event.item,
         "ordinal": event.ordinal,
-        "rig_time": _time(event.utc_us // 1000 * 1000),
+        "rig_time": _time(event.utc_us, "milliseconds"),
         **fields,
         "fields": fields,
         "latched_at_us": latched.wall_us,
@@ -111,9 +111,8 @@ def _deduction(deduction: Deduction) -> dict[str, Any]:
     return {"line": deduction.line, "points": deduction.points, "at_s": deduction.at_s, "veto": deduction.veto}
 
 
-def _time(utc_us: int) -> str | None:
-    """RFC 3339; whole seconds or milliseconds as the register has them, null for a rig without a clock (C5)."""
-    if not utc_us:
+def _time(utc_us: int, spec: str = "seconds") -> str | None:
+    """RFC 3339 with the digits that the register has; null for a rig without a clock (C5)."""
+    if utc_us < _US:
         return None
-    spec = "seconds" if utc_us % _US == 0 else "milliseconds"
     return datetime.fromtimestamp(utc_us / _US, UTC).isoformat(timespec=spec).replace("+00:00", "Z")

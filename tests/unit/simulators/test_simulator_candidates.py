@@ -1,7 +1,5 @@
 """Candidates and plans: deterministic for a seed, plausible, and with everything that the scenario promises."""
 
-# ruff: noqa: S311 - seeded on purpose
-
 from __future__ import annotations
 
 import random

@@ -1,6 +1,6 @@
 """kaofen-simulate as a user runs it: exit codes, files and words."""
 
-# ruff: noqa: ASYNC110, ASYNC240 - a condition is looked at until its deadline
+# ruff: noqa: ASYNC240 - a condition is looked at until its deadline
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Every fault of the catalogue really puts its malformed bytes on the wire, and only when and where it is told to."""
 
-# ruff: noqa: ASYNC110 - a condition is looked at until its deadline
-
 from __future__ import annotations
 
 import asyncio

@@ -1,6 +1,6 @@
 """Whole fleets: all that is latched is acknowledged, truth depends on the seed, hundreds fit into one process."""
 
-# ruff: noqa: ASYNC110, ASYNC240 - a condition is looked at until its deadline
+# ruff: noqa: ASYNC240 - a condition is looked at until its deadline
 
 from __future__ import annotations
 
