@@ -1,6 +1,6 @@
-"""From TOML tables to the shapes of a profile. Every wrong or unknown key becomes a finding; the checks across tables are in `rules`.
+"""From TOML tables to the shapes of a profile. Every wrong or unknown key becomes a finding.
 
-Owns: the grammar of docs/formats/profile.md. Pure.
+Owns: the grammar of docs/formats/profile.md; the checks across tables are in `rules`. Pure.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _codes(codes: Table, name: str) -> Codes:
 
 def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[str, Codes], *, strict: bool) -> Record:
     area = areas.get(table.text("area", among=areas), Area("", 0, REGISTERS, write=False))
-    order = table.text("order", "", among=[*ANY_ORDER, ""])
+    order = table.text("order", "", among=[*ORDERS[2], ""])
     index = table.text("index", "fixed", among=INDEXES)
     words = table.number("words", 1, REGISTERS)
     slots = 1 if index == "fixed" else table.number("slots", 1, REGISTERS)
@@ -223,11 +223,11 @@ def _order(table: Table, words: int, default: str, fixed: int | None) -> str:
     own = table.text("order", "", among=[*ANY_ORDER, ""])
     if own and len(own) != words * 2:
         table.wrong("order", f"{own} orders {len(own)} bytes, the value has {words * 2}")
-        return width_order("AB", words)
+        return width_order("ABCD", words)
     if not (own or default):
         if fixed is None or words > 1:
             table.report.add(table.path, "the order of its bytes is not given, neither here nor for the record")
-        return width_order("AB", words)
+        return width_order("ABCD", words)
     return own or width_order(default, words)
 
 

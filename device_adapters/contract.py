@@ -9,28 +9,42 @@ A caller runs one task per rig:
         ...append an Observation durably, show a RigStatus...
         await ack()
 
-The contract, which `tests/contracts/adapter_contract.py` proves of every form:
+The contract, which `tests/support/adapter_contract.py` proves of every form:
 
 1.  `connect` makes one connection. On an open adapter it first closes the old one. Raises NotConnected.
-2.  `read` waits until there is something to say. One `read` runs at a time. It paces its own polling (profile), and it never reconnects.
-3.  An Observation is yielded again, equal in every field, until its `ack` has been called. So a caller that could not append just reads again.
-4.  Observations of a rig come in the order of its sequence numbers. `(epoch, seq)` of the newest one stored is the Position to start from; None = never
-    seen. Before the first record of another boot comes `rig.rebooted` with that epoch, its `seq` the position so far (0 when the rig's
-    sequence numbers went back), `fields` = {`epoch`, `previous_epoch`}. Records that the rig no longer holds come as one `sequence.gap`, its `seq` the last
-    missing one, `fields` = {`epoch`, `from`, `to`}. Both carry no raw words. On first contact `previous_epoch` is None.
-5.  `ack` is called only after the entry's fsync returned (P1). It first moves the adapter's position, then tells the rig. If that fails it raises
-    NotConnected or BackOff: nothing is lost, the entry is stored, and the adapter tells the rig again by itself as soon as it reads its status.
-    An ack may be called once, late, or never; the ack of a RigStatus, a gap or a reboot tells the rig nothing.
-6.  A RigStatus is yielded when something in it changed (the heartbeat word aside) and at least every `poll.status_every_ms`.
-7.  Errors of `read`: NotConnected (call `connect` again, after the caller's own back-off; the adapter already dropped its socket), BackOff (wait, then read again),
-    BadReading (log it, read again: the same record is tried again with the adapter's own growing pause; the same evidence is raised again
-    at most every 5 minutes; status readings go on meanwhile). No other exception leaves an adapter, beside cancellation.
-8.  `read`, `ack` and `set_ready` may be cancelled at any point: the socket is then closed if a request was in flight, and the next call raises NotConnected.
-9.  `set_ready` writes `gateway_ready` once per call: True writes a changed counter, False writes 0. It may run beside `read` (another task). The
-    adapter never repeats it by itself: a word that refreshes itself would vouch for a log that nobody asked. Call it at least every 3 s.
-    For a rig without such a word it does nothing.
-10. `close` may be called at any time and more than once. A closed adapter can be connected again and goes on from where it was.
-11. Never a wrong value (P5): whatever comes is the rig's latched record under the sequence number asked for, or it is refused.
+2.  `read` waits until there is something to say. One `read` runs at a time. It paces its own polling (profile),
+    and it never reconnects.
+3.  An Observation is yielded again, equal in every field, until its `ack` has been called. So a caller that could
+    not append just reads again.
+4.  Observations of a rig come in the order of its sequence numbers. `(epoch, seq)` of the newest one stored is
+    the Position to start from; None = never seen. Before the first record of another boot comes `rig.rebooted`
+    with that epoch, its `seq` the position so far (0 when the rig's sequence numbers went back), `fields` =
+    {`epoch`, `previous_epoch`}. Records that the rig no longer holds come as one `sequence.gap`, its `seq` the
+    last missing one, `fields` = {`epoch`, `from`, `to`}. Both carry no raw words. On first contact
+    `previous_epoch` is None. One exception: records up to the position that the rig still holds as unacknowledged,
+    and that this adapter object did not store itself, come once more after `connect`: their number alone does not
+    prove that the log has them. The log knows them by key and content, and the ack then frees them.
+5.  `ack` is called only after the entry's fsync returned (P1). It first moves the adapter's position, then tells
+    the rig. If that fails it raises NotConnected or BackOff: nothing is lost, the entry is stored, and the
+    adapter tells the rig again by itself as soon as it reads its status. An ack may be called once, late, or
+    never; the ack of a RigStatus, a gap or a reboot tells the rig nothing.
+6.  A RigStatus is yielded when something in it changed (the heartbeat word aside) and at least every
+    `poll.status_every_ms`.
+7.  Errors of `read`: NotConnected (call `connect` again, after the caller's own back-off; the adapter already
+    dropped its socket), BackOff (wait, then read again), BadReading (log it, read again: the same record is tried
+    again with the adapter's own growing pause; the same evidence is raised again at most every 5 minutes; status
+    readings go on meanwhile). No other exception leaves an adapter, beside cancellation.
+8.  `read`, `ack` and `set_ready` may be cancelled at any point: the socket is then closed if a request was in
+    flight, and the next call raises NotConnected.
+9.  `set_ready` writes `gateway_ready` once per call: True writes a changed counter, False writes 0. It may run
+    beside `read` (another task). The adapter never repeats it by itself: a word that refreshes itself would vouch
+    for a log that nobody asked. Call it at least every 3 s. On a new
+    connection it is written as soon as `read` has recognised the rig by its serial number; nothing is ever written to
+    an unrecognised rig. For a rig without such a word it does nothing.
+10. `close` may be called at any time and more than once. A closed adapter can be connected again and goes on from
+    where it was.
+11. Never a wrong value (P5): whatever comes is the rig's latched record under the sequence number asked for, or
+    it is refused.
 """
 
 from __future__ import annotations

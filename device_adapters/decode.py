@@ -1,7 +1,7 @@
-"""From the bytes of a rig's records to what they say. Pure: the gateway decodes with it, and the server decodes again (P4).
+"""From the bytes of a rig's records to what they say. Pure: gateway and server decode with it (P4).
 
-Owns: the meaning of bytes under a profile. Never reads a wire, never guesses: what is not exactly as the profile says is a DecodeError
-with a reason code of `errors.REASONS`, and nothing is patched.
+Owns: the meaning of bytes under a profile. Never reads a wire, never guesses: what is not exactly as the profile
+says is a DecodeError with a reason code of `errors.REASONS`, and nothing is patched.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one latched event says. `areas` are the record's own bytes (trimmed to its length), with the personal words named in `cut`.
+    """What one latched event says.
 
-    `proven` is False when the personal words were erased, so that checksums could not be checked any more.
+    `areas` are the records' own bytes (trimmed to their length), with the personal words named in `cut`. `proven` is
+    False when the personal words were erased, so that checksums could not be checked any more.
     """
 
     type: str
@@ -70,8 +71,9 @@ class Decoded:
 def decode_record(
     profile: Profile, areas: Sequence[RawArea], *, rig: str | None = None, seq: int | None = None, erased: bool = False
 ) -> Decoded:
-    """Decode an event and the record it names. Checks serial and sequence number when they are given. Raises DecodeError only.
+    """Decode an event and the record it names. Raises DecodeError only.
 
+    Checks serial and sequence number when they are given.
     `erased`: the ranges in `cut` were zeroed for good (P7); checksums and personal text are then not checked.
     """
     if not areas:

@@ -7,8 +7,8 @@
     ├── DecodeError    refuse: bytes that are not a record of this profile (pure; carries a reason code)
     └── ProfileError   fatal: the profile itself is wrong (carries the linter's findings)
 
-The families are named by what the caller does. `NotConnected` covers cancellation's aftermath too: a connection on which a
-request was abandoned is never used again.
+The families are named by what the caller does. `NotConnected` covers cancellation's aftermath too: a connection
+on which a request was abandoned is never used again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ def open_adapter(
     unit: int | None = None,
     position: Position | None = None,
     source: Source = "sensor",
-    rng: random.Random | None = None,
+    rng: Random | None = None,
 ) -> Adapter:
     """An adapter for one rig, not yet connected. `unit` None takes the profile's."""
     from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (the server has no wire library installed)
     from device_adapters.modbus import ModbusWire  # noqa: PLC0415
 
     wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport)
-    return LatchedAdapter(profile, wire, serial, position, source, rng or random.Random())
+    spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
+    return LatchedAdapter(profile, wire, serial, position=position, source=source, rng=spread)

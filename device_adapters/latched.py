@@ -1,7 +1,8 @@
 """An adapter for rigs that latch their results: status block, event ring, result store, acknowledgement.
 
-Owns: position, gaps and reboots (G2), acknowledging (G3), polling, and what a refusal leads to. Knows no wire library and no log.
-Spec: docs/rig-interface-v1.md for the behaviour, docs/formats/profile.md for where things lie; contract.py for what callers may rely on.
+Owns: position, gaps and reboots (G2), acknowledging (G3), polling, and what a refusal leads to. Knows no wire
+library and no log. Spec: docs/rig-interface-v1.md for the behaviour, docs/formats/profile.md for where things
+lie; contract.py for what callers may rely on.
 
     status ──> what is due? ── nothing ──> RigStatus, or wait for the next poll
                   │
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING
 from device_adapters.decode import Decoded, decode_status
 from device_adapters.errors import BackOff, BadReading, DecodeError, NotConnected
 from device_adapters.observation import Evidence, Observation, Position, RawArea, RigStatus
-from device_adapters.reading import RecordRefused, marked, read_record
+from device_adapters.reading import RefusedRecordError, marked, read_record
 from device_adapters.refusals import Refusals
 from device_adapters.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
-    import random
+    from random import Random
 
     from device_adapters.contract import Ack, Reading
     from device_adapters.decode import Standing
@@ -36,7 +37,7 @@ class LatchedAdapter:
     """One rig. See contract.Adapter."""
 
     def __init__(
-        self, profile: Profile, wire: Wire, serial: str, position: Position | None, source: Source, rng: random.Random
+        self, profile: Profile, wire: Wire, serial: str, *, position: Position | None, source: Source, rng: Random
     ) -> None:
         self._profile = profile
         self._wire = wire
@@ -44,7 +45,7 @@ class LatchedAdapter:
         self._source = source
         self._rng = rng
         self._refusals = Refusals()
-        # What the caller has stored, what it was offered, and the record behind the offer with the boot it was read under.
+        # What the caller has stored, what it was offered, the record read last and the boot it was read under.
         self._position = position
         self._offer: Observation | None = None
         self._record: Observation | None = None
@@ -138,8 +139,9 @@ class LatchedAdapter:
     async def _remind(self, standing: Standing, connection: int) -> None:
         """The rig holds records that are stored already: an ack was lost, or this process is new. Once per connection.
 
-        What this process stored under the same boot is told again. Anything else is read again first, and the log says that it has
-        it: a number alone does not prove that a rig whose memory was changed means the same record.
+        What this process stored under the same boot is told again. Anything else is read again first, and the log
+        says that it has it: a number alone does not prove that a rig whose memory was changed means the same
+        record.
         """
         position = self._position
         if position is None or self._replay is not None or self._reminded == connection:
@@ -195,6 +197,10 @@ class LatchedAdapter:
             return await self._first(standing, wanted)
         if self._replay is not None:
             return await self._again(standing, position, wanted)
+        return await self._further(standing, position, wanted)
+
+    async def _further(self, standing: Standing, position: Position, wanted: int) -> Observation | None:
+        """What comes after the position: a gap, a reboot, or the next record."""
         if wanted > position.seq + 1:
             return await self._confirmed(standing, self._gap(position.epoch, position.seq + 1, wanted - 1))
         if wanted > standing.last_seq:
@@ -247,12 +253,12 @@ class LatchedAdapter:
     # ------------------------------------------------------------------ reading
 
     async def _fetch(self, seq: int, standing: Standing) -> Observation | None:
-        """Record `seq`, proven; None after a failed reading. A proven record is kept until it is acked: it is latched."""
+        """Record `seq`, proven; None after a failed reading. It is latched, so it is kept until it is acked."""
         if self._record is not None and self._record.seq == seq and self._record_boot == standing.boot:
             return self._record
         try:
             found = await read_record(self._wire, self._profile, self._serial, seq, standing.boot)
-        except RecordRefused as error:
+        except RefusedRecordError as error:
             self._refuse(seq, error)
         except (ExceptionReply, OddReply) as error:
             self._refuse(seq, _reply_refused(error))

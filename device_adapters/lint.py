@@ -1,19 +1,23 @@
 """What is wrong with a profile: line and reason of everything, in one pass.
 
-Owns: the order of the checks. `lint` is what `kaofen-gateway config --check` shows; `load_profile` refuses what it finds.
+Owns: the order of the checks. `lint` is what `kaofen-gateway config --check` shows; `load_profile` refuses what
+it finds.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from typing import TYPE_CHECKING
 
 from device_adapters.build import build
 from device_adapters.limits import PROFILE_BYTES_MAX
-from device_adapters.profile import Profile
 from device_adapters.rules import check
 from device_adapters.tables import Finding, Report, Table
 from device_adapters.toml_lines import lines_of
+
+if TYPE_CHECKING:
+    from device_adapters.profile import Profile
 
 __all__ = ["Finding", "examine", "lint"]
 

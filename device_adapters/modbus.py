@@ -1,13 +1,15 @@
 """Modbus TCP registers through pymodbus, with every guard of the design around it. The only file that imports pymodbus.
 
-Owns: one socket at a time, one request in flight, and the proof that a reply answers the request. Never decodes a rig's words.
+Owns: one socket at a time, one request in flight, and the proof that a reply answers the request. Never decodes a
+rig's words.
 
-pymodbus 3.16 takes a reply with transaction id 0 for any request, checks neither function code nor count, throws away what does not
-fit its buffer, and reconnects and retries by itself (docs/adr). So `_Guard` stands between the socket and pymodbus: it
-remembers the one request sent, holds back the bytes that come, and hands on exactly one frame that is the answer. On the first byte
-that cannot belong to the answer the socket is aborted, and no byte of that connection is read again.
+pymodbus 3.16 takes a reply with transaction id 0 for any request, checks neither function code nor count, throws
+away what does not fit its buffer, and reconnects and retries by itself (docs/adr). So `_Guard` stands between the
+socket and pymodbus: it remembers the one request sent, holds back the bytes that come, and hands on exactly one
+frame that is the answer. On the first byte that cannot belong to the answer the socket is aborted, and no byte of
+that connection is read again.
 
-    socket → _Guard (MBAP, ids, function, counts, nothing before or after) → pymodbus (framer, PDU) → ModbusWire → caller
+    socket → _Guard (ids, function, counts, nothing before or after) → pymodbus (framer, PDU) → ModbusWire
 """
 
 from __future__ import annotations
@@ -46,12 +48,12 @@ EXCEPTIONS = {
 }
 _T = TypeVar("_T")
 
-# The library logs every timeout as an error and, at debug level, whole frames with the candidates' words in them (P7).
+# The library logs every timeout as an error and, at debug level, whole frames with candidates' words (P7).
 logging.getLogger("pymodbus_internal").disabled = True
 
 
 class _Guard(TransactionManager):
-    """pymodbus's transaction layer with the byte stream in our own hands. One object lives as long as one connection."""
+    """pymodbus's transaction layer with the byte stream in our own hands; lives as long as one connection."""
 
     def __init__(self, params: CommParams) -> None:
         super().__init__(params, FramerSocket(DecodePDU(False)), 0, False, None, None, None)
@@ -110,7 +112,7 @@ def frame_length(received: bytes) -> int:
 
 
 def reply_fault(request: bytes, received: bytes) -> str | None:
-    """Why `received` cannot be the answer to `request`, or the beginning of it; None while it can. Judged byte by byte, as early as possible."""
+    """Why `received` cannot be the answer to `request`, nor the beginning of it; None while it can."""
     function = request[7]
     if function == READ:
         size = 2 * int.from_bytes(request[10:12], "big")
@@ -212,7 +214,7 @@ class ModbusWire:
         return found
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
-        """Write holding registers from `at`, on this very connection. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
+        """Write holding registers from `at`, on this very connection. Raises what `read` raises."""
         await self._ask(
             f"writing {len(values)} words at {at}",
             lambda client: client.write_registers(at, list(values), device_id=self._unit),
@@ -285,7 +287,7 @@ class ModbusWire:
 
 
 async def _uncancelled(awaitable: Awaitable[_T]) -> _T:
-    """Await, and never lose a cancellation: `asyncio.wait_for` of Python 3.11 swallows one that meets a result (gh-86296)."""
+    """Await, and lose no cancellation: `wait_for` of Python 3.11 swallows one that meets a result (gh-86296)."""
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
     found = await awaitable

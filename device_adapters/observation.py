@@ -1,7 +1,7 @@
-"""What a rig said, as plain values: the nouns that pass from an adapter to the gateway and to the server's recomputation.
+"""What a rig said, as plain values that pass from an adapter to the gateway and to the server.
 
-Owns: raw areas, observations, live status, position, evidence of a refused reading. Pure data: no wire, no clock, no log.
-The field names of an observation are those of `docs/formats/entry.md`.
+Owns: raw areas, observations, live status, position, evidence of a refused reading. Pure data: no wire, no clock,
+no log. The field names of an observation are those of `docs/formats/entry.md`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class Position:
 class Observation:
     """One thing that happened at a rig; becomes one entry of the type `type`.
 
-    `rig_time` is RFC 3339 UTC with milliseconds, or None for a rig without a clock. `mode` is the rig's mode at that moment
-    (`exam`, `practice`, `maintenance`), None for observations that the adapter itself makes (`rig.rebooted`, `sequence.gap`): those carry no `raw`.
+    `rig_time` is RFC 3339 UTC with milliseconds, or None for a rig without a clock. `mode` is the rig's mode at
+    that moment (`exam`, `practice`, `maintenance`), None for observations that the adapter itself makes
+    (`rig.rebooted`, `sequence.gap`): those carry no `raw`.
     """
 
     type: str
@@ -71,8 +72,8 @@ class Observation:
 class RigStatus:
     """What the rig shows at this moment. Live, unproven, never logged.
 
-    `state` is `idle`, `open`, `running`, `finished`, `fault`, or `unknown` for a code that the profile does not name; `mode` likewise.
-    Scores are hundredths. `item` is "" and `exam_no` 0 when there is none.
+    `state` is `idle`, `open`, `running`, `finished`, `fault`, or `unknown` for a code that the profile does not
+    name; `mode` likewise. Scores are hundredths. `item` is "" and `exam_no` 0 when there is none.
     """
 
     rig: str
@@ -95,8 +96,8 @@ class RigStatus:
 class Evidence:
     """A reading that was refused: why, what was asked for, and the bytes that came.
 
-    `reason` is one of the codes of `errors.REASONS`. `asked` is the sequence number wanted, None for the status block.
-    `rig` is the serial that the gateway expected; a found one stands in `detail` and in the raw bytes.
+    `reason` is one of the codes of `errors.REASONS`. `asked` is the sequence number wanted, None for the status
+    block. `rig` is the serial that the gateway expected; a found one stands in `detail` and in the raw bytes.
     """
 
     rig: str

@@ -59,8 +59,9 @@ class Area:
 class Field:
     """Some words of a record and what they mean.
 
-    `at` counts words from the record's start, or, below 0, from its end. `hundredths` is what a number is multiplied by to
-    give hundredths. A code that `codes` does not name is refused, unless the field is not `strict` (live status only).
+    `at` counts words from the record's start, or, below 0, from its end. `hundredths` is what a number is
+    multiplied by to give hundredths. A code that `codes` does not name is refused, unless the field is not
+    `strict` (live status only).
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Coherent reading of one latched record (G1): twice, compared, proven, decoded.
 
-Owns: the order of the requests. All pages of the first pass come before the second, the result after its event. Knows neither
-position nor acknowledgement.
+Owns: the order of the requests. All pages of the first pass come before the second, the result after its event.
+Knows neither position nor acknowledgement.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from device_adapters.profile import Profile, Record
     from device_adapters.wire import Wire
 
-# Refusals that come before the frame is proven: nobody knows which words these are, so all of them are taken for personal.
+# Refusals before the frame is proven: nobody knows which words these are, so all are taken for personal.
 UNPROVEN = {"wire", "changed", "sequence", "crc", "length", "area"}
 
 
-class RecordRefused(DecodeError):
+class RefusedRecordError(DecodeError):
     """A record that was read and is not believed; `raw` is what came."""
 
 
 async def read_record(wire: Wire, profile: Profile, rig: str, seq: int, boot: int) -> Decoded:
-    """Record `seq` of the rig `rig`, whose newest boot is `boot`. Raises RecordRefused, and what the wire raises."""
+    """Record `seq` of the rig `rig`, whose newest boot is `boot`. Raises RefusedRecordError and the wire's errors."""
     areas: list[RawArea] = []
     try:
-        return await _read(wire, profile, rig, seq, boot, areas)
+        return await _read(wire, profile, rig, seq, boot=boot, areas=areas)
     except DecodeError as error:
-        raise RecordRefused(error.reason, error.detail, marked(profile, error.reason, areas)) from None
+        raise RefusedRecordError(error.reason, error.detail, marked(profile, error.reason, areas)) from None
 
 
 def marked(profile: Profile, reason: str, areas: Sequence[RawArea]) -> tuple[RawArea, ...]:
@@ -52,7 +52,7 @@ def marked(profile: Profile, reason: str, areas: Sequence[RawArea]) -> tuple[Raw
     )
 
 
-async def _read(wire: Wire, profile: Profile, rig: str, seq: int, boot: int, areas: list[RawArea]) -> Decoded:
+async def _read(wire: Wire, profile: Profile, rig: str, seq: int, *, boot: int, areas: list[RawArea]) -> Decoded:
     ring, page = profile.event, profile.transport.registers_max
     await _read_twice(wire, ring, ring.address(slot_of(ring, seq)), page, areas)
     event = open_record(ring, areas[0].data, rig=rig, seq=seq)

@@ -1,7 +1,7 @@
 """Opening one record: is it whole, is it the one asked for, and what do its words say.
 
-Owns: length word, sequence before and after, checksum, serial, and the values of all fields. Never knows what the values mean for an exam.
-The checks run from the outside in: a record whose frame is not proven has no fields.
+Owns: length word, sequence before and after, checksum, serial, and the values of all fields. Never knows what the
+values mean for an exam. The checks run from the outside in: a record whose frame is not proven has no fields.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Cuts: TypeAlias = "tuple[tuple[int, int], ...]"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record whose frame is proven: numbers as they are (scores in hundredths, codes as codes), texts without padding."""
+    """A record whose frame is proven: scores in hundredths, codes as codes, texts without padding."""
 
     values: Mapping[str, Value]
     rows: tuple[Mapping[str, Value], ...]
@@ -53,7 +53,7 @@ def words_of(record: Record, start: bytes) -> int:
 
 
 def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None, erased: bool = False) -> Opened:
-    """All fields of the record that `data` exactly is. `erased`: personal words are zeroed, so no checksum and no personal text."""
+    """All fields of the record that `data` exactly is. `erased`: no checksum, and no personal text."""
     words = words_of(record, data)
     if len(data) != words * 2:
         raise DecodeError("length", f"{record.name} has {words} words, {len(data) // 2} are at hand")

@@ -1,17 +1,20 @@
 """How often a record was refused, and when it is tried again.
 
-Owns: the count of failed readings per record, the growing pause, and the rule that the same refusal is told once per while, not at
-every try. Pure: the time comes in.
+Owns: the count of failed readings per record, the growing pause, and the rule that the same refusal is told once
+per while, not at every try. Pure: the time comes in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_FIRST_S, RETRY_MAX_S
-from device_adapters.observation import Evidence
 
-Asked = int | None
+if TYPE_CHECKING:
+    from device_adapters.observation import Evidence
+
+Asked: TypeAlias = int | None
 
 
 @dataclass(slots=True)
@@ -35,7 +38,7 @@ class Refusals:
         return max(0.0, trouble.retry_at - now) if trouble else 0.0
 
     def failed(self, evidence: Evidence, now: float) -> bool:
-        """One more reading failed. True when that is to be told: the third in a row, unless the same was told lately."""
+        """One more reading failed. True when that is to be told: the third in a row, unless told lately."""
         trouble = self._troubles.setdefault(evidence.asked, _Trouble())
         trouble.failures += 1
         if trouble.failures < ATTEMPTS:

@@ -1,7 +1,7 @@
 """Strict reading of one TOML table: every key is asked for by kind, and what nobody asked for is a finding.
 
-Owns: `Report`, which collects findings with their place, and `Table`. A wrong value is reported and replaced by a harmless one, so that
-one pass names everything that is wrong. Nothing built from a reported table is ever used.
+Owns: `Report`, which collects findings with their place, and `Table`. A wrong value is reported and replaced by a
+harmless one, so that one pass names everything that is wrong. Nothing built from a reported table is ever used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The seam inside this package between a rig's protocol of latched records and the wire its registers are read over.
 
-Owns: the `Wire` Protocol and what can go wrong below it. One request is in flight at a time; a wire on which anything odd
-happened is closed and stays closed until `connect`.
+Owns: the `Wire` Protocol and what can go wrong below it. One request is in flight at a time; a wire on which
+anything odd happened is closed and stays closed until `connect`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ExceptionReply(AdapterError):  # noqa: N818  (a well-formed answer)
 
 
 class Wire(Protocol):
-    """Registers of one unit. Errors: NotConnected, BackOff, OddReply, ExceptionReply; on the first and third it is closed."""
+    """Registers of one unit. Errors: NotConnected and OddReply (it is closed), BackOff, ExceptionReply."""
 
     @property
     def connected(self) -> bool:

@@ -1,9 +1,11 @@
 """What some words of a record mean as a number or a text.
 
-Owns: types, byte and word orders, text codings, checksums. Pure arithmetic over bytes; every refusal is a DecodeError.
+Owns: types, byte and word orders, text codings, checksums. Pure arithmetic over bytes; every refusal is a
+DecodeError.
 
-An order is written as the places of the value's bytes on the wire: the bytes of a 32-bit number are A B C D, highest first; `CDAB` says that
-the wire carries C D A B (low word first). A text has an order too: `BA` says that the second character of each word comes in its high byte.
+An order is written as the places of the value's bytes on the wire: the bytes of a 32-bit number are A B C D,
+highest first; `CDAB` says that the wire carries C D A B (low word first). A text has an order too: `BA` says that
+the second character of each word comes in its high byte.
 """
 
 from __future__ import annotations
@@ -68,9 +70,9 @@ TYPES: Mapping[str, Kind] = {
 
 
 def width_order(order: str, words: int) -> str:
-    """The order for a value of `words` words, from a default written for any width: `CDAB` gives `AB`, `CDAB`, `GHEFCDAB`."""
-    words_swapped = order[0] > order[-1] if len(order) == 2 else order in {"CDAB", "DCBA", "GHEFCDAB", "HGFEDCBA"}  # noqa: PLR2004
-    bytes_swapped = order[0] > order[1]
+    """The order for `words` words, from a record's, which is written for two: `CDAB` gives `AB` and `GHEFCDAB`."""
+    words_swapped = order in {"CDAB", "DCBA"}
+    bytes_swapped = order in {"BADC", "DCBA"}
     pairs = [LETTERS[place : place + 2] for place in range(0, words * 2, 2)]
     if bytes_swapped:
         pairs = [pair[::-1] for pair in pairs]
@@ -78,7 +80,7 @@ def width_order(order: str, words: int) -> str:
 
 
 def number_of(field: Field, data: bytes) -> int:
-    """The number that these bytes are (scaled to hundredths where the profile says so). Checks constant, limits and codes."""
+    """The number that these bytes are, in hundredths where it has a scale. Checks constant, limits and codes."""
     value = plain_number(field, data)
     if field.type == "bool" and value > 1:
         raise DecodeError("code", f"{field.name} is {value}, neither 0 nor 1")

@@ -82,7 +82,9 @@ class FakeBench:
         self.seq += 1
         data = bytes(28) + b"20261123-0007".ljust(32, b"\0") + bytes(36)
         raw = tuple(RawArea(area, at, data, ((28, 32),)) for area, at in (("event", 4096), ("result", 28672)))
-        self._happen("item.finished", self.seq, {"score": score}, raw, {"ticket": b"20261123-0007"}, "exam")
+        self._happen(
+            "item.finished", self.seq, {"score": score}, raw=raw, personal={"ticket": b"20261123-0007"}, mode="exam"
+        )
 
     def reboot(self) -> None:
         self.epoch += 1
@@ -94,6 +96,7 @@ class FakeBench:
         kind: str,
         seq: int,
         fields: dict[str, object],
+        *,
         raw: tuple[RawArea, ...] = (),
         personal: dict[str, bytes] | None = None,
         mode: str | None = None,
@@ -150,5 +153,5 @@ class TestFakeAdapter(AdapterContract):
     """The strict fake, so that it cannot drift from what it stands for."""
 
     @pytest.fixture
-    async def bench(self) -> AsyncIterator[Bench]:
-        yield FakeBench()
+    async def bench(self) -> Bench:
+        return FakeBench()

@@ -1,4 +1,4 @@
-"""P5 over the real adapter and a raw rig: every wrong reply, at every request of a reading (R4, R5 of the fault catalogue).
+"""P5 over the real adapter and a raw rig: every wrong reply, at every request of a reading (R4, R5).
 
 pymodbus alone takes several of these for the answer; the guard before it takes none.
 """
@@ -128,12 +128,12 @@ async def read_one(faults: dict[int, Fault]) -> tuple[object, int, list[int]]:
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_wrong_reply_at_any_request_never_gives_a_wrong_value(name: str) -> None:
-    """P5, R5: one wrong reply, wherever it falls, ends in the right value under the right number, acked once it is stored."""
+    """P5, R5: one wrong reply, wherever it falls, ends in the right value under the right number."""
     for number in REQUESTS:
         told, connections, acks = await read_one({number: FAULTS[name]})
         assert told == (2, b"20261123-0007", 7300, 27), f"at request {number}"
         assert set(acks) == {2}, f"at request {number}"
-        # An exception of the function asked for is an answer; all else costs the connection. At the end the rig has its ack already.
+        # An exception is an answer; all else costs the connection. At the end the rig has its ack already.
         answered = re.match(r"exception \d", name) is not None
         over = number == REQUESTS[-1] or (number == REQUESTS[-2] and "later" in name)
         assert connections == (1 if answered or over else 2), f"at request {number}"
@@ -189,7 +189,7 @@ async def test_an_exception_that_stays_becomes_evidence_on_one_connection(code: 
 
 
 async def test_the_bare_library_takes_the_late_reply_that_the_guard_refuses() -> None:
-    """The hazard is real: pymodbus alone books somebody else's words under transaction id 0; our wire refuses the same bytes."""
+    """The hazard is real: pymodbus alone takes foreign words under transaction id 0; our wire refuses them."""
     async with ScriptedRig() as rig:
         rig.on_every_request = lambda number: rig.faults.update({number: FAULTS["transaction id 0 with foreign words"]})
         bare = AsyncModbusTcpClient("127.0.0.1", port=rig.port, timeout=0.2, retries=0)
@@ -236,7 +236,7 @@ async def test_unasked_bytes_on_an_idle_connection_end_it() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_ten_thousand_readings_with_random_faults() -> None:
-    """P5 at length: 10,000 items over a rig that answers one request in forty wrongly. Every value is right, each arrives once, in order."""
+    """P5 at length: 10,000 items, one request in forty answered wrongly: every value right, once, in order."""
     dice = random.Random(20261123)
     names = [name for name in FAULTS if "late" not in name and name != "silence" and "cut off" not in name]
     profile = fast_v1(15, busy_wait_ms=1)

@@ -1,7 +1,7 @@
-"""P5 over the real adapter and a raw rig: registers that change while they are read, at every request and every split point.
+"""P5 over the real adapter and a raw rig: registers that change while they are read, at every point.
 
-The oracle is the same everywhere: what comes is, word for word, one of the records that the rig really latched under the number asked
-for, or a refusal with evidence. Never a mixture.
+The oracle is the same everywhere: what comes is, word for word, one of the records that the rig really latched
+under the number asked for, or a refusal with evidence. Never a mixture.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def truth(seq: int, item: Item) -> tuple[object, ...]:
 
 
 class Torn(ScriptedRig):
-    """At request `number` the registers turn from `before` into `after`, after the first `split` words of the reply were taken."""
+    """At request `number` the registers turn from `before` into `after`, `split` words into the reply."""
 
     def tear(self, number: int, split: int, before: dict[int, bytes], after: dict[int, bytes]) -> None:
         self.requests.clear()
@@ -109,7 +109,7 @@ SCENES: dict[str, tuple[dict[int, bytes], dict[int, bytes], set[tuple[object, ..
 
 @pytest.mark.parametrize("scene", SCENES)
 async def test_registers_that_change_at_every_point_never_give_a_mixture(scene: str) -> None:
-    """P5, G1: at every request and every word of its reply the registers may change under the reader; no mixture is ever told."""
+    """P5, G1: whatever request and word the registers change at, no mixture is ever told."""
     before, after, right = SCENES[scene]
     outcomes = {"right": 0, "refused": 0}
     async with Torn() as rig:
@@ -155,7 +155,7 @@ def _status_turns(rig: ScriptedRig, split: int) -> Callable[[bytes, bytes], list
 
 
 async def test_the_previous_candidates_result_in_the_slot_is_refused() -> None:
-    """P5: an event that names a slot in which another number lies is refused three times, then told with both records."""
+    """P5: an event that names a slot with another number in it is refused, and told with both records."""
     async with ScriptedRig() as rig:
         rig.latch_item(OLD)
         rig.put_event(2, 4, NEW, (0, 1, NEW.score, len(NEW.deductions)))

@@ -1,4 +1,4 @@
-"""What every form of a rig's Adapter promises (device_adapters/contract.py). A test file subclasses it and gives `bench`."""
+"""What every form of a rig's Adapter promises. A test file subclasses it and gives `bench`."""
 
 from __future__ import annotations
 
@@ -65,9 +65,8 @@ class AdapterContract:
     """The numbers are those of the contract."""
 
     @pytest.fixture
-    async def bench(self) -> AsyncIterator[Bench]:
+    async def bench(self) -> Bench:
         raise NotImplementedError
-        yield
 
     @pytest.fixture
     async def adapter(self, bench: Bench) -> AsyncIterator[Adapter]:

@@ -6,7 +6,8 @@
     rig.refuse(evidence); rig.busy(0.1); rig.drop("cable pulled")
     await rig.until_acked(42)
 
-Misuse is an AssertionError: two reads at once, a second call of one ack, an ack of something never yielded, reading before connect.
+Misuse is an AssertionError: two reads at once, a second call of one ack, an ack of something never yielded,
+reading before connect.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A raw Modbus TCP rig of interface v1 that does exactly what a test tells it, wrong things too.
 
-Written from docs/rig-interface-v1.md alone: own framing, own encoders, own checksum. Uses neither pymodbus nor any code of ours, so a
-misunderstanding in the adapter cannot cancel out here.
+Written from docs/rig-interface-v1.md alone: own framing, own encoders, own checksum. Uses neither pymodbus nor
+any code of ours, so a misunderstanding in the adapter cannot cancel out here.
 
     async with ScriptedRig() as rig:
         rig.latch_item(score=8750)
@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,13 +140,14 @@ class ScriptedRig:
         self.apply_acks = True
         self.silent = False
         self.changed = asyncio.Event()
+        self.idle = asyncio.Event()
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
         self.refresh()
 
-    async def __aenter__(self) -> ScriptedRig:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -167,10 +168,6 @@ class ScriptedRig:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-
-    @property
-    def open_connections(self) -> int:
-        return len(self._open)
 
     def cut(self) -> None:
         """Reset every connection."""
@@ -254,6 +251,8 @@ class ScriptedRig:
         self._tasks.add(task)
         self.connections += 1
         self._open.add(writer)
+        self.idle.clear()
+        self.changed.set()
         try:
             if len(self._open) > self.max_connections:
                 return
@@ -264,6 +263,8 @@ class ScriptedRig:
             pass
         finally:
             self._open.discard(writer)
+            if not self._open:
+                self.idle.set()
             self._tasks.discard(task)
             writer.transport.abort()
             with contextlib.suppress(Exception):
