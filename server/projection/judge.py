@@ -14,7 +14,6 @@ from device_adapters.decode import Decoded, decode_entry_raw
 from device_adapters.errors import DecodeError
 from device_adapters.observation import RawArea
 from scorelog.format import types
-from scorelog.format.entry import content_hash
 from scorelog.format.errors import RubricError
 from scorelog.format.scoring import Deduction, score_item
 
@@ -99,8 +98,6 @@ def judge(fact: Fact, adopted: Adopted) -> Judgement:
     except DecodeError as error:
         return Judgement("mismatch", (Difference("raw", fact.type, str(error)),), notes)
     differences = _compare(fact, decoded, profile.guarantee)
-    if whole and content_hash(area.data for area in areas) != fact.entry.content:
-        differences.append(Difference("content", fact.entry.content, content_hash(area.data for area in areas)))
     judged = Judgement("mismatch" if differences else "equal", tuple(differences), notes, decoded.fields)
     return _score(fact, judged, adopted) if fact.type == types.ITEM_FINISHED else judged
 
