@@ -74,6 +74,7 @@ class Projector:
         self._uncosigned: dict[str, int] = {}
         self._seq = 0
         self._ready = False
+        self._busy = asyncio.Lock()
         self.entries = 0
 
     @property
@@ -100,6 +101,10 @@ class Projector:
 
     async def catch_up(self) -> int:
         """Project everything that is stored now; how many entries that were."""
+        async with self._busy:
+            return await self._catch_up()
+
+    async def _catch_up(self) -> int:
         before = self.entries
         if not self._ready:
             await self._load()
@@ -111,9 +116,10 @@ class Projector:
 
     async def rebuild(self) -> int:
         """Throw the projections away and make them again; how many entries they rest on."""
-        await self._projections.reset()
-        self._ready = False
-        return await self.catch_up()
+        async with self._busy:
+            await self._projections.reset()
+            self._ready = False
+            return await self._catch_up()
 
     async def _load(self) -> None:
         """Take up the state of the tables, or start over when they rest on other evidence."""
