@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
 from pathlib import Path
@@ -63,6 +64,7 @@ class ManualTime:
                 sleeper.set_result(None)
 
 
+@functools.cache
 def rubric() -> Rubric:
     """The default rubric of the low-voltage electrician."""
     return load_rubric(RUBRIC_FILE)

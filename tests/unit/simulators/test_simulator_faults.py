@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from modbus_probe import ModbusError, ModbusProbe, crc16, read_status
-from sim_parts import long, rubric, word
+from sim_parts import ROOT, long, rubric, word
 
 from simulators.clock import FleetTime
 from simulators.codes import AbortReason
@@ -357,3 +357,11 @@ async def test_an_unknown_fault_or_area_is_refused(host: RigHost) -> None:
         set_fault(host, "dripp")
     with pytest.raises(FaultError, match="concerns event, result"):
         set_fault(host, "torn-record", area="status")
+
+
+def test_the_page_tells_every_fault_as_the_code_does() -> None:
+    """docs/simulators.md: its fault table is the catalogue, row by row."""
+    page = (ROOT / "docs" / "simulators.md").read_text(encoding="utf-8")
+    for name, kind in CATALOGUE.items():
+        said = (kind.__doc__ or "").split(": ", 1)[1]
+        assert f"| `{name}` | {kind.catalogue} | {kind.usual:.0%} | {said} |" in page
