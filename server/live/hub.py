@@ -1,8 +1,8 @@
 """Fan-out of live changes to browsers: hints of what changed, never the only copy of anything.
 
 Every change is a *row* under a key; publishing puts the row in place of the older one under that key and gives it the
-next version. A stream only remembers the version that it has sent, so a slow browser costs no queue: when it can take data
-again, it gets the newest row of every key that changed meanwhile, each once.
+next version. A stream only remembers the version that it has sent, so a slow browser costs no queue: when it can take
+data again, it gets the newest row of every key that changed meanwhile, each once.
 
     board ── publish(key, row) ──▶ rows by key, newest version last ──▶ changes(seen) ──▶ one stream per browser
 
