@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from device_adapters.decode import Decoded, decode_status
 from device_adapters.errors import BackOff, BadReading, DecodeError, NotConnected
+from device_adapters.limits import RESTART_AFTER_S
 from device_adapters.observation import Evidence, Observation, Position, RawArea, RigStatus
 from device_adapters.reading import RefusedRecordError, marked, read_record
 from device_adapters.refusals import Refusals
@@ -61,6 +62,7 @@ class LatchedAdapter:
         self._stored: tuple[int, int] | None = None
         self._reminded = 0
         self._replay: int | None = None
+        self._back_since: float | None = None
         self._ready = rng.randrange(1, 0x10000)
         self._ready_due: int | None = None
 
@@ -177,7 +179,14 @@ class LatchedAdapter:
             return False
         if self._replay is None and position is not None and position == Position(standing.boot, standing.last_seq):
             return False
+        if self._back_since is not None and self._now() - self._back_since < RESTART_AFTER_S:
+            return False
         return self._refusals.pause_s(self._wanted(standing), self._now()) <= 0
+
+    def _went_back(self, standing: Standing) -> bool:
+        """Fewer records than before without a reboot: a new memory, or a counter that bounces (R3). Time tells."""
+        position = self._position
+        return position is not None and standing.boot == position.epoch and standing.last_seq < position.seq
 
     def _wanted(self, standing: Standing) -> int:
         """The sequence number of the next record; one above the newest when there is none."""
@@ -302,6 +311,7 @@ class LatchedAdapter:
             self._refusals.good(None)
             self._proven = connection, standing.boot
             self._live, self._standing = live, standing
+            self._back_since = (self._back_since or began) if self._went_back(standing) else None
             self._poll_at = began + self._profile.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
             await self._write_ready()
             await self._remind(standing, connection)

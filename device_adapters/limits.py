@@ -14,4 +14,5 @@ ATTEMPTS = 3  # readings of one record before its refusal is told (G1)
 RETRY_FIRST_S = 1.0  # pause after a refusal, doubled each time
 RETRY_MAX_S = 10.0
 REFUSAL_AGAIN_S = 300.0  # the same refusal is told again at most this often
+RESTART_AFTER_S = 2.0  # so long must sequence numbers have gone back without a reboot to be a new memory
 REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 HEADER = 7
 READ, WRITE, EXCEPTION = 3, 16, 0x80
+CLOSED = "closed"  # by ourselves
 BUSY = {5: "acknowledge", 6: "busy"}
 EXCEPTIONS = {
     1: "illegal function",
@@ -49,7 +50,7 @@ EXCEPTIONS = {
 _T = TypeVar("_T")
 
 # The library logs every timeout as an error and, at debug level, whole frames with candidates' words (P7).
-logging.getLogger("pymodbus_internal").disabled = True
+logging.getLogger("pymodbus.logging").disabled = True
 
 
 class _Guard(TransactionManager):
@@ -88,8 +89,8 @@ class _Guard(TransactionManager):
 
     def abort(self) -> None:
         """Close now, without flushing. Nothing more is taken from this socket."""
-        self.odd = self.odd or "closed"
-        self._fail("closed")
+        self.odd = self.odd or CLOSED
+        self._fail(CLOSED)
         transport = self.transport
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
@@ -139,8 +140,10 @@ def _difference(expected: bytes, refusal: bytes, received: bytes) -> str:
         return f"unit {received[6]} instead of {expected[6]}"
     if received[7:8] not in {b"", expected[7:8], refusal[7:8]}:
         return f"function {received[7]} instead of {expected[7]}"
-    if received[4:6] not in {expected[4:6], refusal[4:6]}:
-        return f"length {int.from_bytes(received[4:6], 'big')} instead of {int.from_bytes(expected[4:6], 'big')}"
+    lengths = [frame[4:6] for frame in (expected, refusal) if received[7:8] in {b"", frame[7:8]}]
+    if not any(received[4:6] == length[: len(received) - 4] for length in lengths):
+        said, wanted = int.from_bytes(received[4:6], "big"), int.from_bytes(lengths[0], "big")
+        return f"length {said} instead of {wanted}"
     if received[: len(expected)] == expected or received[: len(refusal)] == refusal:
         return "bytes after the end of the reply"
     return "another count or address than asked for"
@@ -258,14 +261,15 @@ class ModbusWire:
 
     def _lost(self, client: _Client | None, what: str) -> NotConnected | OddReply:
         """Why there is no connection any more. Stray bytes between two requests are odd, too."""
+        odd = client.guard.odd if client is not None else None
         self.drop()
-        if client is not None and client.guard.odd is not None:
-            return OddReply(f"{client.guard.odd}, before {what}", client.guard.received)
+        if client is not None and odd not in {None, CLOSED}:
+            return OddReply(f"{odd}, before {what}", client.guard.received)
         return NotConnected(f"not connected, before {what}")
 
     def _failure(self, client: _Client, what: str, error: ModbusException) -> NotConnected | OddReply:
         guard = client.guard
-        if guard.odd is not None and guard.odd != "closed":
+        if guard.odd not in {None, CLOSED}:
             return OddReply(f"{guard.odd}, {what}", guard.received)
         if "No response" in str(error):
             came = f" ({len(guard.received)} bytes came)" if guard.received else ""

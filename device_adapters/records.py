@@ -48,7 +48,7 @@ def words_of(record: Record, start: bytes) -> int:
     step = record.repeat.words if record.repeat else 0
     extra = words - record.words
     if extra < 0 or words > record.words_max or (extra and extra % step):
-        raise DecodeError("length", f"{record.name} says that it has {words} words")
+        raise DecodeError("length", f"{record.name} tells a length that it cannot have")
     return words
 
 
@@ -69,13 +69,15 @@ def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None
 
 
 def cuts_of(record: Record, words: int) -> Cuts:
-    """Byte ranges of the personal words, in order."""
-    found = [
-        ((field.at if field.at >= 0 else words + field.at) * 2, field.words * 2)
-        for field in record.fields.values()
-        if field.personal is not None
-    ]
-    return tuple(sorted(found))
+    """Byte ranges of the personal words, and of the checksum over them, in order.
+
+    A checksum that stayed would tell which of a few possible values is the erased one (P7).
+    """
+    hidden = [field for field in record.fields.values() if field.personal is not None]
+    if hidden and record.crc is not None:
+        hidden.append(record.fields[record.crc])
+    ranges = {((field.at if field.at >= 0 else words + field.at) * 2, field.words * 2) for field in hidden}
+    return tuple(sorted(ranges))
 
 
 def _cut(record: Record, field: Field, data: bytes, words: int) -> bytes:
@@ -87,8 +89,10 @@ def _cut(record: Record, field: Field, data: bytes, words: int) -> bytes:
 
 
 def _value(record: Record, field: Field, data: bytes, words: int, erased: bool) -> Value:
-    if field.personal is not None and erased:
+    if erased and field.personal is not None:
         return ""
+    if erased and field.name == record.crc:
+        return 0
     found = _cut(record, field, data, words)
     return text_of(field, found) if field.type == "text" else number_of(field, found)
 
@@ -101,7 +105,7 @@ def _check_sequence(record: Record, data: bytes, words: int, seq: int | None) ->
         for field in (record.fields[record.before], record.fields[record.after])
     )
     if before != after:
-        raise DecodeError("sequence", f"{record.name} begins as {before} and ends as {after}")
+        raise DecodeError("sequence", f"{record.name} begins and ends with different numbers")
     if seq is not None and before != seq:
         raise DecodeError("sequence", f"{record.name} is number {before}, not {seq}")
 

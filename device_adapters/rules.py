@@ -76,6 +76,9 @@ def _check_record(profile: Profile, record: Record, path: Path, report: Report) 
     if repeat is None:
         return
     _check_fields(repeat.fields.values(), repeat.words, (*path, "repeat", "fields"), report)
+    for field in repeat.fields.values():
+        if field.personal is not None:
+            report.add((*path, "repeat", "fields", field.name, "personal"), "rows stand in entries, uncut")
     ends = [field.at + field.words for field in record.fields.values() if field.at >= 0]
     starts = [record.words + field.at for field in record.fields.values() if field.at < 0]
     if repeat.at < max(ends, default=0) or repeat.at != min(starts, default=record.words):

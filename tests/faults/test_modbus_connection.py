@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from device_adapters.contract import BadReading, NotConnected, Observation, Posi
 
 if TYPE_CHECKING:
     from scripted_rig import Fault
+
+    from device_adapters.contract import Adapter
 
 PROFILE = fast_v1(50)
 LONG = Item(score=7300, deductions=[(line, 100, line, 0) for line in range(1, 28)])  # two pages: 7 readings and the ack
@@ -36,6 +39,12 @@ async def until(seen_seq: int, rig: ScriptedRig, position: Position | None) -> l
         await adapter.close()
     assert not refused
     return seen
+
+
+async def states(adapter: Adapter) -> None:
+    """Read states until the connection ends."""
+    while True:
+        assert isinstance((await adapter.read())[0], RigStatus)
 
 
 async def test_a_port_where_nobody_listens_is_not_connected() -> None:
@@ -222,6 +231,34 @@ async def test_sequence_numbers_that_went_back_are_a_restart() -> None:
         assert seqs(seen) == [("rig.rebooted", 5, 0), ("item.finished", 5, 1)]
 
 
+async def test_a_counter_that_bounces_is_no_restart() -> None:
+    """R3: last_seq falls below the position and rises again within two seconds, boot unchanged: nothing is said."""
+    async with ScriptedRig() as rig:
+        rig.latch_item()
+        rig.latch_item(slot=1)
+        adapter = adapter_for(rig, Position(3, 0), PROFILE)
+        await adapter.connect()
+        await next_observation(adapter)
+        await next_observation(adapter)
+        rig.last_seq = 1
+        rig.refresh()
+        async with asyncio.timeout(2):
+            for _ in range(5):
+                assert isinstance((await adapter.read())[0], RigStatus)
+        rig.last_seq = 2
+        rig.latch_item(slot=2)
+        assert (await next_observation(adapter)).seq == 3
+        await adapter.close()
+
+
+async def test_numbers_that_stay_back_without_a_reboot_are_a_restart() -> None:
+    """R7: a new memory in an old rig is told after two seconds, and its records are read."""
+    async with ScriptedRig() as rig:
+        rig.latch_item()
+        seen = await until(1, rig, Position(3, 40))
+        assert seqs(seen) == [("rig.rebooted", 3, 0), ("item.finished", 3, 1)]
+
+
 async def test_a_boot_seen_only_once_is_not_believed() -> None:
     """P5: a reboot that follows from the status block alone needs two readings that agree."""
     async with ScriptedRig(boot=3) as rig:
@@ -359,6 +396,31 @@ async def test_cancelled_at_any_request_the_adapter_goes_on(number: int) -> None
         await adapter.close()
         assert not refused
         assert seqs(seen) in ([("item.finished", 3, 1)], [])
+
+
+async def test_a_rig_that_closes_between_two_requests_is_not_connected_and_not_accused() -> None:
+    """R6: an orderly close is no odd reply; it never adds up to a refusal."""
+    async with ScriptedRig() as rig:
+        adapter = adapter_for(rig, Position(3, 0), PROFILE)
+        for _ in range(5):
+            await adapter.connect()
+            assert isinstance((await adapter.read())[0], RigStatus)
+            rig.cut()
+            with pytest.raises(NotConnected, match=r"^not connected|^connection"):
+                await states(adapter)
+        await adapter.close()
+
+
+async def test_the_library_logs_no_frame_with_a_candidates_words(caplog: pytest.LogCaptureFixture) -> None:
+    """P7: at debug level pymodbus would write every frame; here nothing of it is written at all."""
+    caplog.set_level(logging.DEBUG)
+    async with ScriptedRig() as rig:
+        rig.latch_item()
+        await until(1, rig, Position(3, 0))
+    adapter = adapter_for(rig, Position(3, 0), PROFILE)
+    with pytest.raises(NotConnected):
+        await adapter.connect()
+    assert [record.name for record in caplog.records if record.name.startswith("pymodbus")] == []
 
 
 async def test_sockets_are_not_leaked() -> None:
