@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from simulators.rig import Latched
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Simulated practical-exam rigs of Kaofen rig interface v1."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Simulated practical-exam rigs of Kaofen rig interface v1.",
 )
 
 _TIMEOUT_EXIT = 1
@@ -251,7 +254,8 @@ def _complain(left: list[str], deadline_s: float | None) -> None:
 def _announce(document: dict[str, Any], the_fleet: Fleet) -> None:
     ports = [entry["port"] for entry in document["rigs"]]
     counts = the_fleet.scenario.counts()
-    typer.echo(f"{len(ports)} rigs listen on {document['rigs'][0]['host']}, ports {min(ports)} to {max(ports)}")
+    what = f"{len(ports)} rigs listen" if len(ports) > 1 else "1 rig listens"
+    typer.echo(f"{what} on {document['rigs'][0]['host']}, ports {min(ports)} to {max(ports)}")
     typer.echo(
         f"{counts['exams']} exams with {counts['resits']} resits; control at 127.0.0.1:{document['control']['port']}"
     )

@@ -9,13 +9,13 @@ from simulators.candidates import Ending
 if TYPE_CHECKING:
     from simulators.fleet import Fleet
 
-_ROW = "{:<10} {:<7} {:>6} {:>6} {:>6} {:>7} {:>8} {:>7} {:>7} {:>9}"
+_ROW = "{:<10} {:<7} {:>6} {:>6} {:>6} {:>8} {:>8} {:>7} {:>7} {:>9}"
 
 
 def summary(fleet: Fleet) -> str:
     """One line a rig, then the totals."""
     head = _ROW.format(
-        "rig", "station", "passed", "failed", "broken", "training", "repeated", "records", "unacked", "requests"
+        "rig", "station", "passed", "failed", "broken", "practice", "repeated", "records", "unacked", "requests"
     )
     lines = [head, "-" * len(head)]
     for station in fleet.stations:
