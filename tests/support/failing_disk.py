@@ -62,7 +62,15 @@ class Disk:
             run("losetup", "-d", self._loop)
             self._loop = ""
 
+    def cut_power(self) -> None:
+        """Lose everything that is only in memory: unmount while the device refuses, then mount what it has."""
+        self.refuse()
+        self.detach()
+        self.accept()
+        self.attach()
+
     def remount(self) -> None:
+        """Unmount and mount again."""
         self.detach()
         self.attach()
 
