@@ -81,7 +81,7 @@ class Server:
         self.committer = Committer(store, keys.mirror, clock, stored=self._stored, cosigned=self._cosigned)
         self.ingest = Ingest(store, self.committer, clock, config.domain)
         self.auditor = Auditor(
-            store, keys.mirror_verifier, clock, pause_s=config.audit_pause_s, bytes_per_s=config.audit_bytes_per_s
+            store, keys.verifiers, clock, pause_s=config.audit_pause_s, bytes_per_s=config.audit_bytes_per_s
         )
         self._listeners = self._make_listeners()
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from server.evidence.check import Finding, check_head, check_log
+from server.evidence.check import Finding, check_head, check_log, check_witnessed
 
 if TYPE_CHECKING:
     from scorelog.format.keys import CosignatureVerifier
     from scorelog.journal.clock import Clock
     from server.evidence.store import EntryStore, LogState
+
+    Verifiers = tuple[CosignatureVerifier, CosignatureVerifier]  # of the mirror and of the witness
 
 log = structlog.get_logger()
 
@@ -28,10 +30,10 @@ class Auditor:
     """One per process."""
 
     def __init__(
-        self, store: EntryStore, mirror: CosignatureVerifier, clock: Clock, *, pause_s: float, bytes_per_s: int
+        self, store: EntryStore, verifiers: Verifiers, clock: Clock, *, pause_s: float, bytes_per_s: int
     ) -> None:
         self._store = store
-        self._mirror = mirror
+        self._mirror, self._witness = verifiers
         self._clock = clock
         self._pause_s = pause_s
         self._bytes_per_s = bytes_per_s
@@ -55,7 +57,9 @@ class Auditor:
         found = [Finding(row.origin, row.index, row.detail) for row in await self._store.row_findings()]
         keys = await self._keys()
         for state in await self._store.logs():
-            found += await check_log(self._store, state, keys.get(state.gateway_id), self._mirror, pace=self._pace)
+            key = keys.get(state.gateway_id)
+            found += await check_log(self._store, state, key, self._mirror, pace=self._pace)
+            found += await check_witnessed(self._store, state, key, self._witness)
         found += frozen_findings(await self._store.logs())
         self.passes += 1
         self.findings = len(found)

@@ -15,7 +15,6 @@ import typer
 
 from certs.errors import CertsError
 from scorelog.format.keys import SUITE_ED25519, encode_vkey
-from server import app as application
 from server import commands
 from server.config import Config, read_config
 from server.errors import Fatal, ServerError
@@ -81,6 +80,8 @@ def init(  # noqa: PLR0917  # one per option of the command
 @app.command()
 def run(config_file: File) -> None:
     """Serve gateways and people until SIGTERM."""
+    from server import app as application  # noqa: PLC0415  # half the start-up of every other command
+
     configure()
     config = read_config(config_file)
     _with_uvloop(application.serve(config, _ready))

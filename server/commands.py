@@ -13,7 +13,6 @@ from scorelog.format.keys import SUITE_ED25519, parse_vkey
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.files import rename_synced, sync_file
 from server import backup as backups
-from server.app import open_views
 from server.audit import Auditor
 from server.config import parse_config, render
 from server.control import ask
@@ -176,7 +175,7 @@ async def audit_once(config: Config) -> list[str]:
     async with opened(config, write=True) as open_:
         auditor = Auditor(
             open_.store,
-            open_.keys.mirror_verifier,
+            open_.keys.verifiers,
             open_.clock,
             pause_s=config.audit_pause_s,
             bytes_per_s=config.audit_bytes_per_s,
@@ -186,6 +185,8 @@ async def audit_once(config: Config) -> list[str]:
 
 async def rebuild(config: Config) -> int:
     """Throw the projections away and make them again; how many entries they rest on."""
+    from server.app import open_views  # noqa: PLC0415  # pages and projections: half the start-up of every command
+
     async with opened(config, write=True) as open_:
         views = await open_views(open_)
         try:

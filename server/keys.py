@@ -39,6 +39,11 @@ class Keys:
         return CosignatureVerifier(self.mirror.name, self.mirror.public_key)
 
     @property
+    def verifiers(self) -> tuple[CosignatureVerifier, CosignatureVerifier]:
+        """Of both, for the audit."""
+        return self.mirror_verifier, self.witness_verifier
+
+    @property
     def witness_verifier(self) -> CosignatureVerifier:
         """Checks what the witness signed."""
         return CosignatureVerifier(self.witness.name, self.witness.public_key)

@@ -87,7 +87,7 @@ async def check_log(
         if not bundles:
             break
         for bundle in bundles:
-            _bundle(walk, bundle)
+            await _bundle(store, walk, bundle)
             await _openings(store, walk, bundle)
             await _tiles(store, walk)
             if pace is not None:
@@ -106,7 +106,7 @@ def check_head(state: LogState, log_key: bytes | None, mirror: CosignatureVerifi
 # -- one bundle ----------------------------------------------------------------------------------------------------
 
 
-def _bundle(walk: _Walk, bundle: StoredBundle) -> None:
+async def _bundle(store: EntryStore, walk: _Walk, bundle: StoredBundle) -> None:
     start, stop = bundle.ref.start, bundle.ref.stop
     if start != walk.next:
         detail = (
@@ -124,12 +124,12 @@ def _bundle(walk: _Walk, bundle: StoredBundle) -> None:
         walk.say(start, f"the bundle [{start}, {stop}) stands before an earlier one")
     walk.seq = max(walk.seq, bundle.ref.seq)
     walk.latest_s = max(walk.latest_s, bundle.cosigned_s)
-    _entries(walk, bundle)
+    await _entries(store, walk, bundle)
     walk.next = max(stop, walk.next)
     walk.last = bundle
 
 
-def _entries(walk: _Walk, bundle: StoredBundle) -> None:
+async def _entries(store: EntryStore, walk: _Walk, bundle: StoredBundle) -> None:
     start, stop = bundle.ref.start, bundle.ref.stop
     stored = split_hashes(bundle.leaves)
     try:
@@ -144,29 +144,46 @@ def _entries(walk: _Walk, bundle: StoredBundle) -> None:
     for index, (one, other) in enumerate(zip(derived, stored, strict=False), start):
         if one != other:
             walk.say(index, "the entry does not have the leaf hash that was stored with it")
-    _root(walk, bundle, derived, stored)
+    walk.leaves += await _root(store, walk, bundle, derived, stored)
 
 
-def _root(walk: _Walk, bundle: StoredBundle, derived: tuple[bytes, ...], stored: tuple[bytes, ...]) -> None:
-    """The tree after this bundle must have the root that the log signed; with the stored leaves it may still."""
+async def _root(
+    store: EntryStore, walk: _Walk, bundle: StoredBundle, derived: tuple[bytes, ...], stored: tuple[bytes, ...]
+) -> tuple[bytes, ...]:
+    """The leaves with which the tree has the root that the log signed after this bundle.
+
+    Those of the entries, if nothing was changed. Else the ones that were stored with them or, when these were changed
+    too, the ones in the tiles: then it is known which entries are wrong, and the walk goes on behind them.
+    """
     start, stop = bundle.ref.start, bundle.ref.stop
     signed = _signed_root(walk, bundle)
-    leaves = derived
-    if walk.tree is not None:
-        tree = _grown(walk.tree, derived)
-        if signed is not None and (tree.size, tree.root()) != (stop, signed):
-            other = _grown(walk.tree, stored)
-            if (other.size, other.root()) == (stop, signed):
-                tree, leaves = other, stored
-            else:
-                walk.say(
-                    _first_wrong(walk, derived, start), f"the entries [{start}, {stop}) do not have the signed root"
-                )
-                walk.tree = None
-        if walk.tree is not None:
+    if walk.tree is None:
+        return derived
+    if signed is None:
+        walk.tree = _grown(walk.tree, derived)
+        return derived
+    for leaves in (derived, stored, await _tiled(store, walk, derived, start)):
+        tree = _grown(walk.tree, leaves)
+        if (tree.size, tree.root()) == (stop, signed):
             walk.tree = tree
-            walk.roots[stop] = tree.root()
-    walk.leaves += leaves
+            walk.roots[stop] = signed
+            for index, (one, other) in enumerate(zip(derived, leaves, strict=False), start):
+                if one != other:
+                    walk.say(index, "the entry is not the one that the log signed")
+            return leaves
+    walk.say(_first_wrong(walk, derived, start), f"the entries [{start}, {stop}) do not have the signed root")
+    walk.tree = None
+    return derived
+
+
+async def _tiled(store: EntryStore, walk: _Walk, derived: tuple[bytes, ...], start: int) -> tuple[bytes, ...]:
+    """The leaves as the tiles have them, where there are tiles."""
+    leaves = list(derived)
+    for tile in await store.stored_tiles(walk.state.origin, 0, start // TILE_WIDTH, len(leaves) // TILE_WIDTH + 2):
+        for index, leaf in enumerate(split_hashes(tile.hashes), tile.n * TILE_WIDTH):
+            if 0 <= index - start < len(leaves):
+                leaves[index - start] = leaf
+    return tuple(leaves)
 
 
 def _signed_root(walk: _Walk, bundle: StoredBundle) -> bytes | None:
@@ -267,6 +284,8 @@ async def _end(store: EntryStore, walk: _Walk, mirror: CosignatureVerifier) -> N
         if (walk.tree.root(), walk.tree.hashes) != (state.root, state.range_hashes):
             walk.say(state.size, "the state row has another root or range than the entries")
         _cosigned_root(walk)
+        if state.cosigned_s != walk.latest_s:
+            walk.say(state.size, "the state row's cosignature time is that of no cosignature")
     last = walk.last
     if last is not None and last.ref.stop == state.size:
         if last.checkpoint != state.checkpoint:
@@ -322,8 +341,9 @@ def _cosigned(walk: _Walk, mirror: CosignatureVerifier) -> None:
         walk.say(state.cosigned_size, f"the cosigned note is of size {checkpoint.size}, not {state.cosigned_size}")
     if max(state.cosigned_size, checkpoint.size if checkpoint else 0) > state.size:
         walk.say(state.size, f"size {state.cosigned_size} was cosigned, only {state.size} entries are stored")
-    if max(time_s, walk.latest_s) > state.cosigned_s:
+    if time_s > state.cosigned_s:
         walk.say(state.size, "the state row's cosignature time lies before a cosignature")
+    walk.latest_s = max(walk.latest_s, time_s)
 
 
 def _cosigned_root(walk: _Walk) -> None:
@@ -343,6 +363,23 @@ def _verifier(state: LogState, log_key: bytes | None) -> Ed25519Verifier | None:
         return Ed25519Verifier(state.origin, log_key) if log_key is not None else None
     except FormatError:
         return None
+
+
+async def check_witnessed(
+    store: EntryStore, state: LogState, log_key: bytes | None, witness: CosignatureVerifier
+) -> list[Finding]:
+    """The witness's row of this log against the note that it holds."""
+    kept = await store.witnessed(state.origin)
+    if kept is None or log_key is None:
+        return []
+    try:
+        time_s = verify_cosignature(kept.note, witness)
+        checkpoint, _ = open_checkpoint(kept.note, Ed25519Verifier(state.origin, log_key))
+    except FormatError as error:
+        return [Finding(state.origin, kept.size, f"the witness's note: {error}")]
+    if (checkpoint.size, checkpoint.root, time_s) != (kept.size, kept.root, kept.cosigned_s):
+        return [Finding(state.origin, kept.size, "the witness's row is not what its note says")]
+    return []
 
 
 async def _excused(store: EntryStore, origin: str) -> frozenset[int]:

@@ -14,7 +14,7 @@ from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.errors import FormatError
 from server import limits
 from server.evidence import rows
-from server.evidence.schema import alarms, bundles, counts, logs, openings, refusals, tiles
+from server.evidence.schema import alarms, bundles, counts, logs, openings, refusals, tiles, witnessed
 from server.evidence.statements import refusal_seal
 from server.evidence.store import RowFinding
 
@@ -32,6 +32,7 @@ def findings(connection: Connection, sealer: Sealer) -> list[RowFinding]:
         *(each for table in (alarms, refusals) for each in _count(connection, table, sealer)),
         *_orphans(connection),
         *_order(connection),
+        *_witnessed(connection),
     ]
     return found[: limits.FINDINGS_PER_LOG_MAX]
 
@@ -85,6 +86,13 @@ def _order(connection: Connection) -> Iterator[RowFinding]:
         if row.cosigned_s < latest_s:
             yield RowFinding(row.origin, row.start, f"bundle {row.seq} was stored before one of a lower number")
         latest_s = max(latest_s, row.cosigned_s)
+
+
+def _witnessed(connection: Connection) -> Iterator[RowFinding]:
+    """Rows of logs that are here are checked with their keys; here only that none is under another name."""
+    for row in connection.execute(select(witnessed.c.origin, witnessed.c.size, witnessed.c.note)):
+        if _origin_of(row.note) != row.origin:
+            yield RowFinding(row.origin, row.size, "the witness's row is of another log than its note")
 
 
 def _origin_of(checkpoint: bytes) -> str | None:

@@ -13,8 +13,9 @@ from scorelog.format.commitment import Opening, committed
 from scorelog.format.cosignature import verify_cosignature
 from scorelog.format.keys import Ed25519Signer
 from scorelog.format.note import add_signature_lines, parse_note
-from scorelog.format.tree import CompactRange, MemoryNodes, leaf_hash
+from scorelog.format.tree import CompactRange, MemoryNodes, consistency_proof, leaf_hash
 from scorelog.format.upload import Upload, encode_upload
+from scorelog.format.witness import AddCheckpoint
 
 if TYPE_CHECKING:
     from scorelog.format.keys import CosignatureVerifier
@@ -112,3 +113,8 @@ class SampleLog:
     def receipt_time(self, size: int, lines: bytes, mirror: CosignatureVerifier) -> int:
         """The time of a cosignature over our checkpoint of `size`; raises when it does not verify."""
         return verify_cosignature(add_signature_lines(parse_note(self.checkpoint(size)), lines), mirror)
+
+
+def asking(log: SampleLog, old: int, new: int) -> bytes:
+    """The body of `add-checkpoint` from size `old` to `new`."""
+    return AddCheckpoint(old, tuple(consistency_proof(old, new, log.nodes)), log.checkpoint(new)).encode()

@@ -83,9 +83,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(
-    store: EntryStore, clock: FakeClock | None = None, *, close: bool = True
-) -> AsyncIterator[Bench]:
+async def bench(store: EntryStore, clock: FakeClock | None = None, *, close: bool = True) -> AsyncIterator[Bench]:
     """A bench whose committer runs. A store that failed on purpose is no error of the test."""
     made = Bench(store, clock or FakeClock())
     await made.committer.recover()

@@ -7,19 +7,13 @@ import random
 
 import pytest
 from fake_entry_store import FakeEntryStore
-from sample_uploads import SampleLog
+from sample_uploads import SampleLog, asking
 from server_bench import WITNESS_VERIFIER, Bench, bench
 
-from scorelog.format.tree import consistency_proof
-from scorelog.format.witness import AddCheckpoint
 from server.errors import Behind, Busy, Refused
 
 LOG = SampleLog().grow(12)
 FORK = LOG.fork(4).grow(8, seed="other")
-
-
-def asking(log: SampleLog, old: int, new: int) -> bytes:
-    return AddCheckpoint(old, tuple(consistency_proof(old, new, log.nodes)), log.checkpoint(new)).encode()
 
 
 async def status_of(made: Bench, body: bytes) -> int:

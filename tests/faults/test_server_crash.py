@@ -1,0 +1,87 @@
+"""P1, P2, S1: the real server killed or failing at every failpoint while a gateway uploads; nothing receipted is lost."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING
+
+import pytest
+from sample_uploads import SampleLog
+from server_process import ServerProcess, Zygotes, post
+
+from server import failpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
+
+UPLOAD = "/gateway/v1/upload"
+POINTS = [value for name, value in vars(failpoints).items() if name.isupper() and isinstance(value, str)]
+GONE = (OSError, http.client.HTTPException)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    zygotes = Zygotes()
+    made = ServerProcess(tmp_path_factory.mktemp("crash"), zygotes)
+    try:
+        yield made
+    finally:
+        made.close()
+        zygotes.close()
+
+
+def send_until_gone(server: ServerProcess, log: SampleLog, uploads: int) -> int:
+    """Upload as the gateway's uploader does, checking every receipt; the size of the last one. Ends when the server does."""
+    receipted = size = 0
+    try:
+        with server.connection(log.gateway_id) as connection:
+            for _ in range(uploads):
+                status, body = post(connection, UPLOAD, log.upload(size, min(size + 2, log.size)))
+                if status == 200:
+                    size = min(size + 2, log.size)
+                    assert log.receipt_time(size, body, server.mirror)
+                    receipted = size
+                elif status == 409:
+                    size = int(body)
+                    assert size >= receipted, "the server forgot a receipt"
+                else:
+                    assert status in {500, 503}
+                if receipted == log.size:
+                    break
+    except GONE:
+        pass
+    return receipted
+
+
+def drain(server: ServerProcess, log: SampleLog, receipted: int) -> None:
+    """Faults off: everything arrives, once, in order, byte for byte; what was receipted before is still held."""
+    with server.connection(log.gateway_id) as connection:
+        status, body = post(connection, UPLOAD, log.upload(log.size, log.size))
+        held = log.size if status == 200 else int(body)
+        assert held >= receipted
+    assert send_until_gone(server, log, 50) == log.size
+    assert server.stop() == 0
+    assert "0 findings" in server.ok("fsck", str(server.config))
+
+
+@pytest.mark.parametrize("action", ["kill", "kill-after", "error", "error-after"])
+@pytest.mark.parametrize("point", POINTS)
+def test_nothing_receipted_is_lost(server: ServerProcess, point: str, action: str) -> None:
+    """Killed before or after the step, or told by the disk that it failed: the oracle finds every receipted entry once."""
+    log = SampleLog("gw-01", key=None, generation=generation_of(point, action)).grow(10, openings=True)
+    if log.generation == 1:
+        server.enrol(log)
+    server.start(f"{point}={action}@3")
+    receipted = send_until_gone(server, log, 12)
+    code = server.kill()
+    if point in {failpoints.BEGIN, failpoints.INSERT, failpoints.COMMIT} and action.startswith("error"):
+        assert code in {1, -9}, "a failed write ends the process"
+    server.start()
+    drain(server, log, receipted)
+
+
+def generation_of(point: str, action: str) -> int:
+    """One generation per case: a fresh log each time, on the server that all cases share."""
+    return 1 + POINTS.index(point) * 4 + ["kill", "kill-after", "error", "error-after"].index(action)

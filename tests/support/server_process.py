@@ -1,0 +1,155 @@
+"""The real `kaofen-server` as processes: made once in a folder, run, killed by its own pid, asked over real mTLS."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sample_uploads import DOMAIN, SampleLog
+from tls_material import make_tls_material
+
+from certs.ca import issue_gateway
+from certs.contexts import gateway_client_context
+from scorelog.format.keys import CosignatureVerifier, parse_vkey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ZYGOTE = Path(__file__).with_name("server_zygote.py")
+READY_S = 30.0
+
+
+class Zygotes:
+    """One for the running server, one for commands beside it. Shared by the tests of a module: imports cost seconds."""
+
+    def __init__(self) -> None:
+        self._processes = {serving: self._start() for serving in (True, False)}
+
+    @staticmethod
+    def _start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (sys.executable, str(ZYGOTE)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def begin(self, asked: dict[str, object], *, serving: bool) -> int:
+        """The pid of the new process."""
+        zygote = self._processes[serving]
+        assert zygote.stdin is not None
+        zygote.stdin.write(json.dumps(asked) + "\n")
+        zygote.stdin.flush()
+        return self.end(serving=serving)
+
+    def end(self, *, serving: bool) -> int:
+        """The exit code of the last process, when it has ended."""
+        stdout = self._processes[serving].stdout
+        assert stdout is not None
+        return int(stdout.readline())
+
+    def close(self) -> None:
+        """End them."""
+        for zygote in self._processes.values():
+            zygote.communicate(timeout=30)
+
+
+class ServerProcess:
+    """One server in one folder. `with` ends every process that it started."""
+
+    def __init__(self, folder: Path, zygotes: Zygotes) -> None:
+        self.folder = folder
+        self.config = folder / "server" / "server.toml"
+        self.ports: dict[str, int] = {}
+        self.pid = 0
+        self._runs = 0
+        self._zygotes = zygotes
+        self.tls = make_tls_material(folder / "tls", domain=DOMAIN)
+        for name in ("gw-01", "gw-02"):
+            issue_gateway(self.tls.authority, DOMAIN, name).write(folder / name)
+        password = folder / "password"
+        password.write_text("correct horse battery staple\n")
+        self.ok(
+            "init", str(folder / "server"), "--domain", DOMAIN, "--host", "127.0.0.1", "--tls", str(self.tls.server),
+            "--gateway-port", "0", "--people-port", "0", "--local", "127.0.0.1:0",
+            "--operator", "operator", "--password-file", str(password),
+        )  # fmt: skip
+        mirror = parse_vkey(self.ok("vkey", str(self.config)).strip())
+        assert isinstance(mirror, CosignatureVerifier)
+        self.mirror = mirror
+
+    def _begin(self, words: tuple[str, ...], failpoints: str, *, serving: bool) -> tuple[int, Path, Path]:
+        self._runs += 1
+        out, err = (self.folder / f"{self._runs}.{end}" for end in ("out", "err"))
+        asked = {"argv": words, "failpoints": failpoints, "stdout": str(out), "stderr": str(err)}
+        return self._zygotes.begin(asked, serving=serving), out, err
+
+    def command(self, *words: str) -> tuple[int, str]:
+        """Run one command to its end: exit code, and everything that it printed."""
+        _, out, err = self._begin(words, "", serving=False)
+        code = self._zygotes.end(serving=False)
+        return code, "".join(path.read_text() for path in (out, err) if path.exists())
+
+    def ok(self, *words: str) -> str:
+        """A command that must succeed; what it printed."""
+        code, printed = self.command(*words)
+        assert code == 0, printed
+        return printed
+
+    def start(self, failpoints: str = "") -> None:
+        """Until it says that it is ready."""
+        self.pid, out, err = self._begin(("run", str(self.config)), failpoints, serving=True)
+        deadline = time.monotonic() + READY_S
+        while not (out.exists() and out.read_text().endswith("\n")):
+            if "kaofen-server:" in (err.read_text() if err.exists() else "") or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"the server did not start: {err.read_text()[-2000:]}")
+            time.sleep(0.02)
+        self.ports = {name: int(port) for name, port in (word.split("=") for word in out.read_text().split()[1:])}
+
+    def stop(self) -> int:
+        """Orderly; its exit code."""
+        os.kill(self.pid, signal.SIGTERM)
+        return self._reap()
+
+    def kill(self) -> int:
+        """SIGKILL, if it still runs; its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        return self._reap()
+
+    def _reap(self) -> int:
+        self.pid = 0
+        return self._zygotes.end(serving=True)
+
+    def close(self) -> None:
+        """End everything."""
+        if self.pid:
+            self.kill()
+
+    def enrol(self, log: SampleLog) -> None:
+        """Through the command, as an operator does."""
+        self.ok("gateway", "add", str(self.config), "--id", log.gateway_id, "--vkey", log.signer.vkey)
+
+    @contextlib.contextmanager
+    def connection(self, gateway_id: str = "gw-01") -> Iterator[http.client.HTTPSConnection]:
+        """One mTLS connection of a gateway."""
+        folder = self.folder / gateway_id
+        context = gateway_client_context(folder / "cert.pem", folder / "cert.key", folder / "ca.pem")
+        made = http.client.HTTPSConnection("localhost", self.ports["gateways"], context=context, timeout=20)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def post(connection: http.client.HTTPSConnection, path: str, body: bytes) -> tuple[int, bytes]:
+    """One request; OSError or HTTPException when the server went away."""
+    connection.request("POST", path, body)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
