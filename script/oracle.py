@@ -158,12 +158,12 @@ def verify_offline(world: World, attempts: list[str], verdict: Verdict) -> None:
 
 
 def pages(world: World, path: str) -> list[dict[str, Any]]:
-    """All rows of a cursor-paged API list."""
+    """All rows of a cursor-paged API list, which has the name of its last path part."""
     rows: list[dict[str, Any]] = []
     after = ""
     while True:
         page = world.api(f"{path}?limit=500{f'&after={after}' if after else ''}")
-        rows += page["items"]
+        rows += page[path.rsplit("/", 1)[-1]]
         after = page.get("next") or ""
         if not after:
             return rows

@@ -228,21 +228,31 @@ class World:
         return json.loads(self.fetch(path))
 
     def fetch(self, path: str) -> bytes:
-        """GET bytes of the server's API with the token, over one kept connection."""
-        if self._line is None:
-            context = ssl.create_default_context(cafile=str(self.ca))
-            self._line = http.client.HTTPSConnection("localhost", self.people_port, timeout=10, context=context)
+        """GET bytes of the server's API with the token, over one kept connection; OSError when it cannot be had."""
+        kept = self._line is not None
         try:
-            self._line.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
-            answer = self._line.getresponse()
-            body = answer.read()
+            answer = self._get(path)
         except (OSError, http.client.HTTPException) as error:
-            self._line.close()
-            self._line = None
-            raise OSError(f"GET {path}: {error}") from error
+            self._hang_up()
+            if not kept:
+                raise OSError(f"GET {path}: {error}") from error
+            return self.fetch(path)  # the server closes quiet connections: ask once more on a new one
+        body = answer.read()
         if answer.status != http.HTTPStatus.OK:
             raise OSError(f"GET {path}: {answer.status} {body[:300]!r}")
         return body
+
+    def _get(self, path: str) -> http.client.HTTPResponse:
+        if self._line is None:
+            context = ssl.create_default_context(cafile=str(self.ca))
+            self._line = http.client.HTTPSConnection("localhost", self.people_port, timeout=10, context=context)
+        self._line.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+        return self._line.getresponse()
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._line = None
 
     def serving(self) -> bool:
         """Whether the server answers its API."""
