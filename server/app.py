@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RESTART_AFTER_S = 5.0
+REGISTRY_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,6 @@ class Server:
     async def run(self, ready: Callable[[dict[str, int]], None]) -> None:
         """Until `stop`, or until a write fails (raises it)."""
         await self.committer.recover()
-        for gateway in await self._open.store.gateways():
-            if gateway.status == "active":
-                self._views.board.expect(gateway.id)
         try:
             async with asyncio.TaskGroup() as tasks:
                 committing = tasks.create_task(self._commit(), name="committer")
@@ -124,6 +122,7 @@ class Server:
                         ("projector", self._views.projector.run),
                         ("board", self._views.board.run),
                         ("auditor", self.auditor.run),
+                        ("registry", self._follow_registry),
                     )
                 ]
                 await self._listening(serving)
@@ -181,6 +180,18 @@ class Server:
             await self._open.clock.sleep(RESTART_AFTER_S)
 
     # -- wiring ----------------------------------------------------------------------------------------------------
+
+    async def _follow_registry(self) -> None:
+        """The board expects every enrolled gateway to speak, and no revoked one, also when that changes meanwhile."""
+        expected: set[str] = set()
+        while True:
+            active = {each.id for each in await self._open.store.gateways() if each.status == "active"}
+            for gateway_id in sorted(active - expected):
+                self._views.board.expect(gateway_id)
+            for gateway_id in sorted(expected - active):
+                self._views.board.forget(gateway_id)
+            expected = active
+            await self._open.clock.sleep(REGISTRY_EVERY_S)
 
     def _stored(self, origin: str, size: int) -> None:
         self._views.board.stored(origin, size)

@@ -1,4 +1,4 @@
-"""What every EntryStore must do (server/evidence/store.py): subclass, give a `store` fixture, and all of this is run."""
+"""What every EntryStore must do (server/evidence/store.py): subclass, give a `store` fixture, all of this is run."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ class EntryStoreContract:
         assert len(await store.refusals("p")) == 1
 
     async def test_alarms_count_up(self, store: EntryStore) -> None:
-        """The same alarm is raised once and counted; another index or detail is another alarm; the number is bounded."""
+        """The same alarm is raised once and counted; another index or detail is another one; the number is bounded."""
         one = await store.alarm("forked", "o", 3, "why", b"evidence")
         assert await store.alarm("forked", "o", 3, "why") == one
         two = await store.alarm("forked", "o", None, "why")

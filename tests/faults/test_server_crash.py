@@ -1,4 +1,4 @@
-"""P1, P2, S1: the real server killed or failing at every failpoint while a gateway uploads; nothing receipted is lost."""
+"""P1, P2, S1: the real server is killed or fails at every failpoint under uploads; nothing receipted is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def send_until_gone(server: ServerProcess, log: SampleLog, uploads: int) -> int:
-    """Upload as the gateway's uploader does, checking every receipt; the size of the last one. Ends when the server does."""
+    """Upload as the gateway does, every receipt checked; the size of the last one. Ends when the server does."""
     receipted = size = 0
     try:
         with server.connection(log.gateway_id) as connection:
@@ -69,7 +69,7 @@ def drain(server: ServerProcess, log: SampleLog, receipted: int) -> None:
 @pytest.mark.parametrize("action", ["kill", "kill-after", "error", "error-after"])
 @pytest.mark.parametrize("point", POINTS)
 def test_nothing_receipted_is_lost(server: ServerProcess, point: str, action: str) -> None:
-    """Killed before or after the step, or told by the disk that it failed: the oracle finds every receipted entry once."""
+    """Killed before or after the step, or told that it failed: the oracle finds every receipted entry once."""
     log = SampleLog("gw-01", key=None, generation=generation_of(point, action)).grow(10, openings=True)
     if log.generation == 1:
         server.enrol(log)

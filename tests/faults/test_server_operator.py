@@ -58,7 +58,7 @@ def deliver(server: ServerProcess, log: SampleLog) -> None:
 
 
 def test_an_old_backup_is_refilled_by_the_gateways(server: ServerProcess) -> None:
-    """S10: restoring yesterday's backup loses nothing that a gateway still holds; what is there is never overwritten."""
+    """S10: restoring yesterday's backup loses nothing that a gateway still holds; nothing is overwritten."""
     one, two = SampleLog("gw-01").grow(150, openings=True), SampleLog("gw-02").grow(10)
     for log in (one, two):
         server.enrol(log)
@@ -116,7 +116,7 @@ def test_a_damaged_backup_is_refused_and_named(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("running", [True, False])
 def test_files_are_imported(server: ServerProcess, running: bool) -> None:
-    """Without any uplink: bodies as files in, receipts as files out, the same twice; with and without a running server."""
+    """Without any uplink: bodies as files in, receipts as files out; twice is once; with a running server or not."""
     log = SampleLog().grow(9, openings=True)
     server.enrol(log)
     files = []
@@ -144,7 +144,7 @@ def test_files_are_imported(server: ServerProcess, running: bool) -> None:
 
 
 def test_a_gateway_is_revoked_while_it_is_connected(server: ServerProcess) -> None:
-    """B19: `gateway revoke` counts at the next request on a connection that is open; only what is enrolled may upload."""
+    """B19: `gateway revoke` counts at the next request on an open connection; only what is enrolled may upload."""
     log = SampleLog().grow(2)
     server.start()
     with server.connection() as connection:
@@ -172,7 +172,7 @@ def test_a_gateway_is_revoked_while_it_is_connected(server: ServerProcess) -> No
 
 
 def test_tampering_is_found_beside_a_running_server(server: ServerProcess) -> None:
-    """P3: `audit --once` asks the running server, which raises the alarm; `fsck` reads beside it; both name the entry."""
+    """P3: `audit --once` asks the running server, which alarms; `fsck` reads beside it; both name the entry."""
     log = SampleLog().grow(6)
     server.enrol(log)
     server.start()
@@ -194,7 +194,7 @@ def test_tampering_is_found_beside_a_running_server(server: ServerProcess) -> No
 
 
 def test_health_metrics_pages_and_an_orderly_stop(server: ServerProcess) -> None:
-    """The local listener answers, the people's listener serves, an open stream does not hold the stop up (stack.md 6)."""
+    """The local listener answers, the people's listener serves, an open stream does not hold the stop up."""
     log = SampleLog().grow(3)
     server.enrol(log)
     server.start()

@@ -1,4 +1,4 @@
-"""A gateway's log in memory, made with the format package only: entries, openings, signed checkpoints, upload bodies."""
+"""A gateway's log in memory, made with the format package only: entries, openings, checkpoints, upload bodies."""
 
 from __future__ import annotations
 

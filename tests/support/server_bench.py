@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -92,10 +92,8 @@ async def bench(store: EntryStore, clock: FakeClock | None = None, *, close: boo
         yield made
     finally:
         made.committer.stop()
-        try:
+        with suppress(StoreFailed):
             await running
-        except StoreFailed:
-            pass
         if close:
             await store.close()
 

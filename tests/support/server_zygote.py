@@ -10,14 +10,15 @@ import json
 import os
 import sys
 
+import server.app
+import server.cli
+from scorelog.journal import failpoints
+
+PRELOADED = server.app
+
 
 def main() -> None:
     """Until end of input."""
-    import server.app
-    import server.cli
-    from scorelog.journal import failpoints
-
-    assert server.app
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
@@ -34,8 +35,13 @@ def main() -> None:
             finally:
                 sys.stdout.flush()
                 os._exit(code)
-        print(pid, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        _say(pid)
+        _say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from entry_store_contract import bundle_of
 from fake_entry_store import FakeEntryStore
@@ -10,8 +12,10 @@ from sample_uploads import SampleLog
 from scorelog.format.keys import Ed25519Verifier
 from scorelog.format.tree import leaf_hash
 from scorelog.format.upload import Upload, parse_upload
-from server.evidence.store import LogState
 from server.ingest import mirror
+
+if TYPE_CHECKING:
+    from server.evidence.store import LogState
 
 
 async def state_of(log: SampleLog, size: int) -> LogState | None:

@@ -154,18 +154,17 @@ async def test_half_a_header_does_not_hold_a_connection(tls: Certificates) -> No
 
 async def test_endless_headers_are_cut_off(tls: Certificates) -> None:
     """I16: headers are bounded in size."""
-    async with serving(tls) as (_, port):
-        async with wire(port, tls.client("gw-01")) as connection:
-            connection.writer.write(b"GET / HTTP/1.1\r\nx-a: ")
-            try:
-                for _ in range(limits.HEADER_BYTES_MAX // 4096 + 4):
-                    connection.writer.write(b"x" * 4096)
-                    await connection.writer.drain()
-                    await asyncio.sleep(0)
-            except ConnectionError:
-                return
-            async with asyncio.timeout(10):
-                assert await connection.gone()
+    async with serving(tls) as (_, port), wire(port, tls.client("gw-01")) as connection:
+        connection.writer.write(b"GET / HTTP/1.1\r\nx-a: ")
+        try:
+            for _ in range(limits.HEADER_BYTES_MAX // 4096 + 4):
+                connection.writer.write(b"x" * 4096)
+                await connection.writer.drain()
+                await asyncio.sleep(0)
+        except ConnectionError:
+            return
+        async with asyncio.timeout(10):
+            assert await connection.gone()
 
 
 async def test_one_address_has_so_many_connections(tls: Certificates) -> None:
@@ -178,12 +177,12 @@ async def test_one_address_has_so_many_connections(tls: Certificates) -> None:
                 made = wire(port, context)
                 opened.append((made, await made.__aenter__()))
             assert await refused(port, context)
-            made, connection = opened.pop()
+            made, _last = opened.pop()
             await made.__aexit__(None, None, None)
             assert (await opened[0][1].request("GET", "/x"))[0] == 404
             async with asyncio.timeout(10):
                 while await refused(port, context):
                     await asyncio.sleep(0.05)
         finally:
-            for made, _ in opened:
+            for made, _connection in opened:
                 await made.__aexit__(None, None, None)

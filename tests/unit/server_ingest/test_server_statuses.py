@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from fake_clock import FakeClock
 from fake_entry_store import FakeEntryStore
 from sample_uploads import DOMAIN, SampleLog, sample_entry
@@ -19,6 +23,7 @@ from scorelog.format.upload import Upload, encode_upload
 from scorelog.journal.failpoints import armed
 from server import limits
 from server.evidence.store import Gateway
+from server.ingest.origins import origin_hash
 from server.ingest.problems import PROBLEM_TYPE
 
 if TYPE_CHECKING:
@@ -30,9 +35,6 @@ BEAT = "/gateway/v1/heartbeat"
 
 
 def der_of(folder: Path) -> bytes:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     return x509.load_pem_x509_certificate((folder / "cert.pem").read_bytes()).public_bytes(Encoding.DER)
 
 
@@ -214,8 +216,6 @@ async def test_a_failed_write_is_never_a_receipt(ders: dict[str, bytes], persist
 
 async def test_overload_is_told_before_the_body_is_read(at: Bench, ders: dict[str, bytes]) -> None:
     """S4: a full queue is 503, one greedy gateway 429, both with Retry-After."""
-    from contextlib import AsyncExitStack
-
     async with AsyncExitStack() as stack:
         for _ in range(limits.UPLOADS_PER_GATEWAY_MAX):
             await stack.enter_async_context(at.ingest.admitted("gw-01"))
@@ -230,10 +230,6 @@ async def test_overload_is_told_before_the_body_is_read(at: Bench, ders: dict[st
 
 async def test_the_read_side_serves_what_was_cosigned(ders: dict[str, bytes]) -> None:
     """C2SP paths: checkpoint with both lines, full and partial hash tiles; nothing of entries; 404 for the rest."""
-    import asyncio
-
-    from server.ingest.origins import origin_hash
-
     log = SampleLog().grow(300)
     async with bench(FakeEntryStore(), FakeClock()) as made:
         await made.enrol(log)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_clock import FakeClock
-from server_bench import MIRROR_VERIFIER, WITNESS_VERIFIER, bench, make_sqlite_store
 from sample_uploads import SampleLog, asking
+from server_bench import MIRROR_VERIFIER, WITNESS_VERIFIER, bench, make_sqlite_store
 
-from scorelog.format.tree import leaf_hash
+from scorelog.format.tree import CompactRange, leaf_hash
 from server.audit import Auditor
 from server.evidence.schema import evidence
 from server.fsck import Report, fsck
@@ -24,14 +25,10 @@ ONE = SampleLog("gw-01").grow(300, openings=True)
 OLD = SampleLog("gw-02").grow(4)
 NEW = SampleLog("gw-02", generation=1).grow(3)
 
-Tamper = "Callable[[sqlite3.Connection], object] | str"
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with two gateways, three logs, tiles, alarms, refusals, a witness row."""
-    import asyncio
-
     folder = tmp_path_factory.mktemp("evidence")
     asyncio.run(_fill(folder))
     return folder
@@ -50,7 +47,7 @@ async def _fill(folder: Path) -> None:
         await at.send(NEW, 1)
         fork = ONE.fork(2).grow(300, seed="other")
         for start in (300, 301):
-            with pytest.raises(Exception, match="do not lead|another"):
+            with pytest.raises(Exception, match=r"do not lead|another"):
                 await at.send(fork, 300, start)
         await at.witness.add_checkpoint(asking(ONE, 0, 300))
         await at.store.alarm("something", ONE.origin, 7, "said")
@@ -76,8 +73,6 @@ async def audited(folder: Path) -> list[tuple[str | None, int | None]]:
     store = make_sqlite_store(folder, clock)
     try:
         auditor = Auditor(store, (MIRROR_VERIFIER, WITNESS_VERIFIER), clock, pause_s=60, bytes_per_s=1 << 60)
-        import asyncio
-
         running = asyncio.ensure_future(auditor.once())
         while not running.done():
             await clock.advance(1)
@@ -149,8 +144,6 @@ def insert_entry(connection: sqlite3.Connection) -> None:
 def cut_tail(connection: sqlite3.Connection) -> None:
     """The last bundle goes, and the state row is put back to an older signed checkpoint."""
     checkpoint, root = ONE.checkpoint(290), ONE.root(290)
-    from scorelog.format.tree import CompactRange
-
     tree = CompactRange()
     tree.extend(leaf_hash(entry) for entry in ONE.entries[:290])
     connection.execute("DELETE FROM bundles WHERE start = 290 AND log_id = 1")
@@ -160,6 +153,14 @@ def cut_tail(connection: sqlite3.Connection) -> None:
         "updated_us = (SELECT received_us FROM bundles WHERE start = 100) WHERE id = 1",
         (root, checkpoint, b"".join(tree.hashes)),
     )
+
+
+SWAP_BUNDLES = """UPDATE bundles SET seq = 90 WHERE start = 0 AND log_id = 1;
+    UPDATE bundles SET seq = 1 WHERE start = 2; UPDATE bundles SET seq = 2 WHERE seq = 90"""
+MOVE_OPENINGS = """DELETE FROM openings WHERE entry_index = 151;
+    UPDATE openings SET entry_index = 151 WHERE entry_index = 150"""
+INSERT_BEHIND_THE_END = """INSERT INTO bundles
+    SELECT 99, log_id, 300, 301, 1, 1, seal, checkpoint, leaves, entries FROM bundles WHERE start = 2"""
 
 
 @pytest.mark.parametrize(
@@ -177,15 +178,14 @@ def cut_tail(connection: sqlite3.Connection) -> None:
         ("DELETE FROM logs WHERE id = 1", 0),
         ("UPDATE bundles SET log_id = 3 WHERE start = 100", 100),
         (
-            "UPDATE bundles SET seq = 90 WHERE start = 0 AND log_id = 1; UPDATE bundles SET seq = 1 WHERE start = 2;"
-            "UPDATE bundles SET seq = 2 WHERE seq = 90",
+            SWAP_BUNDLES,
             2,
         ),
         ("UPDATE openings SET value = x'00' WHERE entry_index = 150 AND field = 'name'", 150),
         ("UPDATE openings SET blind = zeroblob(32) WHERE entry_index = 150 AND field = 'name'", 150),
         ("UPDATE openings SET field = 'masked_id' WHERE entry_index = 150 AND field = 'name'", 150),
         (
-            "DELETE FROM openings WHERE entry_index = 151; UPDATE openings SET entry_index = 151 WHERE entry_index = 150",
+            MOVE_OPENINGS,
             151,
         ),
         ("INSERT INTO openings VALUES (1, 400, 'name', zeroblob(32), x'00')", 400),
@@ -196,7 +196,7 @@ def cut_tail(connection: sqlite3.Connection) -> None:
             100,
         ),
         (
-            "INSERT INTO bundles SELECT 99, log_id, 300, 301, 1, 1, seal, checkpoint, leaves, entries FROM bundles WHERE start=2",
+            INSERT_BEHIND_THE_END,
             300,
         ),
     ],
@@ -232,19 +232,19 @@ COLUMNS = [
 ]
 
 
-@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=str)
 async def test_no_column_can_be_changed_unseen(made: Path, tmp_path: Path, table: str, column: str) -> None:
     """S8: one row, one column, another value of the same kind: fsck finds it."""
     copy_of(made, tmp_path)
     connection = sqlite3.connect(tmp_path / "evidence.db")
-    rowid, value = connection.execute(f"SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1").fetchone()
+    rowid, value = connection.execute(f"SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1").fetchone()  # noqa: S608
     if isinstance(value, int):
         other: object = value + 1_000_003
     elif isinstance(value, bytes):
         other = bytes([value[0] ^ 1]) + value[1:] if value else b"\x01"
     else:
         other = hashlib.sha256(repr(value).encode()).hexdigest()[:16]
-    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (other, rowid))
+    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (other, rowid))  # noqa: S608
     connection.commit()
     connection.close()
     assert (await report_of(tmp_path)).findings, f"{table}.{column}: {value!r} -> {other!r}"
@@ -253,7 +253,7 @@ async def test_no_column_can_be_changed_unseen(made: Path, tmp_path: Path, table
 @pytest.mark.parametrize("table", ["alarms", "refusals"])
 async def test_a_deleted_row_is_missed(made: Path, tmp_path: Path, table: str) -> None:
     """Alarms and refused uploads are evidence too."""
-    change(copy_of(made, tmp_path), f"DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})")
+    change(copy_of(made, tmp_path), f"DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})")  # noqa: S608
     assert (await report_of(tmp_path)).findings
 
 
