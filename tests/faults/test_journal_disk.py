@@ -136,7 +136,7 @@ async def test_a_full_disk_refuses_exams_first_and_loses_nothing(tmp_path: Path)
             assert steps.count("exams=False reserve=True") > 100
             assert steps.count("exams=False reserve=False") > 100
             with pytest.raises(LogFull):
-                await log.append(plain("still full").build)
+                await log.append(plain("still full " + "x" * 2100).build)
             ballast.unlink()
             answer = await log.append(plain("room again").build)
             acknowledged[answer.index] = answer.leaf

@@ -62,6 +62,13 @@ class Disk:
             run("losetup", "-d", self._loop)
             self._loop = ""
 
+    def abandon(self) -> None:
+        """At the end of a test, which may have left files open."""
+        if self._loop:
+            run("umount", "--lazy", str(self.mount))
+            run("losetup", "-d", self._loop)
+            self._loop = ""
+
     def cut_power(self) -> None:
         """Lose everything that is only in memory: unmount while the device refuses, then mount what it has."""
         self.refuse()
@@ -93,7 +100,7 @@ def small_disk(directory: Path, size: int = 8 << 20) -> Iterator[Disk]:
     try:
         yield disk
     finally:
-        disk.detach()
+        disk.abandon()
 
 
 @contextmanager
@@ -117,11 +124,17 @@ def failing_disk(directory: Path, size: int = 64 << 20) -> Iterator[Disk]:
         disk.attach()
         yield disk
     finally:
+        _take_down(disk, window, [process for process in (fuse, server) if process is not None])
+
+
+def _take_down(disk: Disk, window: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    try:
         disk.accept()
-        disk.detach()
+        disk.abandon()
         if os.path.ismount(window):
-            run("umount", str(window))
-        for process in filter(None, (fuse, server)):
+            run("umount", "--lazy", str(window))
+    finally:
+        for process in processes:
             process.terminate()
             process.wait(20)
 
