@@ -80,8 +80,8 @@ class FakeBench:
 
     def latch(self, score: int) -> None:
         self.seq += 1
-        data = bytes(28) + b"20261123-0007".ljust(32, b"\0") + bytes(36)
-        raw = tuple(RawArea(area, at, data, ((28, 32),)) for area, at in (("event", 4096), ("result", 28672)))
+        data = bytes(28) + b"20261123-0007".ljust(32, b"\0") + bytes(34) + b"\x4b\x37"
+        raw = tuple(RawArea(area, at, data, ((28, 32), (94, 2))) for area, at in (("event", 4096), ("result", 28672)))
         self._happen(
             "item.finished", self.seq, {"score": score}, raw=raw, personal={"ticket": b"20261123-0007"}, mode="exam"
         )

@@ -110,7 +110,8 @@ class AdapterContract:
         assert [area.area for area in seen.raw] == ["event", "result"]
         ticket = seen.personal["ticket"]
         for area in seen.raw:
-            assert [area.data[at : at + size].rstrip(b"\0") for at, size in area.cut] == [ticket]
+            hidden = [area.data[at : at + size].rstrip(b"\0") for at, size in area.cut]
+            assert hidden == [ticket, area.data[-2:]], "the ticket, and the checksum over it"
 
     async def test_the_order_is_that_of_the_rig(self, bench: Bench, adapter: Adapter) -> None:
         """4: by sequence number, each once."""

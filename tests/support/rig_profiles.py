@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -93,3 +94,21 @@ async def next_observation(adapter: Adapter) -> Observation:
         await ack()
         if isinstance(reading, Observation):
             return reading
+
+
+def seqs(seen: list[Observation]) -> list[tuple[str, int, int]]:
+    return [(row.type, row.epoch, row.seq) for row in seen]
+
+
+async def until(seen_seq: int, rig: ScriptedRig, position: Position | None) -> list[Observation]:
+    """Follow with one adapter until this sequence number was seen and acked."""
+    adapter = adapter_for(rig, position)
+    try:
+        async with asyncio.timeout(5):
+            seen, refused, _ = await follow(
+                adapter, lambda seen, *_: bool(seen) and seen[-1].seq == seen_seq and rig.acked_seq >= seen_seq
+            )
+    finally:
+        await adapter.close()
+    assert not refused
+    return seen
