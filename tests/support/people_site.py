@@ -190,7 +190,7 @@ async def serving(site: Site, folder: Path) -> AsyncIterator[str]:
     tasks = [asyncio.ensure_future(one) for one in (server.serve(), site.projector.run(), site.board.run())]
     try:
         async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110  uvicorn has a flag, no event
+            while not server.started:
                 await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"https://localhost:{port}"

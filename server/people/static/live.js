@@ -166,7 +166,8 @@
   }
   function sortScores() {
     const sorted = [...scores.children].sort((a, b) => b.dataset.number - a.dataset.number);
-    if (sorted.some((el, place) => scores.children[place] !== el)) scores.append(...sorted);
+    // Only what stands wrong is moved: a moved row would announce itself again.
+    sorted.forEach((el, place) => { if (scores.children[place] !== el) scores.insertBefore(el, scores.children[place]); });
     sorted.forEach((el, place) => { el.hidden = place >= SHOWN_SCORES; });
     $("[data-no-scores]").hidden = sorted.length > 0;
   }

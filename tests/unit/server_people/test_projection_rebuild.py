@@ -150,7 +150,7 @@ async def test_the_projector_projects_as_soon_as_it_is_told(site: Site, log: Log
     await site.upload(log, project=False)
     site.projector.notify()
     async with asyncio.timeout(5):
-        while site.projector.entries < len(log.entries):  # noqa: ASYNC110
+        while site.projector.entries < len(log.entries):
             await asyncio.sleep(0)  # a turn of the loop, not a wait
     running.cancel()
     assert len(site.board.snapshot()["scores"]) == 4
