@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -56,7 +56,7 @@ _NOT_READY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the process edge hands in: the four seams, and randomness."""
+    """What the process edge hands in: the four seams, randomness, and the box's secret."""
 
     log: LogStore
     older: Iterable[Readable]
@@ -66,6 +66,7 @@ class Parts:
     random: Callable[[int], bytes]
     adapter: Callable[[RigConfig, Position | None], Adapter]
     notifier: Notifier
+    content_key: bytes = field(repr=False)
 
 
 class App:
@@ -94,6 +95,7 @@ class App:
             spool=Spool(config.data / "practice"),
             meters=self._meters,
             anchor_age_s=config.pace.anchor_age_s,
+            content_key=parts.content_key,
         )
         self._uploader = Uploader(
             log,

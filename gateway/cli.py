@@ -19,6 +19,7 @@ from certs.keys import create_ed25519
 from device_adapters.errors import AdapterError
 from gateway import commands
 from gateway.config import Config, effective, parse_config
+from gateway.contentkey import create_content_key
 from gateway.errors import ConfigError, GatewayError
 from gateway.opening import signer_of
 from gateway.run import run as run_gateway
@@ -42,12 +43,18 @@ File = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file
 
 @app.command()
 def init(config_file: File) -> None:
-    """Make the log key, if there is none, and an empty log. Done once per box; `run` never does it."""
+    """Make the log key and the content key, if there are none, and an empty log. Once per box; `run` never does it."""
     config = load(config_file)
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not config.log_key.exists():
         create_ed25519(config.log_key)
         print(f"log key made: {config.log_key}")
+    if not config.content_key.exists():
+        create_content_key(config.content_key)
+        print(f"content key made: {config.content_key}")
+        if config.log_directory.exists():
+            print("The log stays as it is. A record that a rig gives again is logged again, as a conflict.")
+            return
     identity = create_log(config.log_directory, config.origin_base, signer_of(config))
     print(f"origin: {identity.origin}")
     print(f"vkey:   {identity.vkey}")

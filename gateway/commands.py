@@ -13,6 +13,7 @@ from certs.contexts import gateway_client_context
 from certs.identity import gateway_identity
 from gateway import carriage
 from gateway.app import first_certificate, mirror_verifier
+from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.opening import signer_of
 from gateway.readonly import open_read_only
@@ -46,6 +47,8 @@ def check(config: Config) -> None:
         raise ConfigError(f"{server.cert} speaks for {identity.origin_base}, this gateway is {config.origin_base}")
     if config.log_key.exists():
         signer_of(config)
+    if config.content_key.exists() or config.log_directory.exists():
+        load_content_key(config.content_key)
 
 
 def status_document(config: Config) -> dict[str, Any]:

@@ -49,6 +49,7 @@ KEYS: Final = (
     Key("gateway", "data", str, REQUIRED, "directory", "", "entries without a receipt are gone", "kaofen"),
     Key("gateway", "state_file", str, "", "path", "", "a roll-back is seen only by the server", "kaofen"),
     Key("gateway", "log_key", str, "", "path", "0600", "no entry can be signed: a new box must be enrolled", "kaofen"),
+    Key("gateway", "content_key", str, "", "path", "0600", "a record that comes again is a conflict", "kaofen"),
     Key("server", "url", str, REQUIRED, "", "https://host[:port]", "recording goes on, nothing is sent"),
     Key("server", "ca", str, REQUIRED, "path", "", "recording goes on, nothing is sent"),
     Key("server", "cert", str, REQUIRED, "path", "", "recording goes on, nothing is sent"),
@@ -125,6 +126,7 @@ class Config:
     data: Path
     state_file: Path
     log_key: Path
+    content_key: Path
     server: ServerConfig
     rigs: tuple[RigConfig, ...]
     rubrics: tuple[Path, ...]
@@ -162,6 +164,7 @@ def parse_config(text: bytes, base: Path) -> Config:
         data=data,
         state_file=_path(base, gateway["state_file"]) if gateway["state_file"] else data / "state.json",
         log_key=_path(base, gateway["log_key"]) if gateway["log_key"] else data / "log.key",
+        content_key=_path(base, gateway["content_key"]) if gateway["content_key"] else data / "content.key",
         server=_server(_table("server", document.get("server"), "[server]"), base),
         rigs=_rigs(document.get("rig", [])),
         rubrics=tuple(_path(base, _text(item, "rubrics")) for item in top["rubrics"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gateway import limits
 from gateway.cutting import cut
 from scorelog.format import types
-from scorelog.format.entry import EntryKey, ReadTime, build_entry, content_hash
+from scorelog.format.entry import EntryKey, ReadTime, build_entry, content_mac
 from scorelog.format.limits import SALT_BYTES
 from scorelog.journal.store import AppendRequest
 
@@ -67,12 +67,12 @@ def observed(
     read: ReadTime,
     random: Random,
     *,
+    content: str,
     attempt: tuple[str, str] | None = None,
     leaves: Sequence[bytes] = (),
 ) -> Draft:
     """One rig record as an entry, personal words cut out and committed."""
     hidden = cut(observation.raw, observation.personal, random)
-    content = content_of(observation)
     fields = dict(observation.fields)
     document: dict[str, Any] = {
         "v": 1,
@@ -106,9 +106,9 @@ def observed(
     return Draft(document, key, content, hidden.openings)
 
 
-def content_of(observation: Observation) -> str:
-    """SHA-256 over the latched bytes, uncut, the areas in order (rule 7)."""
-    return content_hash([area.data for area in observation.raw])
+def content_of(observation: Observation, secret: bytes) -> str:
+    """Keyed hash of the latched bytes, uncut, the areas in order (rule 7)."""
+    return content_mac(secret, [area.data for area in observation.raw])
 
 
 def listed(leaves: Sequence[bytes]) -> dict[str, Any]:
@@ -120,9 +120,9 @@ def listed(leaves: Sequence[bytes]) -> dict[str, Any]:
     return document
 
 
-def practised(run: PracticeRun, subject: Subject, read: ReadTime, random: Random) -> Draft:
-    """One practice run as one entry; its key is that of the last record."""
-    content = content_hash([bytes.fromhex(record) for record in run.records])
+def practised(run: PracticeRun, subject: Subject, read: ReadTime, random: Random, *, secret: bytes) -> Draft:
+    """One practice run as one entry; its key is that of the last record, its content that of all of them."""
+    content = content_mac(secret, [bytes.fromhex(record) for record in run.records])
     document = {
         "v": 1,
         "type": types.PRACTICE_SUMMARY,

@@ -46,6 +46,7 @@ CLOCK_STEP_US: Final = 2_000_000
 # Before this the box has plainly not heard the time yet (2026-01-01T00:00:00Z).
 PLAUSIBLE_TIME_US: Final = 1_767_225_600_000_000
 
+CONTENT_KEY_FILE_BYTES_MAX: Final = 256
 CONFIG_BYTES_MAX: Final = 256 * 1024
 TEXT_BYTES_MAX: Final = 48 * 1024  # profile or rubric file, adopted whole into one entry
 RIGS_MAX: Final = 500

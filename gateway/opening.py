@@ -6,13 +6,14 @@ no log                           ─> refused: only `init` makes one, an empty l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from certs.keys import load_ed25519
 from gateway import limits
+from gateway.contentkey import load_content_key
 from scorelog.format.note import Ed25519Signer
 from scorelog.journal.errors import LogMissing, LogUntrusted
 from scorelog.journal.generation import open_generation, pending_quarantine, quarantine
@@ -38,6 +39,7 @@ class Opened:
     log: SqliteLog
     reason: str
     young_until_us: int  # monotonic: until then this generation is not given up again
+    content_key: bytes = field(repr=False)
 
 
 def signer_of(config: Config) -> Callable[[str], Signer]:
@@ -47,12 +49,12 @@ def signer_of(config: Config) -> Callable[[str], Signer]:
 
 
 def open_gateway_log(config: Config, freezer: Freezer, clock: Clock) -> Opened:
-    """Raises LogMissing, LogLocked, LogRefused, LogFailed; damage and forks lead to the next generation."""
+    """Raises LogMissing, LogLocked, LogRefused, LogFailed, KeyFileError; damage and forks open the next generation."""
     directory, state = config.log_directory, config.state_file
     put_aside = pending_quarantine(directory)
     if put_aside is None and not directory.exists():
         raise LogMissing(f"there is no log in {directory}; `kaofen-gateway init` makes one, once per box")
-    signer_for = signer_of(config)
+    signer_for, content_key = signer_of(config), load_content_key(config.content_key)
     frozen = freezer.frozen()
     # A marker of another generation is one that a crash left behind after the new one had been opened.
     if put_aside is None and frozen is not None and find_identity(directory).origin == frozen.origin:
@@ -64,11 +66,11 @@ def open_gateway_log(config: Config, freezer: Freezer, clock: Clock) -> Opened:
             put_aside = quarantine(directory, str(error), state)
         else:
             freezer.thaw()
-            return Opened(log, "", _young_until_us(log, clock))
+            return Opened(log, "", _young_until_us(log, clock), content_key)
     log = open_generation(directory, put_aside, signer_for, clock, state)
     freezer.thaw()
     _say(put_aside, log)
-    return Opened(log, f"generation {log.generation}: {put_aside.reason}", _young_until_us(log, clock))
+    return Opened(log, f"generation {log.generation}: {put_aside.reason}", _young_until_us(log, clock), content_key)
 
 
 def _young_until_us(log: SqliteLog, clock: Clock) -> int:

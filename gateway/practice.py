@@ -3,7 +3,7 @@
     record ─fold─> run ─spool (fsync)─> ack … last record ─> summary ─> spool removed
 
 A record of a run is acknowledged once the spool holds it, so P1 holds here too: a crash in the middle of a run loses
-nothing of its summary. A run holds counts, times and content hashes, and nothing personal.
+nothing of its summary. A run holds counts, times and keyed content hashes, and nothing personal.
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ class Recorder:
         spool: Spool,
         meters: Meters,
         anchor_age_s: int,
+        content_key: bytes,
     ) -> None:
         self._log = log
         self._clock = clock
@@ -86,6 +87,7 @@ class Recorder:
         self._spool = spool
         self._meters = meters
         self._anchor_age_us = anchor_age_s * 1_000_000
+        self._content_key = content_key
         self._anchored: tuple[int, bytes] | None = None  # when (monotonic), which note
         self._runs: dict[str, PracticeRun] = {}
         self._repeats: dict[tuple[str, str, int | None], _Repeats] = {}
@@ -116,7 +118,8 @@ class Recorder:
         await self._end_run(subject, "interrupted")
         attempt, leaves = self._place(observation)
         read = read_time(self._clock)
-        draft = observed(observation, subject, read, self._random, attempt=attempt, leaves=leaves)
+        content = content_of(observation, self._content_key)
+        draft = observed(observation, subject, read, self._random, content=content, attempt=attempt, leaves=leaves)
         before = self._anchor(read) if observation.type == types.ITEM_STARTED else []
         appended = (await self._append([*before, draft]))[-1]
         self._take_in(observation, attempt, appended)
@@ -185,7 +188,7 @@ class Recorder:
                 return
             await self._end_run(subject, "interrupted")
             run = None
-        run = fold(run, observation, content_of(observation))
+        run = fold(run, observation, content_of(observation, self._content_key))
         await self._keep(run)
         self._runs[subject.serial] = run
         if run.ended is not None:
@@ -203,7 +206,8 @@ class Recorder:
             await self._summarise(subject, run if run.ended else replace(run, ended=how))
 
     async def _summarise(self, subject: Subject, run: PracticeRun) -> None:
-        await self._append([practised(run, subject, read_time(self._clock), self._random)])
+        read = read_time(self._clock)
+        await self._append([practised(run, subject, read, self._random, secret=self._content_key)])
         self._spool.remove(run.rig)
         self._runs.pop(subject.serial, None)
         self._attempts.apply(Fact(types.PRACTICE_SUMMARY, run.rig, run.epoch, run.last_seq))

@@ -69,6 +69,7 @@ async def _run(config: Config, texts: Texts) -> int:
         random=secrets.token_bytes,
         adapter=_adapters(texts),
         notifier=Notifier(os.environ),
+        content_key=opened.content_key,
     )
     start = Start(secrets.token_hex(16), software(), opened.reason)
     try:

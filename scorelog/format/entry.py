@@ -6,7 +6,7 @@ entries share. An entry is encoded once, by `build_entry`; after that only its b
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +24,7 @@ from scorelog.format.entry_parts import (
 from scorelog.format.errors import EntryError, FormatError
 from scorelog.format.limits import (
     ATTEMPT_BYTES,
+    CONTENT_KEY_BYTES,
     ENTRY_BYTES_MAX,
     HASH_BYTES,
     SALT_BYTES,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from scorelog.format.canonical import JsonObject
 
-__all__ = ["Committed", "Entry", "EntryKey", "RawArea", "ReadTime", "build_entry", "content_hash", "parse_entry"]
+__all__ = ["Committed", "Entry", "EntryKey", "RawArea", "ReadTime", "build_entry", "content_mac", "parse_entry"]
 
 VERSION = 1
 
@@ -110,7 +111,7 @@ class Entry:
 
     @property
     def content(self) -> str | None:
-        """SHA-256 (hex) over the record's latched bytes, uncut."""
+        """Keyed hash (hex) over the record's latched bytes, uncut; only the gateway can make it."""
         return self.document.get("content")
 
     @property
@@ -178,9 +179,18 @@ def build_entry(document: Mapping[str, Any]) -> bytes:
     return data
 
 
-def content_hash(areas: Iterable[bytes]) -> str:
-    """SHA-256 (hex) over a record's latched bytes, uncut, the areas in order."""
-    return hashlib.sha256(b"".join(areas)).hexdigest()
+def content_mac(secret: bytes, areas: Iterable[bytes]) -> str:
+    """HMAC-SHA256 (hex) over a record's latched bytes, uncut: the areas in order, each after its length (u32).
+
+    Keyed, because the bytes hold the ticket: a plain hash would tell it to whoever tries all tickets (P7).
+    """
+    if len(secret) != CONTENT_KEY_BYTES:
+        raise ValueError(f"a content key has {CONTENT_KEY_BYTES} bytes, this one {len(secret)}")
+    mac = hmac.new(secret, digestmod="sha256")
+    for area in areas:
+        mac.update(len(area).to_bytes(4, "big"))
+        mac.update(area)
+    return mac.hexdigest()
 
 
 def _read_document(document: JsonObject) -> Entry:
@@ -243,7 +253,7 @@ _SHAPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("seq", is_count, "a count"),
     ("ordinal", is_count, "a count"),
     ("conflict_with", is_count, "an index"),
-    ("content", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
+    ("content", lambda value: is_hex(value, HASH_BYTES), "HMAC-SHA256 in hex"),
     ("profile", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
     ("rig_time", _is_time_or_null, "a UTC time or null"),
     ("fields", lambda value: isinstance(value, dict), "an object"),

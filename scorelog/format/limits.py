@@ -19,6 +19,7 @@ NAME_CHARS_MAX = 255
 """A key name, which for a log is its origin."""
 
 HASH_BYTES = 32
+CONTENT_KEY_BYTES = 32
 SALT_BYTES = 16
 BLIND_BYTES = 32
 ATTEMPT_BYTES = 16

@@ -15,7 +15,7 @@ from scorelog.format import types
 from scorelog.format.checkpoint import Checkpoint, sign_checkpoint
 from scorelog.format.commitment import Opening, committed
 from scorelog.format.cosignature import CosignatureSigner, merge
-from scorelog.format.entry import RawArea, ReadTime, build_entry, content_hash
+from scorelog.format.entry import RawArea, ReadTime, build_entry, content_mac
 from scorelog.format.evidence import EvidenceItem, build_evidence
 from scorelog.format.note import Ed25519Signer, Note, parse_note
 from scorelog.format.proof import TlogProof, make_proof
@@ -28,6 +28,7 @@ WITNESS = "audit.example/witness"
 ATTEMPT = "9f1c2b7d0a5e4c3389d1f0b2a4c6e811"
 BOOT = "6d" * 16
 PROFILE = hashlib.sha256(b"profile").hexdigest()
+CONTENT_KEY = hashlib.sha256(b"content key").digest()
 START_US = 1_763_880_125_000_000
 COSIGNED_S = 1_763_880_200
 
@@ -70,7 +71,7 @@ def rig_document(number: int, kind: str, fields: dict[str, Any], **more: Any) ->
     raw = RawArea("event", 4096 + 48 * number, uncut[:28] + bytes(16) + uncut[44:], ((28, 16),))
     return document(
         number, kind, attempt=ATTEMPT, binding="rig", rig="LV-0001", station="A-01", epoch=3, seq=number, ordinal=0,
-        content=content_hash([uncut]), profile=PROFILE, guarantee="latched", source="simulator",
+        content=content_mac(CONTENT_KEY, [uncut]), profile=PROFILE, guarantee="latched", source="simulator",
         rig_time="2025-11-23T06:42:05.031Z", raw=[raw.to_json()], fields=fields, **more,
     )  # fmt: skip
 

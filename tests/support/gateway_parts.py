@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scorelog.journal.store import LogStore
 
 PROFILE = "ab" * 32
+CONTENT_KEY = bytes(range(32))
 
 
 def subject(serial: str = "LV-0001", station: str = "A-01") -> Subject:
@@ -109,6 +110,7 @@ def make_recorder(
     attempts: Attempts | None = None,
     random: Callable[[int], bytes] | None = None,
     meters: Meters | None = None,
+    content_key: bytes = CONTENT_KEY,
 ) -> Recorder:
     """A recorder as the composition root makes it."""
     return Recorder(
@@ -119,6 +121,7 @@ def make_recorder(
         spool=Spool(folder / "practice"),
         meters=meters or Meters(),
         anchor_age_s=60,
+        content_key=content_key,
     )
 
 

@@ -14,6 +14,7 @@ from fake_server_client import FakeServer, FakeServerClient
 from certs.keys import create_ed25519
 from gateway.app import App, Parts
 from gateway.config import Config, parse_config
+from gateway.contentkey import create_content_key
 from gateway.freeze import Freezer
 from gateway.lifecycle import Start
 from gateway.notify import Notifier
@@ -73,6 +74,7 @@ class World:
         self.config: Config = parse_config(config_text(rigs, self.server).encode(), folder)
         self.config.data.mkdir(parents=True, exist_ok=True)
         create_ed25519(self.config.log_key)
+        create_content_key(self.config.content_key)
         create_log(self.config.log_directory, self.config.origin_base, signer_of(self.config))
         self.rigs: dict[str, FakeAdapter] = {rig: FakeAdapter(rig) for rig in rigs}
         self.positions: dict[str, Position | None] = {}
@@ -95,6 +97,7 @@ class World:
             random=secrets.token_bytes,
             adapter=self._adapter,
             notifier=Notifier(self.environment),
+            content_key=opened.content_key,
         )
         start = Start(secrets.token_hex(16), "test/1", opened.reason)
         texts = load_texts(self.config)

@@ -212,10 +212,11 @@ class Rig:
             areas.append(("result", 28672 + 160 * self.slot, self._result(result)))
         raw, openings = [], {"ticket": self.ticket.encode()}
         for name, at, data in areas:
-            cut = bytearray(data)
-            cut[28:60] = bytes(32)
-            raw.append({"area": name, "at": at, "bytes": base64.b64encode(bytes(cut)).decode(), "cut": [[28, 32]]})
-            openings[f"raw.{name}"] = data[28:60]
+            end = len(data) - 2
+            shown = data[:28] + bytes(32) + data[60:end] + bytes(2)
+            ranges = [[28, 32], [end, 2]]
+            raw.append({"area": name, "at": at, "bytes": base64.b64encode(shown).decode(), "cut": ranges})
+            openings[f"raw.{name}"] = data[28:60] + data[end:]
         return self.log.add(
             kind,
             openings,
@@ -227,7 +228,7 @@ class Rig:
             epoch=self.boot,
             seq=self.seq,
             ordinal=0,
-            content=hashlib.sha256(b"".join(data for _, _, data in areas)).hexdigest(),
+            content=hashlib.sha256(f"{self.serial} {self.boot} {self.seq}".encode()).hexdigest(),
             profile=hashlib.sha256(PROFILE).hexdigest(),
             guarantee="latched",
             source="sensor",

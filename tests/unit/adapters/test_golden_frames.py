@@ -78,7 +78,7 @@ def test_the_golden_status_block_decodes_exactly() -> None:
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_personal_words_are_named_and_erasure_keeps_the_score(name: str) -> None:
-    """P7: with the cut words zeroed the fields are the same, and the checksum is said to be unproven."""
+    """P7: ticket and checksum are cut; with both zeroed the fields are the same, and nothing is said to be proven."""
     whole = decode_record(PROFILE, areas(name))
     erased = []
     for area in whole.areas:
@@ -89,7 +89,9 @@ def test_personal_words_are_named_and_erasure_keeps_the_score(name: str) -> None
     again = decode_entry_raw(PROFILE, erased, erased=True)
     assert again.fields == whole.fields
     assert (again.personal, again.proven) == ({}, False)
-    assert all(area.cut == ((28, 32),) for area in whole.areas)
+    assert all(area.cut == ((28, 32), (len(area.data) - 2, 2)) for area in whole.areas)
+    with pytest.raises(DecodeError, match="crc"):
+        decode_entry_raw(PROFILE, erased)
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -11,7 +11,7 @@ from format_strategies import documents, objects
 from hypothesis import given
 
 from scorelog.format import canonical, types
-from scorelog.format.entry import EntryKey, RawArea, ReadTime, build_entry, content_hash, parse_entry
+from scorelog.format.entry import EntryKey, RawArea, ReadTime, build_entry, content_mac, parse_entry
 from scorelog.format.errors import CanonicalError, EntryError, FormatError
 from scorelog.format.limits import ENTRY_BYTES_MAX, INT_MAX, JSON_DEPTH_MAX, RAW_BYTES_MAX
 from scorelog.format.text import decimal, utc_text, utc_us
@@ -119,10 +119,24 @@ def test_the_fields_of_a_rig_record() -> None:
     assert [one.field for one in entry.candidate] == ["raw.event", "ticket"]
     assert entry.read == ReadTime.at(samples.START_US + 5_000_000, 81_000_005, samples.BOOT, "synced")
     assert entry.read.utc_us == samples.START_US + 5_000_000
-    assert entry.content == content_hash(
-        [b"".join((entry.raw[0].data[:28], b"TICKET-2026-0001", entry.raw[0].data[44:]))]
-    )
+    uncut = b"".join((entry.raw[0].data[:28], b"TICKET-2026-0001", entry.raw[0].data[44:]))
+    assert entry.content == content_mac(samples.CONTENT_KEY, [uncut])
     assert entry.leaves == ()
+
+
+def test_the_content_is_the_keyed_hash_that_another_program_makes() -> None:
+    """Rule 7: HMAC-SHA256 over each area after its length; the value is OpenSSL's."""
+    made = content_mac(bytes(range(32)), [b"ab", b"c"])
+    assert made == "c3be357a5b3bed1965015d7fedd4253d32fc19fba41f6c74bc96b2a38f4c69ff"
+
+
+def test_another_key_or_another_border_is_another_content() -> None:
+    """Rule 7: without the key nobody makes it, and bytes cannot wander from one area into the next."""
+    key = bytes(range(32))
+    areas = ([b"ab", b"c"], [b"a", b"bc"], [b"abc"], [b"ab", b"c", b""], [])
+    assert len({content_mac(secret, one) for secret in (key, bytes(32)) for one in areas}) == 10
+    with pytest.raises(ValueError, match="32 bytes, this one 16"):
+        content_mac(bytes(16), [b"ab"])
 
 
 def test_an_entry_without_a_rig_record_has_no_key() -> None:

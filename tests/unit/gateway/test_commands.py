@@ -75,16 +75,35 @@ def fill_log(box: Path, count: int, *, receipts: bool = True) -> FakeServer:
 
 
 def test_init_run_and_the_missing_log(box: Path) -> None:
-    """`init` makes key and log once; `run` without a log is exit 3 and says what to do."""
+    """`init` makes keys and log once; `run` without a log is exit 3 and says what to do."""
     code, said = command("run", box)
     assert (code, "init" in said) == (3, True)
     code, said = command("init", box)
     assert code == 0
     assert "origin: kaofen.example/gw/gw-01/0" in said
     assert "vkey:   kaofen.example/gw/gw-01/0+" in said
-    assert stat.S_IMODE((box.parent / "data" / "log.key").stat().st_mode) == 0o600
+    for name in ("log.key", "content.key"):
+        assert f"key made: {box.parent / 'data' / name}" in said
+        assert stat.S_IMODE((box.parent / "data" / name).stat().st_mode) == 0o600
     code, said = command("init", box)
     assert (code, "exists already" in said) == (1, True)
+
+
+def test_a_missing_content_key_is_refused_until_init_makes_another(box: Path) -> None:
+    """P7, P5: `run` and `config --check` say what to do and what it costs; `init` touches neither log nor log key."""
+    command("init", box)
+    key, log_key = (box.parent / "data" / name for name in ("content.key", "log.key"))
+    old, signer = key.read_bytes(), log_key.read_bytes()
+    key.unlink()
+    for words in (("run", box), ("config", box, "--check")):
+        code, said = command(*words)
+        assert (code, "as a conflict" in said, "`kaofen-gateway init`" in said) == (2, True, True), said
+    code, said = command("init", box)
+    assert (code, "content key made" in said, "The log stays as it is" in said) == (0, True, True)
+    assert key.read_bytes() != old
+    assert log_key.read_bytes() == signer
+    assert command("config", box, "--check")[0] == 0
+    assert command("fsck", box)[0] == 0
 
 
 def test_config_check(box: Path) -> None:
