@@ -117,7 +117,7 @@ def oracle_generation(directory: Path) -> int:
 
 
 def random_kills(zygote: Zygote, oracle: Oracle, kills: int, seed: int) -> None:
-    source = random.Random(seed)  # noqa: S311
+    source = random.Random(seed)
     for _ in range(kills):
         code = live(zygote, oracle, kill_after_s=source.uniform(0.002, 0.12), appends=400)
         assert code in (0, -signal.SIGKILL)

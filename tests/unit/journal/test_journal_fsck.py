@@ -258,7 +258,7 @@ async def bit_flips(tmp_path: Path, count: int, seed: int) -> tuple[int, int]:
     path = await sample(tmp_path)
     whole = (path / DATABASE).read_bytes()
     truth = content_of_log(path)
-    random_source = random.Random(seed)  # noqa: S311
+    random_source = random.Random(seed)
     named = harmless = 0
     for _ in range(count):
         offset, bit = random_source.randrange(len(whole)), random_source.randrange(8)
@@ -291,7 +291,7 @@ async def test_overwritten_pages_are_findings_not_tracebacks(tmp_path: Path) -> 
     path = await sample(tmp_path)
     whole = (path / DATABASE).read_bytes()
     pages = [whole[at : at + 4096] for at in range(0, len(whole), 4096)]
-    noise = random.Random(7)  # noqa: S311
+    noise = random.Random(7)
     damages: list[Callable[[int], list[bytes]]] = [
         lambda n: [*pages[:n], bytes(4096), *pages[n + 1 :]],
         lambda n: [*pages[:n], noise.randbytes(4096), *pages[n + 1 :]],
