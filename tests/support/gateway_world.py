@@ -93,7 +93,7 @@ class World:
             older=older_generations(self.config.log_directory),
             client=FakeServerClient(self.server),
             clock=clock,
-            rng=random.Random(1),  # noqa: S311
+            rng=random.Random(1),
             random=secrets.token_bytes,
             adapter=self._adapter,
             notifier=Notifier(self.environment),
