@@ -19,7 +19,7 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 BIN = Path(sys.executable).parent
 DOMAIN = "exam.example"
@@ -62,18 +62,17 @@ class Service:
     log: Path
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    _sink: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start it, its output appended to the log file."""
-        self._sink = self.log.open("ab")
-        self.process = subprocess.Popen(
-            [str(BIN / self.words[0]), *self.words[1:]],
-            stdout=self._sink,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **self.env},
-        )
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(
+                [str(BIN / self.words[0]), *self.words[1:]],
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.env},
+            )
 
     def running(self) -> bool:
         """Whether the process is alive."""
@@ -94,8 +93,6 @@ class Service:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=grace_s)
         self.kill()
-        if self._sink is not None:
-            self._sink.close()
         return self.process.returncode
 
     def tail(self, lines: int = 25) -> str:
@@ -273,5 +270,6 @@ class World:
 
     def close(self) -> None:
         """Stop everything that was started, in the order in which nothing is lost."""
+        self._hang_up()
         for service in (self.gateway, self.server, self.fleet):
             service.stop()
