@@ -86,7 +86,7 @@ async def until_dead_or_done(box: GatewayBox, fleet: Fleet) -> int | None:
 
 async def test_killed_at_random_moments_with_a_lossy_line(tmp_path: Path) -> None:
     """P1, P2: random kills while the line loses requests and answers and the server is down for a while."""
-    rng = random.Random(20261123)  # noqa: S311
+    rng = random.Random(20261123)
     box = GatewayBox(tmp_path)
     fleet = Fleet(tmp_path, "--rigs", "4", "--exams", "6", "--speed", "1500", "--timeout", "170")
     try:
@@ -118,7 +118,7 @@ async def until_started(box: GatewayBox) -> None:
     """The process has written where its pages are: it is recording."""
     run_file = box.folder / "data" / "run.json"
     async with asyncio.timeout(30):
-        while not run_file.exists():  # noqa: ASYNC110 - another process writes it
+        while not run_file.exists():
             await asyncio.sleep(0.01)
     run_file.unlink()
 

@@ -89,7 +89,7 @@ def damaged(rng: random.Random, data: bytes) -> bytes:
 
 
 def tree_cases() -> list[dict[str, Any]]:
-    rng = random.Random("tree")  # noqa: S311 - repeatable, not secret
+    rng = random.Random("tree")
     cases: list[dict[str, Any]] = []
     for _ in range(400):
         size = rng.randrange(1, 200)
@@ -117,7 +117,7 @@ def tree_cases() -> list[dict[str, Any]]:
 
 
 def note_cases() -> list[dict[str, Any]]:
-    rng = random.Random("note")  # noqa: S311 - repeatable, not secret
+    rng = random.Random("note")
     cases: list[dict[str, Any]] = []
     for index, entry in enumerate(LOG.entries):
         proof = {"kind": "proof", "note": LOG.proof(index).encode(), "entry": entry, "vkeys": VKEYS}

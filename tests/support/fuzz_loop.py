@@ -40,7 +40,7 @@ class Outcome:
 
 def fuzz(target: Target, runs: int, seed: int = 0) -> Outcome:
     """Run a target; AssertionError with the input when its law is broken."""
-    rng = random.Random(f"{target.name} {seed}")  # noqa: S311 - repeatable, not secret
+    rng = random.Random(f"{target.name} {seed}")
     pool = target.corpus()
     outcome = Outcome(target.name)
     started = time.perf_counter()

@@ -68,7 +68,7 @@ class GatewayBox:
     async def drained(self, within_s: float = 60) -> None:
         """Wait until every entry has its receipt."""
         async with asyncio.timeout(within_s):
-            while json.loads((await self.command("status", "--json"))[1])["unsent"]:  # noqa: ASYNC110 - another process
+            while json.loads((await self.command("status", "--json"))[1])["unsent"]:
                 await asyncio.sleep(0.1)
 
     async def kill_for_sure(self) -> None:

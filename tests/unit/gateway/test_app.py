@@ -28,7 +28,7 @@ STATUS = RigStatus("LV-0001", "running", "exam", "K21", 2, 41, 600, 9500, 1, 7, 
 async def until(true: Callable[[], object], within_s: float = 8) -> None:
     """Wait for a condition, with a deadline."""
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110 - the condition is another task's doing
+        while not true():
             await asyncio.sleep(0.005)
 
 

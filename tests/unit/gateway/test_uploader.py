@@ -47,7 +47,7 @@ class Bench:
             self.client,
             self.server.verifier,
             clock=self.clock,
-            rng=random.Random(7),  # noqa: S311
+            rng=random.Random(7),
             freezer=Freezer(self.folder),
             meters=Meters(),
             backoff_cap_s=30,
@@ -365,5 +365,5 @@ async def body_of(bench: Bench) -> bytes:
 async def until(true, within_s: float = 5) -> None:
     """Wait for a condition, with a deadline."""
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110 - turns of the loop, not time
+        while not true():
             await asyncio.sleep(0)
