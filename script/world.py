@@ -104,8 +104,9 @@ class Service:
 class World:
     """The folder and the three services of one exam point."""
 
-    def __init__(self, directory: Path, *, people_port: int | None = None) -> None:
+    def __init__(self, directory: Path, *, people_port: int | None = None, backoff_cap_s: int = 30) -> None:
         self.directory = directory
+        self.backoff_cap_s = backoff_cap_s
         self.people_port = people_port or free_port()
         self.gateway_port = free_port()
         self.local_port = free_port()
@@ -169,6 +170,8 @@ class World:
             f'mirror_vkey = "{mirror}"',
             "[local]",
             f'listen = "127.0.0.1:{self.local_port}"',
+            "[limits]",
+            f"backoff_cap_s = {self.backoff_cap_s}",
         ]
         for rig in rigs:
             lines += [

@@ -45,7 +45,7 @@ def failpoints(side: str) -> list[str]:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A running exam point with four rigs; exams are added by the tests."""
-    one = World(tmp_path)
+    one = World(tmp_path, backoff_cap_s=1)  # a gateway that soon tries again meets more failpoints
     try:
         one.build_server()
         rigs = one.start_fleet("--rigs", str(RIGS), "--exams", "4", "--seed", "11", "--speed", "300", "--stay")
@@ -121,11 +121,13 @@ def died(service: Service, within_s: float) -> bool:
     return not service.running()
 
 
-KILLS = pytest.param(("kill", "kill-after"), id="kills")
-ERRORS = pytest.param(("error", "error-after"), marks=pytest.mark.long, id="errors")
+KILLS = pytest.param(("kill-after",), id="killed-after")
+OTHERS = pytest.param(
+    ("kill", "error", "error-after"), marks=[pytest.mark.long, pytest.mark.timeout(1500)], id="other-forms"
+)
 
 
-@pytest.mark.parametrize("forms", [KILLS, ERRORS])
+@pytest.mark.parametrize("forms", [KILLS, OTHERS])
 def test_gateway_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None:
     """P1: whichever step of the gateway fails, done or not, nothing acknowledged is lost, doubled or altered."""
     unmet = sweep(world, world.gateway, failpoints("gateway"), forms)
@@ -133,7 +135,7 @@ def test_gateway_dies_at_every_step(world: World, forms: tuple[str, ...]) -> Non
     assert [one for one in unmet if "=kill" in one] == []
 
 
-@pytest.mark.parametrize("forms", [KILLS, ERRORS])
+@pytest.mark.parametrize("forms", [KILLS, OTHERS])
 def test_server_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None:
     """P2: whichever step of the server fails, done or not, every result is stored once and receipted."""
     unmet = sweep(world, world.server, failpoints("server"), forms)
@@ -141,7 +143,7 @@ def test_server_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None
     assert unmet == []
 
 
-@pytest.mark.parametrize("kills", [12, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(1500)])])
+@pytest.mark.parametrize("kills", [6, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(1500)])])
 def test_random_moments(world: World, kills: int) -> None:
     """P1, P2: SIGKILL of gateway or server at random moments under load; each comes back, nothing is lost."""
     chance = random.Random(20261123)
