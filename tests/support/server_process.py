@@ -70,8 +70,6 @@ class ServerProcess:
         self._runs = 0
         self._zygotes = zygotes
         self.tls = make_tls_material(folder / "tls", domain=DOMAIN)
-        for name in ("gw-01", "gw-02"):
-            issue_gateway(self.tls.authority, DOMAIN, name).write(folder / name)
         password = folder / "password"
         password.write_text("correct horse battery staple\n")
         self.ok(
@@ -103,6 +101,7 @@ class ServerProcess:
 
     def start(self, failpoints: str = "") -> None:
         """Until it says that it is ready."""
+        assert not self.pid, "the server runs already"
         self.pid, out, err = self._begin(("run", str(self.config)), failpoints, serving=True)
         deadline = time.monotonic() + READY_S
         while not (out.exists() and out.read_text().endswith("\n")):
@@ -118,9 +117,15 @@ class ServerProcess:
         return self._reap()
 
     def kill(self) -> int:
-        """SIGKILL, if it still runs; its exit code."""
+        """SIGKILL, if it still runs; its exit code (0 when none was started)."""
+        if not self.pid:
+            return 0
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+        return self._reap()
+
+    def wait(self) -> int:
+        """Until it ends by itself; its exit code."""
         return self._reap()
 
     def _reap(self) -> int:
@@ -129,16 +134,22 @@ class ServerProcess:
 
     def close(self) -> None:
         """End everything."""
-        if self.pid:
-            self.kill()
+        self.kill()
 
     def enrol(self, log: SampleLog) -> None:
-        """Through the command, as an operator does."""
+        """Through the command, as an operator does; with a certificate of its own."""
+        self.certify(log.gateway_id)
         self.ok("gateway", "add", str(self.config), "--id", log.gateway_id, "--vkey", log.signer.vkey)
+
+    def certify(self, gateway_id: str) -> None:
+        """A client certificate, once."""
+        if not (self.folder / gateway_id).exists():
+            issue_gateway(self.tls.authority, DOMAIN, gateway_id).write(self.folder / gateway_id)
 
     @contextlib.contextmanager
     def connection(self, gateway_id: str = "gw-01") -> Iterator[http.client.HTTPSConnection]:
         """One mTLS connection of a gateway."""
+        self.certify(gateway_id)
         folder = self.folder / gateway_id
         context = gateway_client_context(folder / "cert.pem", folder / "cert.key", folder / "ca.pem")
         made = http.client.HTTPSConnection("localhost", self.ports["gateways"], context=context, timeout=20)
