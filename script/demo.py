@@ -76,10 +76,10 @@ def build(world: World, arguments: argparse.Namespace, say: Say) -> None:
     world.build_server()
     say(f"  {arguments.rigs} simulated rigs")
     speed = arguments.speed or (150 if arguments.once else 12)
-    stay = () if arguments.once else ("--stay",)
+    course = ("--timeout", str(ROUND_S_MAX)) if arguments.once else ("--stay",)
     rigs = world.start_fleet(
         "--rigs", str(arguments.rigs), "--exams", str(arguments.exams), "--seed", str(arguments.seed),
-        "--speed", str(speed), "--timeout", str(ROUND_S_MAX), *stay,
+        "--speed", str(speed), *course,
     )  # fmt: skip
     say("  one gateway box, enrolled at the server")
     world.build_gateway(rigs)
