@@ -200,16 +200,14 @@ class LiveBoard:
                 gateway.silent = True
                 self._show_gateway(gateway_id)
                 self._show_rigs_of(gateway_id)
-                await self._raise("gateway_silent", gateway.origin, f"gateway {gateway_id} is silent")
+                await self._raise("gateway_silent", gateway.origin, gateway_id)
         for (gateway_id, serial), rig in list(self._rigs.items()):
             since = rig.silent_since_us
             if since is not None and not rig.silent and mono - since >= limits.RIG_SILENT_S * 1e6:
                 rig.silent = True
                 self._show_rig(gateway_id, serial)
                 owner = self._gateways.get(gateway_id)
-                await self._raise(
-                    "rig_silent", owner.origin if owner else None, f"rig {serial} at {gateway_id} is silent"
-                )
+                await self._raise("rig_silent", owner.origin if owner else None, f"{serial} · {gateway_id}")
 
     async def _raise(self, kind: str, origin: str | None, detail: str) -> None:
         if self._alarm:

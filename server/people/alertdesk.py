@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COUNTED: Final = ("alarm", "warning")
 ALARMS_MAX: Final = 100_000
 _WARNINGS: Final = frozenset({"rig_silent"})
+# The detail of these is a name, which needs no words around it in either language.
+_NAMED: Final = frozenset({"rig_silent", "gateway_silent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _from_alarm(alarm: Alarm, seen: Mapping[str, Acknowledgement]) -> AlertItem:
         alarm.index,
         None,
         None,
-        {"reason": alarm.detail},
+        {"what" if alarm.kind in _NAMED else "reason": alarm.detail},
         alarm.times,
         seen.get(_alarm_id(alarm)),
     )

@@ -166,6 +166,7 @@ async def totals(db: AsyncConnection) -> dict[str, int]:
         count.filter(table.state == "open").label("open"),
         count.filter(table.passed.is_(True)).label("passed"),
         count.filter(table.passed.is_(False)).label("failed"),
+        count.filter(table.state == "aborted").label("aborted"),
         count.filter(table.verdict == "mismatch").label("mismatch"),
     )
     return dict((await db.execute(query)).mappings().one())
