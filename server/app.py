@@ -186,8 +186,10 @@ class Server:
         expected: set[str] = set()
         while True:
             active = {each.id for each in await self._open.store.gateways() if each.status == "active"}
+            logs = sorted(await self._open.store.logs(), key=lambda one: one.generation) if active - expected else []
             for gateway_id in sorted(active - expected):
-                self._views.board.expect(gateway_id)
+                held = {one.origin: one.size for one in logs if one.gateway_id == gateway_id}
+                self._views.board.expect(gateway_id, held)
             for gateway_id in sorted(expected - active):
                 self._views.board.forget(gateway_id)
             expected = active

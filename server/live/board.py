@@ -38,7 +38,6 @@ class _Gateway:
     beat: Beat | None = None
     beat_ms: int | None = None
     origin: str | None = None
-    stored: int = 0
     silent: bool = False
 
 
@@ -69,6 +68,7 @@ class LiveBoard:
         self._scores: list[_Score] = []
         self._counted = 0
         self._results: OrderedDict[str, Result] = OrderedDict()
+        self._stored: dict[str, int] = {}
         self._cosigned: dict[str, int] = {}
         self._context = Context(self._cosigned, book)
         self._rows: dict[str, dict[str, Any]] = {}
@@ -77,9 +77,17 @@ class LiveBoard:
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
-    def expect(self, gateway_id: str) -> None:
-        """An enrolled gateway: its silence counts from now, even when it never says a word."""
-        self._gateway(gateway_id)
+    def expect(self, gateway_id: str, held: Mapping[str, int] | None = None) -> None:
+        """An enrolled gateway: its silence counts from now, even when it never says a word.
+
+        ``held``: the size of each of its logs that is stored here already, newest log last. Without it everything
+        would count as unsent between a start of the server and the first upload.
+        """
+        gateway = self._gateway(gateway_id)
+        for origin, size in (held or {}).items():
+            self._stored[origin] = max(size, self._stored.get(origin, 0))
+        if held and gateway.origin is None:
+            gateway.origin = list(held)[-1]
         self._show_gateway(gateway_id)
 
     def forget(self, gateway_id: str) -> None:
@@ -111,7 +119,7 @@ class LiveBoard:
         """An upload is durable here: the gateway is alive and its backlog is that much shorter."""
         gateway_id = origin.rsplit("/", 2)[1]
         gateway = self._heard(gateway_id, self._clock.now_us())
-        gateway.stored = size if origin != gateway.origin else max(gateway.stored, size)
+        self._stored[origin] = max(size, self._stored.get(origin, 0))
         gateway.origin = origin
         self._show_gateway(gateway_id)
 
@@ -234,8 +242,9 @@ class LiveBoard:
     def _show_rig(self, gateway_id: str, serial: str) -> None:
         rig = self._rigs[gateway_id, serial]
         owner = self._gateways.get(gateway_id)
-        silent = rig.silent or bool(owner and owner.silent)
-        row = rig_row(gateway_id, serial, rig.state, rig.telling, self._context, silent=silent)
+        unheard = bool(owner and owner.silent)
+        row = rig_row(gateway_id, serial, rig.state, rig.telling, self._context, silent=rig.silent or unheard)
+        row["gateway_silent"] = unheard
         result = self._results.get(rig.state.attempt or "") if rig.state else None
         row["result"] = {"total_e6": result.total_e6, "passed": result.passed} if result else None
         self._publish(row["key"], row)
@@ -248,7 +257,7 @@ class LiveBoard:
             heard_ms=gateway.heard_ms,
             beat_ms=gateway.beat_ms,
             silent=gateway.silent,
-            stored=gateway.stored,
+            stored=self._stored.get(gateway.origin or "", 0),
             cosigned=self._cosigned.get(gateway.origin or "", 0),
         )
         self._publish(row["key"], row)

@@ -107,7 +107,7 @@ async def test_heartbeats_silence_and_receipts_are_told_apart(tmp_path: Path) ->
         await expect(page.locator('[data-key="gateway/gw-01"]')).to_contain_text("补传中，剩余 300 条")
         async with asyncio.timeout(15):
             await page.wait_for_selector('[data-key="gateway/gw-01"][data-state=silent]')
-        await expect(tile).to_contain_text("设备失联")
+        await expect(tile).to_contain_text("网关失联")
 
 
 async def test_the_page_finds_its_way_back(tmp_path: Path) -> None:

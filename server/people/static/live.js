@@ -76,7 +76,7 @@
     el.dataset.order = `${row.station ?? "~"}\u0000${row.rig}`;
     set(f.station, row.station ?? row.rig);
     set(f.serial, row.station ? row.rig : "");
-    set(f.state, row.silent ? say("silent_rig") : words.states[row.state] ?? row.state, `state state-${state}`);
+    set(f.state, row.silent ? say(row.gateway_silent ? "silent_gateway" : "silent_rig") : words.states[row.state] ?? row.state, `state state-${state}`);
     set(f.ticket, row.attempt ? row.ticket ?? say("no_ticket") : "");
     set(f.try, row.attempt && row.try_no === 2 ? say("try2") : "");
     set(f.mode, row.mode && row.mode !== "exam" ? words.modes[row.mode] ?? row.mode : "");

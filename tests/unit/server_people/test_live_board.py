@@ -186,3 +186,14 @@ async def test_scores_are_a_bounded_ring(site: Site, log: Log, rig: Rig) -> None
     await site.upload(log)
     numbers = sorted(score["number"] for score in site.board.snapshot()["scores"])
     assert numbers == list(range(3, limits.SCORES_KEPT + 3))
+
+
+async def test_what_is_stored_already_is_not_unsent(site: Site, log: Log, rig: Rig) -> None:
+    """A server that starts again counts as unsent only what it lacks, before the first upload as after it."""
+    rig.open_exam("T-1", attempt_id(1))
+    held = len(log.entries)
+    fresh = LiveBoard(site.clock, Hub(site.clock, "another"), RubricBook())
+    fresh.expect("gw-01", {"exam.example/gw/gw-01/7": 9, log.origin: held})
+    fresh.heartbeat("gw-01", {"v": 1, "origin": log.origin, "size": held + 5, "unsent": 5}, site.clock.now_us())
+    shown = next(iter(fresh.gateway_rows()))
+    assert (shown["stored"], shown["unsent"], shown["catching_up"]) == (held, 5, False)
