@@ -72,8 +72,14 @@ def main() -> None:
     try:
         app()
     except CertsError as error:
-        print(f"kaofen-certs: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _refuse(message: str) -> None:
+    print(f"kaofen-certs: {message}", file=sys.stderr)
+    raise SystemExit(1) from None
 
 
 def _print_issued(out: Path) -> None:

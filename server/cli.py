@@ -54,6 +54,8 @@ def init(  # noqa: PLR0917  # one per option of the command
     if (operator is None) != (password_file is None):
         raise typer.BadParameter("--operator and --password-file go together")
     account = (operator, commands.read_password(password_file)) if operator and password_file else None
+    if tls:
+        commands.need_tls_files(tls)
     folder = str(tls.absolute()) if tls else "tls"
     where = f"[{host}]" if ":" in host else host
     settings: dict[tuple[str, str], str | int] = {
@@ -213,8 +215,10 @@ def main() -> None:
         app()
     except Fatal as error:
         _say(f"stopped: {error}")
-    except (ServerError, CertsError, OSError) as error:
+    except (ServerError, CertsError) as error:
         _say(str(error))
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _say(message: str) -> None:

@@ -77,12 +77,23 @@ async def _first_account(config: Config, name: str, password: str) -> None:
     await accounts.close()
 
 
+def need_tls_files(folder: Path) -> None:
+    """What `kaofen-certs server` writes must be there: told now, and not at the first `run`."""
+    for name in ("cert.pem", "cert.key", "ca.pem"):
+        if not (folder / name).is_file():
+            raise ConfigError(
+                f"--tls: {folder / name}: not there; make it with: kaofen-certs server CA --host NAME --out {folder}"
+            )
+
+
 def read_password(path: Path) -> str:
     """The first line of the file."""
     try:
         lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not text in UTF-8") from error
     if not lines or not lines[0]:
         raise ConfigError(f"{path}: no password in the first line")
     return lines[0]

@@ -139,8 +139,10 @@ def read_config(path: Path) -> Config:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; `kaofen-server init DIR` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not text in UTF-8") from error
     try:
         return parse_config(text, path.parent.absolute())
     except ConfigError as error:
@@ -189,7 +191,7 @@ def _domain(value: str) -> str:
 def _address(name: str, value: str) -> Address:
     match = _LISTEN.match(value)
     if match is None or int(match["port"]) > PORT_MAX:
-        raise ConfigError(f"{name}: {value!r}, expected host:port")
+        raise ConfigError(f"{name}: {value!r}, expected host:port with a port up to {PORT_MAX}")
     return Address(match["host"].strip("[]"), int(match["port"]))
 
 

@@ -71,6 +71,8 @@ def test_no_command_prints_a_private_key(tmp_path: Path, run: Run) -> None:
         (("server", "none", "--host", "h", "--out", "o"), "make the CA with: kaofen-certs init"),
         (("init", "ca"), "a CA is made once"),
         (("show", "text"), "no PEM certificate"),
+        (("init", "text"), "text: File exists"),
+        (("server", "ca", "--host", "h", "--out", "text/o"), "text/o: Not a directory"),
     ],
 )
 def test_a_refusal_is_one_line_and_exit_1(
