@@ -21,19 +21,23 @@ The contract, which `tests/support/adapter_contract.py` proves of every form:
     with that epoch, its `seq` the position so far (0 when the rig's sequence numbers went back), `fields` =
     {`epoch`, `previous_epoch`}. Records that the rig no longer holds come as one `sequence.gap`, its `seq` the
     last missing one, `fields` = {`epoch`, `from`, `to`}. Both carry no raw words. On first contact
-    `previous_epoch` is None. One exception: records up to the position that the rig still holds as unacknowledged,
+    `previous_epoch` is None. Two exceptions. Records up to the position that the rig still holds as unacknowledged,
     and that this adapter object did not store itself, come once more after `connect`: their number alone does not
-    prove that the log has them. The log knows them by key and content, and the ack then frees them.
+    prove that the log has them. The log knows them by key and content, and the ack then frees them. And a record
+    that was passed over (7) comes late, with its own epoch and number; the position does not go back for it.
 5.  `ack` is called only after the entry's fsync returned (P1). It first moves the adapter's position, then tells
     the rig. If that fails it raises NotConnected or BackOff: nothing is lost, the entry is stored, and the
     adapter tells the rig again by itself as soon as it reads its status. An ack may be called once, late, or
-    never; the ack of a RigStatus, a gap or a reboot tells the rig nothing.
+    never; the ack of a RigStatus, a gap or a reboot tells the rig nothing. The rig is never told a number above a
+    record that was passed over: acks of later ones are remembered, and told once the record is stored too.
 6.  A RigStatus is yielded when something in it changed (the heartbeat word aside) and at least every
-    `poll.status_every_ms`.
+    `poll.status_every_ms`. Its `unreadable` is the oldest record that is passed over, None when there is none.
 7.  Errors of `read`: NotConnected (call `connect` again, after the caller's own back-off; the adapter already
-    dropped its socket), BackOff (wait, then read again), BadReading (log it, read again: the same record is tried
-    again with the adapter's own growing pause; the same evidence is raised again at most every 5 minutes; status
-    readings go on meanwhile). No other exception leaves an adapter, beside cancellation.
+    dropped its socket), BackOff (wait, then read again), BadReading (log it, read again). BadReading comes after the
+    third failed reading of a record in a row. The record is then passed over: the following ones come, and this one is
+    tried again with the adapter's own growing pause (1 s to 5 min) until it can be read or the rig no longer holds it
+    (then it is a `sequence.gap`). The same evidence is raised again at most every 5 minutes. A status block that
+    cannot be read is never passed over. No other exception leaves an adapter, beside cancellation.
 8.  `read`, `ack` and `set_ready` may be cancelled at any point: the socket is then closed if a request was in
     flight, and the next call raises NotConnected.
 9.  `set_ready` writes `gateway_ready` once per call: True writes a changed counter, False writes 0. It may run

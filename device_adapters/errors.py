@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from device_adapters.observation import Evidence, RawArea
 
 REASONS = {
-    "wire": "the reply broke the protocol: transaction, unit, function, count, framing",
+    "wire": "the reply broke the protocol (transaction, unit, function, count, framing), or never came",
     "exception": "the rig answered with a Modbus exception",
     "changed": "two readings of the same words differ",
     "sequence": "the sequence number before or after the data is not the one asked for",
@@ -60,7 +60,7 @@ class BackOff(AdapterError):  # noqa: N818  (the contract's name: what to do)
 
 
 class BadReading(AdapterError):  # noqa: N818  (the contract's name)
-    """A reading that failed its checks three times. It was not patched, and the record is not skipped."""
+    """A reading that failed its checks three times. It was not patched, and the record is tried again."""
 
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(f"{evidence.reason}: {evidence.detail}")

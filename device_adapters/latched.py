@@ -1,13 +1,15 @@
 """An adapter for rigs that latch their results: status block, event ring, result store, acknowledgement.
 
-Owns: position, gaps and reboots (G2), acknowledging (G3), polling, and what a refusal leads to. Knows no wire
-library and no log. Spec: docs/rig-interface-v1.md for the behaviour, docs/formats/profile.md for where things
-lie; contract.py for what callers may rely on.
+Owns: position, gaps and reboots (G2), acknowledging (G3), polling, and what a refusal leads to. The `Course` says
+what was passed over and how far the acknowledgement goes. Knows no wire library and no log. Spec:
+docs/rig-interface-v1.md for the behaviour, docs/formats/profile.md for where things lie; contract.py for what
+callers may rely on.
 
     status ──> what is due? ── nothing ──> RigStatus, or wait for the next poll
                   │
                   ├─ another boot, a gap ──> rig.rebooted, sequence.gap
-                  └─ record s ──> read twice, compare, prove, decode ──> Observation ──> ack(s)
+                  └─ record s ──> read twice, compare, prove, decode ──> Observation ──> ack
+                        └─ refused three times ──> a hole: BadReading, on with s + 1, s again later
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from device_adapters.decode import Decoded, decode_status
+from device_adapters.course import Course
+from device_adapters.decode import decode_status
 from device_adapters.errors import BackOff, BadReading, DecodeError, NotConnected
 from device_adapters.limits import RESTART_AFTER_S
-from device_adapters.observation import Evidence, Observation, Position, RawArea, RigStatus
+from device_adapters.observation import Evidence, Position, RawArea
+from device_adapters.observed import GAP, REBOOTED, Observer
 from device_adapters.reading import RefusedRecordError, marked, read_record
 from device_adapters.refusals import Refusals
 from device_adapters.wire import ExceptionReply, OddReply
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
     from device_adapters.contract import Ack, Reading
     from device_adapters.decode import Standing
-    from device_adapters.observation import FieldValue, Source
+    from device_adapters.observation import Observation, RigStatus, Source
     from device_adapters.profile import Profile, Word
     from device_adapters.wire import Wire
 
@@ -43,11 +47,12 @@ class LatchedAdapter:
         self._profile = profile
         self._wire = wire
         self._serial = serial
-        self._source = source
+        self._observer = Observer(serial, profile.guarantee, source)
         self._rng = rng
         self._refusals = Refusals()
         # What the caller has stored, what it was offered, the record read last and the boot it was read under.
         self._position = position
+        self._course: Course | None = None
         self._offer: Observation | None = None
         self._record: Observation | None = None
         self._record_boot = 0
@@ -57,11 +62,9 @@ class LatchedAdapter:
         self._shown: RigStatus | None = None
         self._shown_at = 0.0
         self._poll_at = float("-inf")
-        # Writing: the connection on which the serial was read, its boot, what was stored and told under which boot.
+        # Writing: the connection on which the serial was read, its boot, what was told again on which connection.
         self._proven: tuple[int, int] | None = None
-        self._stored: tuple[int, int] | None = None
-        self._reminded = 0
-        self._replay: int | None = None
+        self._reminded = (0, 0)
         self._back_since: float | None = None
         self._ready = rng.randrange(1, 0x10000)
         self._ready_due: int | None = None
@@ -90,10 +93,10 @@ class LatchedAdapter:
             if self._offer is not None:
                 return self._offer, self._ack_of(self._offer)
             due = self._due()
-            if due and not self._overdue():
-                self._offer = await self._next()
+            if due is not None and not self._overdue():
+                self._offer = await self._next(due)
                 continue
-            if due:
+            if due is not None:
                 await self._poll()  # a long backlog must not hide the rig's state
             shown = self._news()
             if shown is not None:
@@ -121,40 +124,63 @@ class LatchedAdapter:
 
     def _ack_of(self, observation: Observation) -> Ack:
         async def ack() -> None:
-            if self._offer is not observation:
+            course = self._course
+            if self._offer is not observation or course is None:
                 return  # acked before: the same observation may have been yielded more than once
             self._offer = None
-            if self._replay is None:
-                self._position = observation.position
-            else:
-                self._replay = observation.seq + 1
+            before = course.acknowledged
+            self._moved(observation, course)
             if observation is not self._record:
                 return
             self._record = None
-            self._stored = (observation.seq, self._record_boot)
             # On a new connection, or after a reboot in between, the next status decides what is told (_remind).
-            if not self._wire.connected or (self._proven is not None and self._proven[1] == self._record_boot):
-                await self._tell(observation.seq)
+            known = not self._wire.connected or (self._proven is not None and self._proven[1] == self._record_boot)
+            if known and course.acknowledged > before:
+                await self._tell(course.acknowledged)
 
         return ack
 
-    async def _remind(self, standing: Standing, connection: int) -> None:
-        """The rig holds records that are stored already: an ack was lost, or this process is new. Once per connection.
-
-        What this process stored under the same boot is told again. Anything else is read again first, and the log
-        says that it has it: a number alone does not prove that a rig whose memory was changed means the same
-        record.
-        """
-        position = self._position
-        if position is None or self._replay is not None or self._reminded == connection:
+    def _moved(self, observation: Observation, course: Course) -> None:
+        """The observation is stored. A late one leaves the position where it is."""
+        position, reached = self._position, observation.position
+        if observation.type == REBOOTED:
+            self._position, course.opening = reached, False
             return
-        if not (standing.acked_seq < position.seq <= standing.last_seq and 0 < standing.oldest_seq <= position.seq):
-            return
-        if self._stored == (position.seq, standing.boot):
-            await self._tell(position.seq)
+        if position is None or (reached.epoch, reached.seq) > (position.epoch, position.seq):
+            self._position = reached
+        if observation.type == GAP:
+            course.gone(observation.seq)
         else:
-            self._replay = standing.oldest_seq
-        self._reminded = connection
+            course.stored(observation.seq)
+
+    def _chart(self, standing: Standing) -> None:
+        """Where reading begins in the memory that the rig shows, if that is not the one that is being read.
+
+        Records up to the position that the rig still holds, and that were not stored by this object under this
+        boot, are read again, and the log says that it has them: a number alone does not prove that a rig whose
+        memory was changed means the same record.
+        """
+        position, course = self._position, self._course
+        new = position is None or standing.last_seq < position.seq
+        if new and self._bouncing():
+            return
+        if course is not None and (course.boot, course.opening) == (standing.boot, new):
+            return
+        first = 1
+        if position is not None and not new:
+            first = standing.oldest_seq if 0 < standing.oldest_seq <= position.seq else position.seq + 1
+        self._course = Course(first, standing.boot, opening=new)
+        self._refusals.forget_records()
+
+    async def _remind(self, standing: Standing, connection: int) -> None:
+        """The rig holds records that were stored: an ack was lost. The same is told once per connection."""
+        course = self._course
+        if course is None or course.boot != standing.boot or course.opening:
+            return
+        end = course.acknowledged
+        if standing.acked_seq < end <= standing.last_seq and self._reminded != (connection, end):
+            await self._tell(end)
+            self._reminded = (connection, end)
 
     async def _tell(self, seq: int) -> None:
         if self._profile.ack is not None:
@@ -172,57 +198,53 @@ class LatchedAdapter:
 
     # ------------------------------------------------------------------ what is due
 
-    def _due(self) -> bool:
-        """Whether the standing that was read last holds something that the caller has not got."""
-        standing, position = self._standing, self._position
-        if standing is None:
-            return False
-        if self._replay is None and position is not None and position == Position(standing.boot, standing.last_seq):
-            return False
-        if self._back_since is not None and self._now() - self._back_since < RESTART_AFTER_S:
-            return False
-        return self._refusals.pause_s(self._wanted(standing), self._now()) <= 0
+    def _due(self) -> int | None:
+        """The number to deal with now: a hole that is lost, the next one, or a hole whose pause is over."""
+        standing, course, position = self._standing, self._course, self._position
+        if standing is None or course is None or self._bouncing():
+            return None
+        held = _held_from(standing)
+        if course.opening or position is None:
+            return max(course.next, held)
+        holes = course.holes
+        if holes and holes[0] < held:
+            return holes[0]
+        while held <= course.next <= standing.last_seq and self._refusals.given_up(course.next):
+            course.pass_over(course.next)
+        if held > course.next or course.next <= standing.last_seq or position.epoch != standing.boot:
+            return max(course.next, held)
+        return next((hole for hole in course.holes if self._refusals.pause_s(hole, self._now()) <= 0), None)
 
     def _went_back(self, standing: Standing) -> bool:
         """Fewer records than before without a reboot: a new memory, or a counter that bounces (R3). Time tells."""
         position = self._position
         return position is not None and standing.boot == position.epoch and standing.last_seq < position.seq
 
-    def _wanted(self, standing: Standing) -> int:
-        """The sequence number of the next record; one above the newest when there is none."""
-        position = self._position
-        held = standing.oldest_seq or standing.last_seq + 1
-        if self._replay is not None:
-            return max(self._replay, held)
-        return max(position.seq + 1 if position is not None and position.seq <= standing.last_seq else 1, held)
+    def _bouncing(self) -> bool:
+        """Whether numbers went back so lately that it may be nothing."""
+        return self._back_since is not None and self._now() - self._back_since < RESTART_AFTER_S
 
-    async def _next(self) -> Observation | None:
+    async def _next(self, due: int) -> Observation | None:
         """The next observation, or None if there is none yet."""
-        standing, position = self._standing, self._position
-        if standing is None:
+        standing, course, position = self._standing, self._course, self._position
+        if standing is None or course is None:
             return None
-        wanted = self._wanted(standing)
-        if position is None or standing.last_seq < position.seq:
-            return await self._first(standing, wanted)
-        if self._replay is not None:
-            return await self._again(standing, position, wanted)
-        return await self._further(standing, position, wanted)
-
-    async def _further(self, standing: Standing, position: Position, wanted: int) -> Observation | None:
-        """What comes after the position: a gap, a reboot, or the next record."""
-        if wanted > position.seq + 1:
-            return await self._confirmed(standing, self._gap(position.epoch, position.seq + 1, wanted - 1))
-        if wanted > standing.last_seq:
+        if course.opening or position is None:
+            return await self._first(standing, due)
+        held = _held_from(standing)
+        if due < held:  # a hole that the rig has lost
+            return await self._confirmed(standing, self._observer.gap(position.epoch, due, due))
+        if due > course.next:
+            return await self._jump(standing, course, position, due)
+        if due > standing.last_seq:
             return await self._confirmed(standing, self._reboot(standing.boot, position.seq))
-        record = await self._fetch(wanted, standing)
-        if record is not None and record.epoch != position.epoch:
-            return self._reboot(record.epoch, position.seq)
-        return record
+        return self._in_epoch(await self._fetch(due, standing), course, position)
 
     async def _first(self, standing: Standing, wanted: int) -> Observation | None:
         """The opening of an epoch: first contact, or a rig whose sequence numbers went back."""
-        self._replay = None
         epoch = standing.boot
+        while wanted <= standing.last_seq and self._refusals.given_up(wanted):
+            wanted += 1
         if wanted <= standing.last_seq:
             record = await self._fetch(wanted, standing)
             if record is None:
@@ -230,16 +252,24 @@ class LatchedAdapter:
             epoch = record.epoch
         return await self._confirmed(standing, self._reboot(epoch, 0))
 
-    async def _again(self, standing: Standing, position: Position, wanted: int) -> Observation | None:
-        """A record that should be stored already (_remind). One of a later boot is not: the numbers began anew."""
-        if wanted > position.seq:
-            self._replay = None
-            return None
-        record = await self._fetch(wanted, standing)
-        if record is not None and record.epoch > position.epoch:
-            self._replay = None
-            return self._reboot(record.epoch, wanted - 1)
-        return record
+    async def _jump(self, standing: Standing, course: Course, position: Position, held: int) -> Observation | None:
+        """The rig holds nothing below `held`: a gap, but for what is stored already."""
+        missing = max(course.next, position.seq + 1)
+        if missing < held:
+            return await self._confirmed(standing, self._observer.gap(position.epoch, missing, held - 1))
+        course.gone(held - 1)
+        return None
+
+    def _in_epoch(self, record: Observation | None, course: Course, position: Position) -> Observation | None:
+        """The record, or first the reboot that it is the first record after."""
+        if record is None or record.epoch == position.epoch:
+            return record
+        late = record.seq < course.next
+        again = not late and record.seq <= position.seq
+        if (late or again) and record.epoch < position.epoch:
+            return record
+        # One that comes again and is of a later boot is not the one that is stored: the numbers began anew.
+        return self._reboot(record.epoch, record.seq - 1 if again else position.seq)
 
     async def _confirmed(self, standing: Standing, made: Observation) -> Observation | None:
         """What follows from the status block alone is said only if a second reading says the same."""
@@ -250,14 +280,7 @@ class LatchedAdapter:
         return None
 
     def _reboot(self, epoch: int, seq: int) -> Observation:
-        previous = self._position.epoch if self._position is not None else None
-        return self._made("rig.rebooted", epoch, seq, {"epoch": epoch, "previous_epoch": previous})
-
-    def _gap(self, epoch: int, first: int, last: int) -> Observation:
-        return self._made("sequence.gap", epoch, last, {"epoch": epoch, "from": first, "to": last})
-
-    def _made(self, kind: str, epoch: int, seq: int, fields: dict[str, FieldValue]) -> Observation:
-        return Observation(kind, self._serial, epoch, seq, 0, fields, self._profile.guarantee, self._source)
+        return self._observer.reboot(epoch, seq, self._position.epoch if self._position is not None else None)
 
     # ------------------------------------------------------------------ reading
 
@@ -271,27 +294,13 @@ class LatchedAdapter:
             self._refuse(seq, error)
         except (ExceptionReply, OddReply) as error:
             self._refuse(seq, _reply_refused(error))
+        except NotConnected as error:  # a rig that falls silent at one record only would hold all others back
+            self._refuse(seq, DecodeError("wire", error.reason))
         else:
             self._refusals.good(seq)
-            self._record, self._record_boot = self._observed(found), standing.boot
+            self._record, self._record_boot = self._observer.record(found), standing.boot
             return self._record
         return None
-
-    def _observed(self, found: Decoded) -> Observation:
-        return Observation(
-            type=found.type,
-            rig=found.rig,
-            epoch=found.epoch,
-            seq=found.seq,
-            ordinal=0,
-            fields=found.fields,
-            guarantee=self._profile.guarantee,
-            source=self._source,
-            personal=found.personal,
-            raw=found.areas,
-            rig_time=found.rig_time,
-            mode=found.mode,
-        )
 
     async def _poll(self) -> None:
         """Read the status block, and tell the rig again what it should know already."""
@@ -313,15 +322,18 @@ class LatchedAdapter:
             self._live, self._standing = live, standing
             self._back_since = (self._back_since or began) if self._went_back(standing) else None
             self._poll_at = began + self._profile.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
+            self._chart(standing)
             await self._write_ready()
             await self._remind(standing, connection)
 
     def _news(self) -> RigStatus | None:
         """The live status, if it changed or was not shown for a while."""
         live, shown = self._live, self._shown
-        if live is None or (
-            shown is not None and replace(live, heartbeat=shown.heartbeat) == shown and not self._stale()
-        ):
+        if live is None:
+            return None
+        holes = self._course.holes if self._course is not None else ()
+        live = replace(live, unreadable=holes[0] if holes else None)
+        if shown is not None and replace(live, heartbeat=shown.heartbeat) == shown and not self._stale():
             return None
         self._shown, self._shown_at = live, self._now()
         return live
@@ -362,6 +374,11 @@ class LatchedAdapter:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _held_from(standing: Standing) -> int:
+    """The oldest number that the rig holds; one above the newest when it holds none."""
+    return standing.oldest_seq or standing.last_seq + 1
 
 
 def _reply_refused(error: ExceptionReply | OddReply) -> DecodeError:

@@ -11,8 +11,9 @@ SCORE_MAX = 10000  # hundredths
 INT_MAX = 2**53 - 1  # larger numbers are decimal strings in an entry
 
 ATTEMPTS = 3  # readings of one record before its refusal is told (G1)
-RETRY_FIRST_S = 1.0  # pause after a refusal, doubled each time
-RETRY_MAX_S = 10.0
+RETRY_FIRST_S = 1.0  # pause after a refusal, doubled each time: noise on the line is over soon
+RETRY_MAX_S = 300.0  # a record that stays unreadable; the following ones do not wait for it
+STATUS_RETRY_MAX_S = 10.0  # the status block: nothing can be read without it
 REFUSAL_AGAIN_S = 300.0  # the same refusal is told again at most this often
 RESTART_AFTER_S = 2.0  # so long must sequence numbers have gone back without a reboot to be a new memory
 REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence

@@ -73,7 +73,8 @@ class RigStatus:
     """What the rig shows at this moment. Live, unproven, never logged.
 
     `state` is `idle`, `open`, `running`, `finished`, `fault`, or `unknown` for a code that the profile does not
-    name; `mode` likewise. Scores are hundredths. `item` is "" and `exam_no` 0 when there is none.
+    name; `mode` likewise. Scores are hundredths. `item` is "" and `exam_no` 0 when there is none. `unreadable` is not
+    the rig's word: the oldest record that cannot be read and keeps the rig from freeing anything from there on.
     """
 
     rig: str
@@ -90,6 +91,7 @@ class RigStatus:
     exam_no: int
     fault: int
     heartbeat: int
+    unreadable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_FIRST_S, RETRY_MAX_S
+from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_FIRST_S, RETRY_MAX_S, STATUS_RETRY_MAX_S
 
 if TYPE_CHECKING:
     from device_adapters.observation import Evidence
@@ -37,6 +37,11 @@ class Refusals:
         trouble = self._troubles.get(asked)
         return max(0.0, trouble.retry_at - now) if trouble else 0.0
 
+    def given_up(self, asked: Asked) -> bool:
+        """Whether it failed three times in a row, and was not read since: nothing else waits for it."""
+        trouble = self._troubles.get(asked)
+        return trouble is not None and trouble.rounds > 0
+
     def failed(self, evidence: Evidence, now: float) -> bool:
         """One more reading failed. True when that is to be told: the third in a row, unless told lately."""
         trouble = self._troubles.setdefault(evidence.asked, _Trouble())
@@ -44,7 +49,8 @@ class Refusals:
         if trouble.failures < ATTEMPTS:
             return False
         trouble.failures = 0
-        trouble.retry_at = now + min(RETRY_FIRST_S * 2.0**trouble.rounds, RETRY_MAX_S)
+        longest = STATUS_RETRY_MAX_S if evidence.asked is None else RETRY_MAX_S
+        trouble.retry_at = now + min(RETRY_FIRST_S * 2.0**trouble.rounds, longest)
         trouble.rounds = min(trouble.rounds + 1, 16)
         known = trouble.told
         if known is not None and _same(known, evidence) and now - trouble.told_at < REFUSAL_AGAIN_S:
@@ -55,6 +61,10 @@ class Refusals:
     def good(self, asked: Asked) -> None:
         """It was read after all."""
         self._troubles.pop(asked, None)
+
+    def forget_records(self) -> None:
+        """The rig's memory may be another one: its numbers may mean other records."""
+        self._troubles = {None: self._troubles[None]} if None in self._troubles else {}
 
 
 def _same(one: Evidence, other: Evidence) -> bool:

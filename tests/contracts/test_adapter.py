@@ -57,6 +57,10 @@ class RawBench:
                 await self.rig.changed.wait()
 
     @property
+    def told(self) -> list[int]:
+        return self.rig.acks
+
+    @property
     def ready(self) -> list[bool]:
         counters = [value for value in self.rig.ready if value]
         assert len(set(counters)) == len(counters), "the counter did not change"
@@ -68,12 +72,13 @@ class FakeBench:
 
     def __init__(self) -> None:
         self.epoch, self.seq = 3, 0
-        self.told: list[Observation] = []
+        self.happened: list[Observation] = []
         self.made: list[FakeAdapter] = []
 
     def adapter(self, position: Position | None) -> Adapter:
-        made = FakeAdapter(SERIAL, position)
-        for observation in self.told:
+        freed = max((at.seq for fake in self.made for at in fake.acked), default=0)
+        made = FakeAdapter(SERIAL, Position(3, freed) if position and self.made else position)
+        for observation in self.happened:
             made.happen(observation)
         self.made.append(made)
         return made
@@ -114,7 +119,7 @@ class FakeBench:
             raw,
             mode=mode,
         )
-        self.told.append(observation)
+        self.happened.append(observation)
         for fake in self.made:
             fake.happen(observation)
 
@@ -128,12 +133,19 @@ class FakeBench:
 
     @contextlib.contextmanager
     def spoiled(self) -> Iterator[None]:
+        seq = self.seq
         for fake in self.made:
-            fake.refuse(Evidence(SERIAL, "crc", "the checksum of event does not fit its words", self.seq, self.epoch))
+            fake.spoil(Evidence(SERIAL, "crc", "the checksum of event does not fit its words", seq, self.epoch))
         yield
+        for fake in self.made:
+            fake.mend(seq)
 
     async def acked(self, seq: int) -> None:
         await self.made[-1].until_acked(seq)
+
+    @property
+    def told(self) -> list[int]:
+        return [at.seq for at in self.made[-1].acked]
 
     @property
     def ready(self) -> list[bool]:

@@ -198,7 +198,7 @@ async def test_the_bare_library_takes_the_late_reply_that_the_guard_refuses() ->
         bare.close()
         ours = ModbusWire("127.0.0.1", rig.port, 1, PROFILE.transport)
         await ours.connect()
-        with pytest.raises(OddReply, match="transaction id 0000"):
+        with pytest.raises(OddReply, match="wrong transaction id"):
             await ours.read(100, 2)
         assert not ours.connected
         with pytest.raises(NotConnected):

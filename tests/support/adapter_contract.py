@@ -34,10 +34,14 @@ class Bench(Protocol):
 
     @contextlib.contextmanager
     def spoiled(self) -> object:
-        """Inside, the record latched last cannot be read."""
+        """Inside, the record latched last before it cannot be read."""
 
     async def acked(self, seq: int) -> None:
         """Wait until the rig was told that `seq` is stored."""
+
+    @property
+    def told(self) -> list[int]:
+        """What was written to the acknowledgement word."""
 
     @property
     def ready(self) -> list[bool]:
@@ -191,6 +195,58 @@ class AdapterContract:
         assert evidence.detail
         seen, _ = await observation(adapter)
         assert (seen.seq, seen.fields["score"]) == (1, 8750)
+
+    async def test_a_bad_record_holds_back_no_good_one_and_is_never_acked_over(
+        self, bench: Bench, adapter: Adapter
+    ) -> None:
+        """4, 5, 7, P8: the following ones come and are stored, the rig frees nothing; the bad one comes late."""
+        bench.latch(100)
+        await (await observation(adapter))[1]()
+        await bench.acked(1)
+        bench.latch(200)
+        with bench.spoiled():
+            bench.latch(300)
+            bench.latch(400)
+            with pytest.raises(BadReading) as caught:
+                await observation(adapter)
+            assert caught.value.evidence.asked == 2
+            for seq in (3, 4):
+                seen, ack = await observation(adapter)
+                assert seen.seq == seq
+                await ack()
+            bench.show(1)
+            while (await status(adapter)).unreadable != 2:
+                pass
+            assert bench.told == [1]
+        late, ack = await observation(adapter)
+        assert (late.epoch, late.seq, late.fields["score"]) == (3, 2, 200)
+        assert bench.told == [1], "read is not stored"
+        await ack()
+        await bench.acked(4)
+        assert bench.told == [1, 4]
+        bench.show(2)
+        while (await status(adapter)).unreadable is not None:
+            pass
+
+    async def test_a_restart_finds_everything_above_a_hole_again(self, bench: Bench) -> None:
+        """4, 5: the rig kept it all; the log knows the keys, and the ack catches up."""
+        bench.latch(100)
+        before = bench.adapter(Position(3, 0))
+        await before.connect()
+        with bench.spoiled():
+            bench.latch(200)
+            with pytest.raises(BadReading):
+                await observation(before)
+            await (await observation(before))[1]()
+            await before.close()
+        after = bench.adapter(Position(3, 2))
+        await after.connect()
+        for seq in (1, 2):
+            seen, ack = await observation(after)
+            assert seen.seq == seq
+            await ack()
+        await bench.acked(2)
+        await after.close()
 
     async def test_a_cancelled_read_loses_nothing(self, bench: Bench, adapter: Adapter) -> None:
         """8: whatever it was doing."""

@@ -4,6 +4,8 @@
     rig.happen(observation)       # latched: yielded until acked
     rig.show(status)              # live: yielded once
     rig.refuse(evidence); rig.busy(0.1); rig.drop("cable pulled")
+    rig.spoil(evidence)           # the record `evidence.asked` is refused once and passed over, until …
+    rig.mend(seq)                 # … it can be read: then it comes late
     await rig.until_acked(42)
 
 Misuse is an AssertionError: two reads at once, a second call of one ack, an ack of something never yielded,
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device_adapters.contract import (
@@ -46,6 +49,9 @@ class FakeAdapter:
         self.fail_next_ack: str | None = None
         self.on_yield: Callable[[Reading], None] | None = None
         self._latched: deque[Observation] = deque()
+        self._spoiled: set[int] = set()
+        self._holes: set[int] = set()
+        self._status = RigStatus(rig, "idle", "exam", "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         self._live: deque[RigStatus | Exception] = deque()
         self._news = asyncio.Event()
         self._acks = asyncio.Condition()
@@ -68,11 +74,23 @@ class FakeAdapter:
     def show(self, status: RigStatus) -> None:
         """The rig's live state changed."""
         assert status.rig == self.rig, "a status of another rig"
-        self._tell(status)
+        self._status = status
+        self._show()
 
     def refuse(self, evidence: Evidence) -> None:
         """The next reading fails its checks."""
         self._tell(BadReading(evidence))
+
+    def spoil(self, evidence: Evidence) -> None:
+        """A latched record cannot be read: refused once, then passed over; nothing from it on is acknowledged."""
+        assert evidence.asked is not None, "which record?"
+        self._spoiled.add(evidence.asked)
+        self.refuse(evidence)
+
+    def mend(self, seq: int) -> None:
+        """It can be read again."""
+        self._spoiled.remove(seq)
+        self._news.set()
 
     def busy(self, wait_s: float) -> None:
         """The rig asks for time."""
@@ -122,11 +140,14 @@ class FakeAdapter:
                 said = self._live.popleft()
                 if isinstance(said, NotConnected):
                     self.connected = False
+                if isinstance(said, BadReading) and said.evidence.asked in self._spoiled:
+                    self._holes.add(said.evidence.asked)
+                    self._show()
                 if isinstance(said, Exception):
                     raise said
                 return self._yield(said, self._ack_nothing())
-            if self._latched:
-                head = self._latched[0]
+            head = next((each for each in self._latched if each.seq not in self._spoiled), None)
+            if head is not None:
                 return self._yield(head, self._ack_of(head))
             self._news.clear()
             await self._news.wait()
@@ -149,19 +170,33 @@ class FakeAdapter:
             nonlocal called
             assert not called, f"ack of {observation.position} called twice"
             called = True
-            if self._latched and self._latched[0] is observation:
-                self._latched.popleft()
-            self.position = observation.position
+            if observation in self._latched:
+                self._latched.remove(observation)
+            at = self.position
+            if (
+                at is None
+                or observation.type == "rig.rebooted"
+                or (at.epoch, at.seq) < (observation.epoch, observation.seq)
+            ):
+                self.position = observation.position
+            if observation.seq in self._holes:
+                self._holes.remove(observation.seq)
+                self._show()
             failure, self.fail_next_ack = self.fail_next_ack, None
             if failure is not None:
                 self.connected = False
                 raise NotConnected(failure)
             self._need_connection()
+            if self._holes:
+                return  # remembered, not told
             async with self._acks:
-                self.acked.append(observation.position)
+                self.acked.append(self.position or observation.position)
                 self._acks.notify_all()
 
         return ack
+
+    def _show(self) -> None:
+        self._tell(replace(self._status, unreadable=min(self._holes, default=None)))
 
     def _tell(self, said: RigStatus | Exception) -> None:
         self._live.append(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_MAX_S
+from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_MAX_S, STATUS_RETRY_MAX_S
 from device_adapters.modbus import frame_length, reply_fault
 from device_adapters.observation import Evidence
 from device_adapters.refusals import Refusals
@@ -56,15 +57,18 @@ def refusal(detail: str = "x", asked: int | None = 7) -> Evidence:
     return Evidence("LV-0001", "crc", detail, asked)
 
 
-def test_the_third_failure_is_told_and_the_pauses_grow_to_their_limit() -> None:
-    """G1: two silent tries, then one telling per round of three, with pauses of 1, 2, 4, 8, 10, 10 s."""
+@pytest.mark.parametrize(("asked", "longest"), [(7, RETRY_MAX_S), (None, STATUS_RETRY_MAX_S)])
+def test_the_third_failure_is_told_and_the_pauses_grow_to_their_limit(asked: int | None, longest: float) -> None:
+    """G1: two silent tries, then one round of three after pauses of 1, 2, 4 s … 5 min; of the status block, 10 s."""
     refusals, now, pauses, told = Refusals(), 0.0, [], []
-    for _ in range(6):
-        told += [refusals.failed(refusal(), now) for _ in range(ATTEMPTS)]
-        pauses.append(refusals.pause_s(7, now))
+    for _ in range(12):
+        assert refusals.given_up(asked) == bool(pauses)
+        told += [now for _ in range(ATTEMPTS) if refusals.failed(refusal(asked=asked), now)]
+        pauses.append(refusals.pause_s(asked, now))
         now += pauses[-1]
-    assert pauses == [1, 2, 4, 8, RETRY_MAX_S, RETRY_MAX_S]
-    assert told == [False, False, True, *[False] * 15]
+    assert pauses == [min(2.0**number, longest) for number in range(12)]
+    assert told[0] == 0
+    assert all(later - sooner >= REFUSAL_AGAIN_S for sooner, later in itertools.pairwise(told))
 
 
 def test_another_refusal_is_told_at_once_and_the_same_again_after_a_while() -> None:
