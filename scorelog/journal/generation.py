@@ -2,6 +2,7 @@
 
     log/  ──quarantine──>  log.quarantined-0/  ──open_generation──>  log/ of origin …/1
                            (untouched)            entry 0: generation.opened (last cosigned checkpoint, reason)
+                                                  the adopted texts that those entries are judged by
                                                   then one `relogged` per readable entry without a receipt
                                                   and the idempotency keys of all that is receipted or relogged
 
@@ -28,7 +29,7 @@ from scorelog.journal.creation import Seed, make_log, quarantined_beside
 from scorelog.journal.failpoints import failpoint, register
 from scorelog.journal.files import DirectoryLock, rename_synced, write_synced
 from scorelog.journal.identity import Identity, find_identity
-from scorelog.journal.relog import new_document, relogged
+from scorelog.journal.relog import adoption_of, new_document, relogged
 from scorelog.journal.request import Built
 from scorelog.journal.rows import CheckpointRow, KeyRow
 from scorelog.journal.salvage import each_entry, reader
@@ -160,10 +161,34 @@ def _first_entries(previous: Quarantined, carrying: _Carrying, clock: Clock) -> 
         },
         "reason": previous.reason,
     }
-    entry = build_entry(document)
-    yield Built(entry, leaf_hash(entry), None, None, (), None)
+    yield _plain(document)
+    for kind, digest, content in _adopted(previous):
+        yield _plain({**new_document(kind, clock), "sha256": digest, "text": content})
     for index, old, openings in stranded(previous):
         yield from relogged(previous.origin, index, old, openings, clock)
+
+
+def _plain(document: dict[str, object]) -> Built:
+    entry = build_entry(document)
+    return Built(entry, leaf_hash(entry), None, None, (), None)
+
+
+def _adopted(previous: Quarantined) -> Iterator[tuple[str, str, str]]:
+    """Kind, hash and text of what the old log had adopted when it got its last receipt, if entries are stranded.
+
+    A log is judged by what it adopted itself before an entry (P4), so the texts go before what is logged again. A text
+    proves itself by its hash, whatever state the log is in.
+    """
+    first = 0 if previous.receipt is None else previous.receipt.size
+    if first >= previous.size:
+        return
+    seen = set()
+    with suppress(sqlite3.DatabaseError), reader(previous.path) as connection:
+        for entry in rows.read_adoptions(connection, first):
+            found = adoption_of(entry)
+            if found is not None and found not in seen:
+                seen.add(found)
+                yield found
 
 
 def _look(path: Path) -> Quarantined:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +42,19 @@ def key_of(entry: Entry) -> tuple[EntryKey, str] | None:
         inner = _unwrapped(entry)
         return None if inner is None else key_of(inner)
     return None if entry.key is None or entry.content is None else (entry.key, entry.content)
+
+
+def adoption_of(entry: bytes) -> tuple[str, str, str] | None:
+    """Type, hash and text of an adopted profile or rubric, itself or logged again; None for anything else."""
+    parsed = _parsed(entry)
+    if parsed is not None and parsed.type == types.RELOGGED:
+        parsed = _unwrapped(parsed)
+    if parsed is None or parsed.type not in (types.PROFILE_ADOPTED, types.RUBRIC_ADOPTED):
+        return None
+    digest, text = parsed.document.get("sha256"), parsed.document.get("text")
+    if not (isinstance(digest, str) and isinstance(text, str)):
+        return None
+    return (parsed.type, digest, text) if hashlib.sha256(text.encode()).hexdigest() == digest else None
 
 
 def relogged(origin: str, index: int, entry: bytes, openings: tuple[NewOpening, ...], clock: Clock) -> Iterator[Built]:

@@ -5,7 +5,7 @@ Owns no transaction and no rule; who calls these decides when a row is durable a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from scorelog.format.commitment import Opening
 from scorelog.format.entry import EntryKey
@@ -13,6 +13,9 @@ from scorelog.format.entry import EntryKey
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
+
+
+_ADOPTIONS: Final = (b'"type":"profile.adopted"', b'"type":"rubric.adopted"', b'"type":"relogged"')
 
 
 class KeyRow(NamedTuple):
@@ -58,6 +61,18 @@ def read_entries(connection: sqlite3.Connection, start: int, stop: int) -> Itera
     yield from connection.execute(
         "SELECT idx, leaf, bytes FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (start, stop)
     )
+
+
+def read_adoptions(connection: sqlite3.Connection, stop: int) -> Iterator[bytes]:
+    """Entries below `stop` that adopt a text, or that may wrap one which does."""
+    likely = " OR ".join("instr(bytes, ?)" for _ in _ADOPTIONS)
+    found = connection.execute(
+        f"SELECT bytes FROM entry WHERE idx < ? AND ({likely}) ORDER BY idx",  # noqa: S608  # question marks only
+        (stop, *_ADOPTIONS),
+    )
+    for (entry,) in found:
+        if isinstance(entry, bytes):
+            yield entry
 
 
 def read_lengths(connection: sqlite3.Connection, start: int, stop: int) -> Iterator[tuple[int, int]]:

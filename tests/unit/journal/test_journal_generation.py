@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -15,12 +16,14 @@ from log_entries import content_of, key_of, opening, plain, scored
 from log_harness import ORIGIN_BASE, cosigned, new_log, opened, signer_for
 
 from scorelog.format.commitment import check_opening
-from scorelog.format.entry import parse_entry
+from scorelog.format.entry import build_entry, parse_entry
 from scorelog.journal.errors import Damaged, LogLocked, LogMissing, RolledBack
 from scorelog.journal.fsck import fsck
 from scorelog.journal.generation import open_generation, pending_quarantine, quarantine, stranded
+from scorelog.journal.relog import new_document
 from scorelog.journal.schema import DATABASE
 from scorelog.journal.sqlite import open_log
+from scorelog.journal.store import AppendRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +70,47 @@ async def test_the_next_generation_says_why_and_carries_what_was_stranded(tmp_pa
     finally:
         await log.close()
     assert fsck(path, state_path=tmp_path / "state").findings == []
+
+
+async def test_adopted_texts_stand_before_what_they_judge(tmp_path: Path) -> None:
+    """P4: a log is judged by what it adopted itself, so the next one adopts the texts again before stranded scores.
+
+    Once each, whether they were adopted or logged again there; not what was adopted after the last receipt.
+    """
+    path, texts = new_log(tmp_path), ("profile = 1\n", "rubric = 1\n", "rubric = 2\n")
+    first, second, third = (
+        adopted(kind, text)
+        for kind, text in zip(("profile.adopted", "rubric.adopted", "rubric.adopted"), texts, strict=True)
+    )
+    async with opened(path, tmp_path / "state") as log:
+        await log.append_many([first, second, first, scored(key_of(0))])
+        await log.save_receipt(cosigned(log.checkpoint()))
+        await log.append_many([scored(key_of(1)), third, scored(key_of(2))])
+    seen = []
+    for _ in range(2):  # the second time the newest rubric is there as one that was logged again
+        put_aside = quarantine(path, "again", tmp_path / "state")
+        log = open_generation(path, put_aside, signer_for, FakeClock(), tmp_path / "state")
+        try:
+            seen.append([parse_entry(entry) for entry in log.entries(0, log.size)])
+            await log.save_receipt(cosigned(log.checkpoint()))
+            await log.append_many([scored(key_of(10 + len(seen)))])
+        finally:
+            await log.close()
+    assert [entry.type for entry in seen[0][:4]] == [
+        "generation.opened",
+        "profile.adopted",
+        "rubric.adopted",
+        "relogged",
+    ]
+    assert [entry.document["text"] for entry in seen[0][1:3]] == list(texts[:2])
+    assert [entry.document["text"] for entry in seen[1] if "text" in entry.document] == list(texts)
+    assert fsck(path, state_path=tmp_path / "state").findings == []
+
+
+def adopted(kind: str, text: str) -> AppendRequest:
+    """An entry that adopts a text."""
+    fields = {**new_document(kind, FakeClock()), "sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text}
+    return AppendRequest(lambda _conflict: build_entry(fields), None, None, ())
 
 
 async def test_keys_span_generations(tmp_path: Path) -> None:
