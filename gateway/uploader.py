@@ -78,6 +78,7 @@ class Uploader:
         self._entries_max = limits.PIECE_ENTRIES_MAX
         self._work = asyncio.Event()
         self._settled = asyncio.Event()  # set while there is nothing to do, or nothing that can be done now
+        self._ask = False  # one request although everything has its receipt
         self.trouble: str | None = None  # the last failure, None after a receipt
         self.trouble_code = 0
 
@@ -110,11 +111,12 @@ class Uploader:
     async def run(self) -> NoReturn:
         """Until cancelled. Raises GenerationFrozen, StorageFailed."""
         while True:
-            if self.done:
+            if self.done and not self._ask:
                 self._work.clear()
                 self._settled.set()
                 await self._work.wait()
                 continue
+            self._ask = False
             wait_s = await self.step()
             self._settled.set()
             if wait_s > 0:
@@ -154,10 +156,9 @@ class Uploader:
     async def server_holds(self, size: int, receipted_before: int) -> None:
         """What a heartbeat's answer says; `receipted_before` is our newest receipt before that heartbeat left."""
         if size > self._log.size:
-            try:
-                await self._compare()
-            except Retry as error:
-                _log.warning("server unreachable", reason=str(error))
+            # Not judged here: an upload shows the server what this log signed, so that it too has the evidence.
+            self._ask = True
+            self.wake()
         elif size < receipted_before and self._position > size:
             self._server_restored(size)
             self.wake()

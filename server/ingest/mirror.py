@@ -121,11 +121,11 @@ def _same_tree(state: LogState | None, checkpoint: Checkpoint) -> Verdict:
 
 def _compare(size: int, upload: Upload, checkpoint: Checkpoint, held: Held) -> Refuse:
     """From further back: a retry whose answer was lost repeats what is held; anything else is another history."""
+    kind = FORKED if checkpoint.size >= size else ROLLED_BACK  # behind what was receipted: it signs sizes again
     for index, (entry, leaf) in enumerate(zip(upload.entries, held.leaves, strict=False), upload.start):
         if leaf_hash(entry) != leaf:
-            return Refuse(422, f"another entry {index} is held", FORKED, index=index)
+            return Refuse(422, f"another entry {index} is held", kind, index=index)
     if held.root is not None and checkpoint.root != held.root:
-        kind = FORKED if checkpoint.size == size else ROLLED_BACK
         return Refuse(422, f"another tree of size {checkpoint.size} is held", kind, index=checkpoint.size)
     return _behind(size)
 

@@ -297,10 +297,11 @@ async def test_rolled_back_or_cloned_log_is_frozen(more: int, tmp_path: Path) ->
 
 
 async def test_a_heartbeat_finds_a_rolled_back_log(tmp_path: Path) -> None:
-    """The server's size in a heartbeat is beyond the log: the own signature on it is the proof."""
+    """The server's size in a heartbeat is beyond the log: it is asked by an upload, so that it has the evidence too."""
     bench = await rolled_back(tmp_path, more=0)
+    await bench.uploader.server_holds(10, 0)
     with pytest.raises(GenerationFrozen):
-        await bench.uploader.server_holds(10, 0)
+        await asyncio.wait_for(bench.uploader.run(), 10)
 
 
 async def test_a_larger_size_without_our_signature_freezes_nothing(tmp_path: Path) -> None:

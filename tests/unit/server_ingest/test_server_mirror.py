@@ -76,7 +76,7 @@ async def test_another_start_is_told_the_size(size: int, start: int, stop: int) 
         (8, 0, 8, mirror.FORKED, 5),  # the same, with its entries: the first one that differs is named
         (8, 6, 10, mirror.FORKED, 6),  # overlaps with other entries
         (8, 7, 7, mirror.ROLLED_BACK, 7),  # a smaller tree that never was
-        (8, 5, 6, mirror.FORKED, 5),
+        (8, 5, 6, mirror.ROLLED_BACK, 5),
     ],
 )
 async def test_another_history_is_refused_and_named(size: int, start: int, stop: int, kind: str, index: int) -> None:
