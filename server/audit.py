@@ -50,7 +50,9 @@ class Auditor:
                 await self._clock.sleep(min(left, HEADS_EVERY_S))
                 left -= HEADS_EVERY_S
                 if left > 0:
-                    await self._report(await self.heads())
+                    found = await self.heads()
+                    await self._report(found)
+                    self._known |= frozenset(found)
 
     async def once(self) -> list[Finding]:
         """One whole pass; every finding is an alarm when it returns."""
@@ -64,6 +66,7 @@ class Auditor:
         self.passes += 1
         self.findings = len(found)
         await self._report(found)
+        self._known = frozenset(found)  # what was put right and is changed again is told again
         return found
 
     async def heads(self) -> list[Finding]:
@@ -84,7 +87,6 @@ class Auditor:
             if each not in self._known:
                 log.error("stored evidence was changed", origin=each.origin, index=each.index, detail=each.detail)
                 await self._store.alarm(TAMPERED, each.origin, each.index, each.detail)
-        self._known |= frozenset(found)
 
 
 def frozen_findings(logs: list[LogState]) -> list[Finding]:

@@ -45,7 +45,8 @@ class Finding:
     detail: str
 
     def __str__(self) -> str:
-        place = f"{self.origin or 'evidence'} index {self.index}" if self.index is not None else f"{self.origin}"
+        where = self.origin or "evidence"
+        place = where if self.index is None else f"{where} index {self.index}"
         return f"{place}: {self.detail}"
 
 

@@ -1,7 +1,11 @@
-"""Sealed counts of tables whose rows are never deleted: a deleted alarm or refusal is missed."""
+"""Sealed counts of tables whose rows are never deleted: a deleted alarm or refusal is missed.
+
+A count that somebody changed is never sealed again: what fsck and the audit say about it stays true.
+"""
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Table, insert, select, update
@@ -14,10 +18,14 @@ if TYPE_CHECKING:
 
 def count_up(connection: Connection, table: Table, sealer: Sealer) -> None:
     """One more row."""
-    before = connection.execute(select(counts.c.rows_ever).where(counts.c.name == table.name)).scalar_one_or_none()
-    count = (before or 0) + 1
-    values = {"rows_ever": count, "seal": sealer.seal("count", table.name, count)}
-    if before is None:
-        connection.execute(insert(counts).values(name=table.name, **values))
-    else:
-        connection.execute(update(counts).where(counts.c.name == table.name).values(values))
+    row = connection.execute(select(counts).where(counts.c.name == table.name)).one_or_none()
+    if row is None:
+        connection.execute(
+            insert(counts).values(name=table.name, rows_ever=1, seal=sealer.seal("count", table.name, 1))
+        )
+        return
+    count = row.rows_ever + 1
+    good = compare_digest(row.seal, sealer.seal("count", table.name, row.rows_ever))
+    # Not the old seal: one more row would make it true again after a row was taken away.
+    seal = sealer.seal("count", table.name, count) if good else b"broken"
+    connection.execute(update(counts).where(counts.c.name == table.name).values(rows_ever=count, seal=seal))

@@ -278,3 +278,45 @@ async def test_the_audit_goes_on_and_says_it_once(made: Path, tmp_path: Path) ->
     store = make_sqlite_store(tmp_path)
     assert await Auditor(store, (MIRROR_VERIFIER, WITNESS_VERIFIER), FakeClock(), pause_s=1, bytes_per_s=1).heads()
     await store.close()
+
+
+async def test_what_is_changed_again_is_told_again(made: Path, tmp_path: Path) -> None:
+    """P3: a change that was put right and made once more is alarmed once more, by the same process."""
+    copy_of(made, tmp_path)
+    clock = FakeClock()
+    at = make_sqlite_store(tmp_path, clock)
+    auditor = Auditor(at, (MIRROR_VERIFIER, WITNESS_VERIFIER), clock, pause_s=60, bytes_per_s=1 << 60)
+    back = "UPDATE bundles SET received_us = received_us {} 1 WHERE start = 100"
+    try:
+        for sign, findings in (("-", 1), ("+", 0), ("-", 1)):
+            change(tmp_path, back.format(sign))
+            running = asyncio.ensure_future(auditor.once())
+            while not running.done():
+                await clock.advance(1)
+                await asyncio.sleep(0.01)
+            assert len(running.result()) == findings
+        (alarm,) = [each for each in await at.alarms() if each.kind == "tampered"]
+        assert (alarm.index, alarm.times) == (100, 2)
+    finally:
+        await at.close()
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "UPDATE counts SET rows_ever = rows_ever + 1 WHERE name = 'alarms'",
+        """UPDATE counts SET rows_ever = rows_ever - 1 WHERE name = 'alarms';
+        DELETE FROM alarms WHERE kind = 'something'""",
+    ],
+)
+async def test_a_changed_count_is_never_sealed_again(made: Path, tmp_path: Path, tamper: str) -> None:
+    """P3: an alarm taken away and the count made to fit: the next alarm's own count does not hide it."""
+    copy_of(made, tmp_path)
+    change(tmp_path, tamper)
+    at = make_sqlite_store(tmp_path)
+    try:
+        await at.alarm("another", ONE.origin, 8, "said later")
+    finally:
+        await at.close()
+    report = await report_of(tmp_path)
+    assert [str(each) for each in report.findings] == ["evidence: the count of alarms is not as the server wrote it"]
