@@ -20,6 +20,7 @@ import oracle
 from world import OPERATOR, PASSWORD, World, WorldError
 
 ROUND_S_MAX = 170
+SPEED_MAX = 100_000
 Say = Callable[[str], None]
 
 
@@ -34,7 +35,15 @@ def options() -> argparse.Namespace:
     parser.add_argument("--speed", type=float, help="exam seconds per second (default: 150 with --once, else 12)")
     parser.add_argument("--port", type=int, default=8443, help="port of the live page (default 8443)")
     parser.add_argument("--keep", type=Path, help="keep everything in this new folder")
-    return parser.parse_args()
+    given = parser.parse_args()
+    for name, value, most in (("rigs", given.rigs, 2000), ("exams", given.exams, 100_000), ("port", given.port, 65535)):
+        if not 1 <= value <= most:
+            parser.error(f"--{name} {value}: from 1 to {most}")
+    if given.speed is not None and not 0 < given.speed <= SPEED_MAX:
+        parser.error(f"--speed {given.speed:g}: above 0, up to {SPEED_MAX}")
+    if given.keep is not None and (given.keep.exists() and (not given.keep.is_dir() or any(given.keep.iterdir()))):
+        parser.error(f"--keep {given.keep}: already there; name a new folder")
+    return given
 
 
 class Disturber:
@@ -84,9 +93,9 @@ def build(world: World, arguments: argparse.Namespace, say: Say) -> None:
     say("  one gateway box, enrolled at the server")
     world.build_gateway(rigs)
     world.server.start()
-    world.wait("the server answers", world.serving, 20)
+    world.wait("the server answers", world.serving, 20, needs=world.server)
     world.gateway.start()
-    world.wait("the gateway answers", lambda: world.gateway_status() is not None, 20)
+    world.wait("the gateway answers", lambda: world.gateway_status() is not None, 20, needs=world.gateway)
 
 
 def run_round(world: World, arguments: argparse.Namespace, say: Say) -> oracle.Verdict:
@@ -173,7 +182,11 @@ def main() -> int:
     """Build, run, judge, and stop everything whatever happened. Returns the exit status."""
     arguments = options()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="kaofen-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"script/demo: --keep {folder}: {error.strerror}", file=sys.stderr)
+        return 2
     world = World(folder.resolve(), people_port=None if arguments.once else arguments.port)
     say: Say = lambda line: print(line, flush=True)  # noqa: E731 - one sink, named
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

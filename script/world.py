@@ -194,7 +194,7 @@ class World:
             "--truth", str(self.truth), "--ready", str(self.ready), *options,
         )  # fmt: skip
         self.fleet.start()
-        self.wait("the rigs listen", self.ready.exists, 30)
+        self.wait("the rigs listen", self.ready.exists, 30, needs=self.fleet)
         rigs: list[dict[str, Any]] = json.loads(self.ready.read_text("utf-8"))["rigs"]
         return rigs
 
@@ -210,10 +210,12 @@ class World:
 
     # --- watching ----------------------------------------------------------------------------------------------
 
-    def wait(self, what: str, condition: Any, deadline_s: float) -> None:
-        """Wait until ``condition`` holds; a service that died meanwhile or the deadline is an error that says so."""
+    def wait(self, what: str, condition: Any, deadline_s: float, needs: Service | None = None) -> None:
+        """Wait until ``condition`` holds; the deadline, or the end of a needed service, is an error that says so."""
         end = time.monotonic() + deadline_s
         while not condition():
+            if needs is not None and not needs.running():
+                raise WorldError(f"the {needs.name} ended before: {what}\n{needs.tail()}")
             if time.monotonic() > end:
                 raise WorldError(f"after {deadline_s:.0f} s still waiting: {what}\n{self.diagnosis()}")
             time.sleep(0.05)
