@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TICKET = "ticket"
 # They say how far the rig was followed, so that a rig that was idle for long is still known after a restart.
 _CONNECTION = frozenset({types.RIG_ONLINE, types.RIG_OFFLINE})
+# They say where the rig stands, whatever was before: numbers may begin anew.
+_PLACING = _CONNECTION | {types.RIG_REBOOTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Fact:
     retry: int | None = None
     ticket: bytes = b""
     leaf: bytes = b""
+    contents: tuple[str, ...] = ()  # of a practice summary: its records' contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +65,31 @@ class Attempts:
         self._exams: dict[str, Exam] = {}
         self._leaves: OrderedDict[str, list[bytes]] = OrderedDict()
         self._positions: dict[str, Position] = {}
+        self._by_number: OrderedDict[tuple[str, int | None], Exam] = OrderedDict()
+        self._practised: dict[str, OrderedDict[str, None]] = {}
 
     def apply(self, fact: Fact) -> None:
         """Take one entry in. Entries come in the order of the log."""
         if fact.rig is None:
             return
-        if fact.epoch is not None and fact.seq is not None:
+        late = self._is_late(fact)
+        if fact.epoch is not None and fact.seq is not None and not late:
             self._positions[fact.rig] = Position(fact.epoch, fact.seq)
+        self._remember_practice(fact.rig, fact.contents)
         if fact.attempt is None:
             return
         self._remember_leaf(fact.attempt, fact.leaf)
         if fact.ticket:
-            self._remember_ticket(fact)
-        exam = self._exams.get(fact.rig)
-        if exam is None or exam.attempt != fact.attempt or exam.number != fact.exam_no:
-            exam = Exam(fact.exam_no, fact.attempt, fact.ticket)
-        if fact.type == types.IDENTITY_CHECKED:
-            exam = replace(exam, closed=False)
-        elif fact.type in types.CLOSING:
-            exam = replace(exam, closed=True)
-        self._exams[fact.rig] = exam
+            self._remember_ticket(fact, late)
+        self._remember_exam(fact, late)
 
     def resolve(self, observation: Observation, mint: Callable[[], str]) -> tuple[str, str]:
         """(attempt, binding) of a record that is about to be written; mints an attempt that was never seen."""
         ticket = observation.personal.get(TICKET, b"")
         number = _int(observation.fields.get("exam_no"))
         exam = self._exams.get(observation.rig)
+        if self.covers(observation.rig, observation.position) and (exam is None or exam.number != number):
+            exam = self._by_number.get((observation.rig, number))  # a late record of an earlier exam
         if exam is not None and exam.number == number and exam.ticket == ticket:
             return exam.attempt, "rig" if ticket else "none"
         if not ticket:
@@ -111,6 +113,15 @@ class Attempts:
         """How far the log has followed a rig; None if it never did."""
         return self._positions.get(rig)
 
+    def covers(self, rig: str, position: Position) -> bool:
+        """Whether the log has followed the rig that far: such a record comes again, or late."""
+        at = self._positions.get(rig)
+        return at is not None and (position.epoch, position.seq) <= (at.epoch, at.seq)
+
+    def practised(self, rig: str, content: str) -> bool:
+        """Whether a practice record is in a summary already."""
+        return content in self._practised.get(rig, ())
+
     def exam(self, rig: str) -> Exam | None:
         """The newest exam at a rig."""
         return self._exams.get(rig)
@@ -123,7 +134,40 @@ class Attempts:
             dict(self._exams),
             {attempt: tuple(leaves) for attempt, leaves in self._leaves.items()},
             dict(self._positions),
+            dict(self._by_number),
+            {rig: tuple(contents) for rig, contents in self._practised.items()},
         )
+
+    def _is_late(self, fact: Fact) -> bool:
+        """A record that could not be read when it was its turn; it moves neither the position nor the open exam."""
+        at = self._positions.get(str(fact.rig))
+        if at is None or fact.epoch is None or fact.seq is None or fact.type in _PLACING:
+            return False
+        return (fact.epoch, fact.seq) < (at.epoch, at.seq)
+
+    def _remember_exam(self, fact: Fact, late: bool) -> None:
+        rig, newest = str(fact.rig), self._exams.get(str(fact.rig))
+        exam = self._by_number.get((rig, fact.exam_no)) if late else newest
+        if exam is None or exam.attempt != fact.attempt or exam.number != fact.exam_no:
+            exam = Exam(fact.exam_no, str(fact.attempt), fact.ticket)
+        if fact.type == types.IDENTITY_CHECKED and not late:
+            exam = replace(exam, closed=False)
+        elif fact.type in types.CLOSING:
+            exam = replace(exam, closed=True)
+        if not late or newest is None or (newest.number, newest.attempt) == (exam.number, exam.attempt):
+            self._exams[rig] = exam
+        self._by_number[rig, exam.number] = exam
+        self._by_number.move_to_end((rig, exam.number))
+        while len(self._by_number) > limits.ATTEMPTS_REMEMBERED:
+            self._by_number.popitem(last=False)
+
+    def _remember_practice(self, rig: str, contents: tuple[str, ...]) -> None:
+        if not contents:
+            return
+        known = self._practised.setdefault(rig, OrderedDict())
+        known.update(dict.fromkeys(contents))
+        while len(known) > limits.PRACTICE_CONTENTS_PER_RIG:
+            known.popitem(last=False)
 
     def _remember_leaf(self, attempt: str, leaf: bytes) -> None:
         self._leaves.setdefault(attempt, []).append(leaf)
@@ -131,11 +175,12 @@ class Attempts:
         while len(self._leaves) > limits.ATTEMPTS_WITH_LEAVES:
             self._leaves.popitem(last=False)
 
-    def _remember_ticket(self, fact: Fact) -> None:
+    def _remember_ticket(self, fact: Fact, late: bool) -> None:
         attempt = str(fact.attempt)
         if fact.type == types.IDENTITY_CHECKED:
             self._by_ticket[fact.ticket, fact.retry or 0] = attempt
-            self._latest[fact.ticket] = attempt
+            if not late or fact.ticket not in self._latest:
+                self._latest[fact.ticket] = attempt
         elif fact.ticket not in self._latest:
             self._by_ticket[fact.ticket, 0] = self._latest[fact.ticket] = attempt
         while len(self._by_ticket) > limits.ATTEMPTS_REMEMBERED:
@@ -177,7 +222,13 @@ def fact_of_entry(document: Mapping[str, Any], leaf: bytes, ticket: bytes) -> Fa
         retry=_int(fields.get("try")),
         ticket=ticket if isinstance(attempt, str) else b"",
         leaf=leaf,
+        contents=_contents(fields) if kind == types.PRACTICE_SUMMARY else (),
     )
+
+
+def _contents(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    records = fields.get("records")
+    return tuple(map(str, records)) if isinstance(records, list) else ()
 
 
 def _int(value: object) -> int | None:

@@ -42,6 +42,7 @@ class RigView:
             "deduction_count": live.deduction_count if live else 0,
             "last_seq": live.last_seq if live else 0,
             "exam_no": live.exam_no if live else 0,
+            "unreadable": live.unreadable if live else None,
             "since_utc": utc_text(self.since_us) if self.since_us else None,
         }
 
@@ -57,6 +58,7 @@ class Board:
         """A live status was read."""
         view = self.rigs[status.rig]
         view.status = status
+        view.reason = "" if status.unreadable is None else f"held by unreadable record seq {status.unreadable}"
         self._enter(view, status.state if status.state in _STATES else "unknown")
 
     def offline(self, serial: str, reason: str) -> None:

@@ -39,6 +39,7 @@ REBUILD_CHUNK: Final = 2_000
 ATTEMPTS_REMEMBERED: Final = 20_000  # (ticket, try) pairs
 ATTEMPTS_WITH_LEAVES: Final = 4_096
 LEAVES_LISTED_MAX: Final = 700  # 67 bytes each; an entry holds 65,535
+PRACTICE_CONTENTS_PER_RIG: Final = 1_024  # of stored practice records; a rig of interface v1 holds at most 512 records
 PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that the rig may free its ring
 
 # Clock: a move of the wall clock against the monotonic one beyond this is an entry (design.md section 10).

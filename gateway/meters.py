@@ -27,6 +27,18 @@ class Meters:
             "kaofen_refused_readings", "Readings refused", ["rig", "reason"], registry=self.registry
         )
         self.rig_up = Gauge("kaofen_rig_up", "1 while the rig answers", ["rig"], registry=self.registry)
+        self.rig_unreadable = Gauge(
+            "kaofen_rig_unreadable_seq",
+            "Oldest record that cannot be read and keeps the rig from freeing any, 0 while there is none",
+            ["rig"],
+            registry=self.registry,
+        )
+        self.rig_kept = Gauge(
+            "kaofen_rig_kept_records",
+            "Records that the rig keeps because they are not acknowledged",
+            ["rig"],
+            registry=self.registry,
+        )
         self.receipts = Counter("kaofen_receipts", "Receipts verified and kept", registry=self.registry)
         self.answers = Counter("kaofen_upload_answers", "Upload answers", ["status"], registry=self.registry)
         self.size = Gauge("kaofen_log_size", "Entries in the log", registry=self.registry)

@@ -115,7 +115,8 @@ class Recorder:
         if is_practice(observation) and not self._in_exam(observation):
             await self._practise(subject, observation)
             return
-        await self._end_run(subject, "interrupted")
+        if not self._behind(subject, observation):
+            await self._end_run(subject, "interrupted")
         attempt, leaves = self._place(observation)
         read = read_time(self._clock)
         content = content_of(observation, self._content_key)
@@ -172,8 +173,7 @@ class Recorder:
             self._attempts.apply(fact_of_observation(observation, attempt and attempt[0], appended.leaf))
             return
         self._meters.repeated.inc()
-        position = self._attempts.position(observation.rig)
-        if position is not None and (position.epoch, position.seq) >= (observation.epoch, observation.seq):
+        if self._attempts.covers(observation.rig, observation.position):
             return
         # Stored before the part of the log that was read back at start: the log says which attempt it is.
         if appended.generation == self._log.generation:
@@ -181,14 +181,22 @@ class Recorder:
             ticket = observation.personal.get("ticket", b"")
             self._attempts.apply(fact_of_entry(document, appended.leaf, ticket))
 
+    def _behind(self, subject: Subject, observation: Observation) -> bool:
+        """A record that comes again, or late because it could not be read before (rig interface G1)."""
+        at = self.position(subject)
+        return at is not None and (observation.epoch, observation.seq) <= (at.epoch, at.seq)
+
     async def _practise(self, subject: Subject, observation: Observation) -> None:
-        run = self._runs.get(subject.serial)
+        run, content = self._runs.get(subject.serial), content_of(observation, self._content_key)
+        if (run is not None and content in run.records) or self._attempts.practised(subject.serial, content):
+            return  # stored already
+        if self._behind(subject, observation):  # late: its run has gone on, or is over
+            await self._append_run(subject, replace(fold(None, observation, content), ended="interrupted"))
+            return
         if run is not None and not belongs(run, observation):
-            if (observation.epoch, observation.seq) <= (run.epoch, run.last_seq):
-                return
             await self._end_run(subject, "interrupted")
             run = None
-        run = fold(run, observation, content_of(observation, self._content_key))
+        run = fold(run, observation, content)
         await self._keep(run)
         self._runs[subject.serial] = run
         if run.ended is not None:
@@ -206,11 +214,14 @@ class Recorder:
             await self._summarise(subject, run if run.ended else replace(run, ended=how))
 
     async def _summarise(self, subject: Subject, run: PracticeRun) -> None:
-        read = read_time(self._clock)
-        await self._append([practised(run, subject, read, self._random, secret=self._content_key)])
+        await self._append_run(subject, run)
         self._spool.remove(run.rig)
         self._runs.pop(subject.serial, None)
-        self._attempts.apply(Fact(types.PRACTICE_SUMMARY, run.rig, run.epoch, run.last_seq))
+
+    async def _append_run(self, subject: Subject, run: PracticeRun) -> None:
+        read = read_time(self._clock)
+        await self._append([practised(run, subject, read, self._random, secret=self._content_key)])
+        self._attempts.apply(Fact(types.PRACTICE_SUMMARY, run.rig, run.epoch, run.last_seq, contents=run.records))
 
     def _anchor(self, read: ReadTime) -> list[Draft]:
         receipt = self._log.receipt()

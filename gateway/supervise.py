@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from device_adapters.contract import Ack, Adapter, Position
+    from device_adapters.contract import Ack, Adapter, Position, RigStatus
     from gateway.board import Board
     from gateway.documents import Subject
     from gateway.meters import Meters
@@ -66,6 +66,7 @@ class RigSupervisor:
         self._adapter: Adapter | None = None
         self._full = False
         self._halted = False
+        self._unreadable: int | None = None
         self._online: bool | None = None  # None: nothing was said about this rig yet
 
     async def run(self) -> None:
@@ -135,7 +136,20 @@ class RigSupervisor:
         if isinstance(reading, Observation):
             await self._record(reading, ack)
         else:
-            self._board.show(reading)
+            self._show(reading)
+
+    def _show(self, status: RigStatus) -> None:
+        """On the board; a record that holds the rig up is said once, and once when it is over (K3: it may fill up)."""
+        self._board.show(status)
+        serial, seq, before = status.rig, status.unreadable, self._unreadable
+        kept = max(0, status.last_seq - status.acked_seq)
+        self._meters.rig_unreadable.labels(serial).set(seq or 0)
+        self._meters.rig_kept.labels(serial).set(kept)
+        self._unreadable = seq
+        if seq is not None and before is None:
+            _log.warning("rig held by unreadable record", rig=serial, seq=seq, kept=kept)
+        elif seq is None and before is not None:
+            _log.info("rig held no longer", rig=serial, seq=before)
 
     async def _record(self, observation: Observation, ack: Ack) -> None:
         began = self._clock.mono_us()

@@ -90,7 +90,7 @@ async def test_acks_that_a_hole_held_back_are_told_on_the_next_connection() -> N
         rig.apply_acks = False
         cuts = [rig.cut]
         rig.on_every_request = lambda _: cuts.pop()() if rig.requests[-1][0] == 16 and cuts else None
-        rest, _, lost = await follow(adapter, lambda _, __, lost: bool(lost) and len(rig.acks) > 1)
+        rest, *_ = await follow(adapter, lambda _, __, lost: bool(lost) and len(rig.acks) > 1)
         assert [row.seq for row in rest] == [1]
         assert set(rig.acks) == {3}
         await adapter.close()
