@@ -219,3 +219,60 @@ async def test_the_window_reaches_back_to_the_beginning_of_an_open_exam(tmp_path
     exam = attempts.exam("LV-0001")
     assert exam is not None
     assert len(attempts.leaves(exam.attempt)) == 3
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(held=st.frozensets(st.integers(0, 11), max_size=8), cut=st.integers(0, 12))
+async def test_late_records_go_to_their_own_attempt_and_move_nothing(
+    held: frozenset[int], cut: int, tmp_path: Path
+) -> None:
+    """P8: records that come late join the attempt of their exam; position and open exam stay; a restart agrees."""
+    whole, late = FakeLogStore(), FakeLogStore()
+    records = list(exams(RigScript(), 2))
+    await record_all(whole, records, tmp_path)
+    order = [row for at, row in enumerate(records) if at not in held] + [
+        records[at] for at in sorted(held, reverse=True)
+    ]
+    await record_all(late, order, tmp_path, frozenset({cut}))
+    assert attempts_by_seq(late) == attempts_by_seq(whole)
+    fold = rebuild(late).attempts
+    assert fold.position("LV-0001") == records[-1].position
+    live, again = rebuild(whole).attempts.exam("LV-0001"), fold.exam("LV-0001")
+    assert live is not None
+    assert again is not None
+    assert (again.number, again.closed) == (live.number, live.closed)
+
+
+def attempts_by_seq(log: FakeLogStore) -> list[tuple[int | None, int]]:
+    """Which records belong together; attempt ids replaced by the order of sequence numbers in which they appear."""
+    names: dict[str | None, int] = {}
+    found = sorted(map(parse_entry, log.entries(0, log.size)), key=lambda entry: entry.seq or 0)
+    return [(entry.seq, names.setdefault(entry.attempt, len(names))) for entry in found]
+
+
+async def test_practice_records_that_come_again_or_late_are_each_in_one_summary(tmp_path: Path) -> None:
+    """P1, P8: a record behind the position is either in a summary already, or gets one of its own: none vanishes."""
+    log, script = FakeLogStore(), RigScript(mode="practice")
+    run = script.exam(b"", items=1)
+    held = run.pop(1)
+    script.mode = "exam"
+    await record_all(log, [*run, *script.exam(b"T1", items=1), held], tmp_path)
+    size = log.size
+    await record_all(log, [*run, held], tmp_path, frozenset({0, 2}))
+    assert log.size == size, "what comes again is known by its content, after a restart too"
+    summaries = [entry for entry in map(parse_entry, log.entries(0, log.size)) if entry.type == "practice.summary"]
+    assert [(entry.fields["first_seq"], entry.fields["last_seq"]) for entry in summaries] == [(1, 5), (2, 2)]
+    contents = [content for entry in summaries for content in entry.fields["records"]]
+    assert len(set(contents)) == len(contents) == 5
+
+
+async def test_a_late_exam_record_interrupts_no_practice_run(tmp_path: Path) -> None:
+    """P8: the run goes on as one."""
+    log, script = FakeLogStore(), RigScript()
+    exam = script.exam(b"T1", items=1)
+    held = exam.pop(1)
+    script.mode = "practice"
+    run = script.exam(b"", items=1)
+    await record_all(log, [*exam, *run[:2], held, *run[2:]], tmp_path)
+    summaries = [entry for entry in map(parse_entry, log.entries(0, log.size)) if entry.type == "practice.summary"]
+    assert [len(entry.fields["records"]) for entry in summaries] == [len(run)]

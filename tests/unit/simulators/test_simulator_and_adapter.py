@@ -63,7 +63,7 @@ async def follow(host: RigHost, seen: list[Observation]) -> None:
 
 @pytest.mark.parametrize("faults", [(), TORN, WIRE], ids=["calm", "torn", "wire"])
 async def test_p5_the_adapter_reads_what_the_rig_latched(tmp_path: Path, faults: tuple[str, ...]) -> None:
-    """P5: every record once, in order, equal in type, fields, ticket and time; under faults too never a wrong value."""
+    """P5: every record once, equal in type, fields, ticket and time; in order when calm, under faults perhaps late."""
     path = tmp_path / "truth.jsonl"
     settings = FleetSettings(rigs=4, exams=6, seed=5, speed=3000, faults=tuple(map(parse_fault, faults)))
     readings: dict[str, list[Observation]] = {}
@@ -80,6 +80,8 @@ async def test_p5_the_adapter_reads_what_the_rig_latched(tmp_path: Path, faults:
     for serial, seen in readings.items():
         expected = [line for line in map(json.loads, path.read_text("utf-8").splitlines()) if line["serial"] == serial]
         got = [_as_truth(observation) for observation in seen if observation.type not in OWN]
+        if faults:  # a record that was refused three times is passed over and comes late (G1)
+            got.sort(key=lambda record: int(record["seq"]))
         assert got == [{key: line[key] for key in got[0]} for line in expected]
 
 
