@@ -65,7 +65,7 @@ class GatewayBox:
             self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), within_s)
 
-    async def drained(self, within_s: float = 60) -> None:
+    async def drained(self, within_s: float = 120) -> None:
         """Wait until every entry has its receipt."""
         async with asyncio.timeout(within_s):
             while json.loads((await self.command("status", "--json"))[1])["unsent"]:

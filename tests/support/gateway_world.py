@@ -53,6 +53,8 @@ mirror_vkey = "{server.mirror.vkey}"
 listen = "127.0.0.1:0"
 [limits]
 heartbeat_s = 1
+request_timeout_s = 3
+backoff_cap_s = 2
 stop_grace_s = 2
 """
     blocks = []

@@ -28,7 +28,7 @@ def test_good_settings() -> None:
     assert [rig.station for rig in config.rigs] == ["A-01", "A-02"]
     assert config.data == BASE / "data"
     assert config.state_file == BASE / "data/state.json"
-    assert config.pace.backoff_cap_s == 30
+    assert (config.pace.backoff_cap_s, config.pace.anchor_age_s) == (2, 60)
     assert config.server.pin is None
 
 
