@@ -74,7 +74,7 @@ def init(  # noqa: PLR0917  # one per option of the command
     print(f"server made: {directory / commands.CONFIG_NAME}")
     print(f"mirror key: {keys.mirror.vkey}")
     print(f"witness key: {keys.witness.vkey}")
-    print("for a policy file:")
+    print("for a policy file, below one line `log VKEY` for each gateway's log:")
     print(f"witness mirror {keys.mirror.vkey}")
     print("quorum mirror")
 
