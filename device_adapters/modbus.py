@@ -50,7 +50,8 @@ EXCEPTIONS = {
 _T = TypeVar("_T")
 
 # The library logs every timeout as an error and, at debug level, whole frames with candidates' words (P7).
-logging.getLogger("pymodbus.logging").disabled = True
+# A filter and not `disabled`: logging.config would enable the logger again, behind our back.
+logging.getLogger("pymodbus.logging").addFilter(lambda _record: False)
 
 
 class _Guard(TransactionManager):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import logging.config
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,6 +155,7 @@ async def test_a_rig_that_closes_between_two_requests_is_not_connected_and_not_a
 async def test_the_library_logs_no_frame_with_a_candidates_words(caplog: pytest.LogCaptureFixture) -> None:
     """P7: at debug level pymodbus would write every frame; here nothing of it is written at all."""
     caplog.set_level(logging.DEBUG)
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # enables every logger again
     async with ScriptedRig() as rig:
         rig.latch_item()
         await until(1, rig, Position(3, 0))

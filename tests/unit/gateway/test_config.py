@@ -82,7 +82,7 @@ def test_effective_values_name_their_source() -> None:
     """`config` shows every key once, with its value and whether the file or the default gave it."""
     rows = {key: (value, source) for key, value, source in effective(GOOD.encode())}
     assert rows["[limits] heartbeat_s"] == (1, "file")
-    assert rows["[limits] backoff_cap_s"] == (30, "default")
+    assert rows["[limits] anchor_age_s"] == (60, "default")
     assert rows["[[rig]] 2 serial"] == ("LV-0002", "file")
     assert len(rows) == sum(key.table != "rig" for key in KEYS) + 2 * sum(key.table == "rig" for key in KEYS)
 
