@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# P6: a silent gateway is an alert in 10 s. It beats every 3 s of quiet, so three beats may get lost.
-GATEWAY_SILENT_S = 10.0
+# P6: a silent gateway is an alert in 10 s, the wait for the next look (WATCH_EVERY_S) included. It beats every 3 s of
+# quiet, so two beats may get lost and a third be late.
+GATEWAY_SILENT_S = 9.4
 # A rig's silence is first seen by its gateway (about 2 s of failed reads) and told in the next beat (up to 3 s): with
 # this wait on top, the alert still stands within 10 s of the rig's last answer.
 RIG_SILENT_S = 4.0

@@ -116,7 +116,7 @@ NOTES: Final = {
 
 # The keys of an alert's detail.
 DETAILS: Final = {
-    "reason": "说明",
+    "reason": "原因",
     "detail": "说明",
     "type": "记录类型",
     "from": "自序号",
