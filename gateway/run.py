@@ -90,8 +90,23 @@ def run_file(data: Path) -> Path:
     return data / "run.json"
 
 
+def still_runs(data: Path) -> bool:
+    """Whether the process that wrote the run file is alive: after a power cut or SIGKILL the file is left behind."""
+    try:
+        document = json.loads(run_file(data).read_bytes())
+        if document["boot"] != SystemClock().boot_id():
+            return False
+        os.kill(int(document["pid"]), 0)
+    except PermissionError:
+        return True  # somebody else's process: alive
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 def _write_run_file(data: Path, port: int) -> None:
-    write_durably(run_file(data), json.dumps({"pid": os.getpid(), "port": port}).encode())
+    document = {"pid": os.getpid(), "port": port, "boot": SystemClock().boot_id()}
+    write_durably(run_file(data), json.dumps(document).encode())
 
 
 def _adapters(texts: Texts) -> Callable[[RigConfig, Position | None], Adapter]:

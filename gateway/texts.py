@@ -73,8 +73,9 @@ def _profile_bytes(name: str, base: Path) -> bytes:
 
 
 def shipped_profiles() -> list[resources.abc.Traversable]:
-    """The profiles that come with the program."""
-    return [file for file in (resources.files("device_adapters") / "profiles").iterdir() if file.name.endswith(".toml")]
+    """The profiles that come with the program; `NAME.golden.toml` beside one holds its test frames."""
+    files = (resources.files("device_adapters") / "profiles").iterdir()
+    return [file for file in files if file.name.endswith(".toml") and not file.name.endswith(".golden.toml")]
 
 
 def _rubric(path: Path) -> Text:
