@@ -27,6 +27,7 @@ class Frozen:
     size: int
     reason: str
     at: str
+    newest: int = 0  # the highest generation of this log that the server is known to hold
 
 
 class Freezer:
@@ -36,9 +37,9 @@ class Freezer:
         self._marker = data / "frozen.json"
         self._evidence = data / "evidence"
 
-    def freeze(self, origin: str, size: int, reason: str, now_us: int) -> None:
+    def freeze(self, origin: str, size: int, reason: str, now_us: int, newest: int = 0) -> None:
         """Durable when it returns."""
-        marker = {"origin": origin, "size": size, "reason": reason, "at": utc_text(now_us)}
+        marker = {"origin": origin, "size": size, "reason": reason, "at": utc_text(now_us), "newest": newest}
         write_durably(self._marker, json.dumps(marker).encode())
 
     def keep_evidence(self, kind: str, content: bytes, now_us: int) -> str:
@@ -60,7 +61,7 @@ class Freezer:
         """The marker, if there is one."""
         try:
             value = json.loads(self._marker.read_bytes())
-            return Frozen(value["origin"], value["size"], value["reason"], value["at"])
+            return Frozen(value["origin"], value["size"], value["reason"], value["at"], int(value.get("newest", 0)))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):

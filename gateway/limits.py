@@ -23,6 +23,7 @@ SLOW_RETRY_S: Final = 30.0
 # A generation opened because the last was frozen is not given up again before it is this old:
 # a server that refuses everything must not make a box burn one generation per restart.
 FREEZE_AGAIN_AFTER_S: Final = 600.0
+GENERATIONS_AHEAD_MAX: Final = 10_000  # a larger jump in the server's word is not believed
 
 # Rigs.
 READY_EVERY_S: Final = 2.0  # gateway_ready goes stale at the rig after 10 s and is owed every 3 s (K5, G4)

@@ -58,7 +58,7 @@ def open_gateway_log(config: Config, freezer: Freezer, clock: Clock) -> Opened:
     frozen = freezer.frozen()
     # A marker of another generation is one that a crash left behind after the new one had been opened.
     if put_aside is None and frozen is not None and find_identity(directory).origin == frozen.origin:
-        put_aside = quarantine(directory, frozen.reason, state)
+        put_aside = quarantine(directory, frozen.reason, state, known_generation=frozen.newest)
     if put_aside is None:
         try:
             log = open_log(directory, signer_for, clock, state)

@@ -13,6 +13,7 @@ Protocol: docs/formats/upload.md; the table of forks: docs/gateway.md.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
@@ -25,6 +26,7 @@ from scorelog.format.checkpoint import open_checkpoint, parse_checkpoint
 from scorelog.format.cosignature import merge
 from scorelog.format.errors import FormatError
 from scorelog.format.keys import parse_vkey
+from scorelog.format.text import utc_us
 from scorelog.format.tree import root_from
 from scorelog.format.upload import Upload, encode_upload, parse_size_answer
 from scorelog.journal.errors import LogFailed, LogRefused
@@ -173,6 +175,8 @@ class Uploader:
             return self._contradicted(piece, body, answer.body)
         if status in (400, 413):
             return self._smaller(piece, status)
+        if status == 403 and (newest := self._later_generation(answer.body)) is not None:  # noqa: PLR2004
+            return self._overtaken(body, newest)
         if status in (403, 404):
             return self._later(status, "the server does not accept this gateway", at_least=limits.SLOW_RETRY_S)
         if status in (429, 503) and answer.retry_after is not None:
@@ -251,11 +255,34 @@ class Uploader:
         )
         return self._freeze(reason, evidence, status=422)
 
-    def _freeze(self, reason: str, evidence: str, *, status: int) -> float:
+    def _later_generation(self, answer: bytes) -> int | None:
+        """The generation that is open at the server, if that is why it takes nothing more of this one."""
+        try:
+            newest = json.loads(answer)["newest_generation"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        mine = self._log.generation
+        known = type(newest) is int and mine < newest <= mine + limits.GENERATIONS_AHEAD_MAX
+        return newest if known else None
+
+    def _overtaken(self, body: bytes, newest: int) -> float:
+        """Another box has this log too, or this one was put back by generations: what it holds must not stay unsent."""
+        reason = f"the server holds generation {newest} of this log: it was rolled back or cloned"
+        if self._log.generation and self._age_s() < limits.FREEZE_AGAIN_AFTER_S:  # two boxes would take turns
+            return self._later(403, f"{reason} (generation too young to give up)", at_least=limits.SLOW_RETRY_S)
+        evidence = self._freezer.keep_evidence("403.kaofen-upload", body, self._clock.now_us())
+        return self._freeze(reason, evidence, status=403, newest=newest)
+
+    def _age_s(self) -> float:
+        """Since this generation was opened, by the wall clock."""
+        opened = json.loads(self._log.entries(0, 1)[0])["read"]["utc"]
+        return (self._clock.now_us() - utc_us(opened)) / 1e6
+
+    def _freeze(self, reason: str, evidence: str, *, status: int, newest: int = 0) -> float:
         if self._clock.mono_us() < self._young_until_us:
             return self._later(status, f"{reason} (generation too young to give up)", at_least=limits.SLOW_RETRY_S)
         _log.error("generation frozen", origin=self._log.origin, reason=reason, evidence=evidence)
-        self._freezer.freeze(self._log.origin, self._log.size, reason, self._clock.now_us())
+        self._freezer.freeze(self._log.origin, self._log.size, reason, self._clock.now_us(), newest)
         raise GenerationFrozen(reason)
 
     def _smaller(self, piece: Piece, status: int) -> float:

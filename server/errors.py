@@ -36,10 +36,11 @@ class Busy(ServerError):
 class Refused(ServerError):
     """The request is wrong; sending it again changes nothing."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, newest: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.newest = newest  # the generation that is open instead of a frozen one
 
 
 class Behind(Refused):

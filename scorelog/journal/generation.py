@@ -67,14 +67,20 @@ class Quarantined:
         return self.identity.origin
 
 
-def quarantine(directory: Path, reason: str, state_path: Path | None = None) -> Quarantined:
-    """Put a log aside, whole. The second file's receipt counts when the log's own is older or unreadable."""
+def quarantine(
+    directory: Path, reason: str, state_path: Path | None = None, *, known_generation: int = 0
+) -> Quarantined:
+    """Put a log aside, whole. The second file's receipt counts when the log's own is older or unreadable.
+
+    `known_generation` is one that others are known to have of this log; the next one is above it.
+    """
     identity = find_identity(directory)
     lock = DirectoryLock(directory / LOCK)
     try:
         (directory / RESERVE).unlink(missing_ok=True)  # it holds nothing, and the next generation needs the room
         with failpoint(REASON):
-            _write_note(directory, identity, reason[:_REASON_CHARS_MAX], _known_state(state_path))
+            known = max(identity.generation, known_generation)
+            _write_note(directory, identity, known, reason[:_REASON_CHARS_MAX], _known_state(state_path))
         path = _free_name(directory, identity.generation)
         rename_synced(directory, path)
     finally:
@@ -247,7 +253,7 @@ class _Note:
 
     reason: str
     receipt: bytes | None
-    generation: int  # the highest one that the second file knew
+    generation: int  # the highest one that the second file or the caller knew
 
 
 def _known_state(path: Path | None) -> State | None:
@@ -257,10 +263,10 @@ def _known_state(path: Path | None) -> State | None:
         return None
 
 
-def _write_note(directory: Path, identity: Identity, reason: str, known: State | None) -> None:
-    document: dict[str, object] = {"reason": reason, "receipt": None, "generation": identity.generation}
+def _write_note(directory: Path, identity: Identity, generation: int, reason: str, known: State | None) -> None:
+    document: dict[str, object] = {"reason": reason, "receipt": None, "generation": generation}
     if known is not None and known.origin.rpartition("/")[0] == identity.base:
-        document["generation"] = known.generation
+        document["generation"] = max(generation, known.generation)
         if known.origin == identity.origin and known.receipt is not None:
             document["receipt"] = known.receipt.decode()
     write_synced(directory / _NOTE_FILE, canonical.encode(document) + b"\n")

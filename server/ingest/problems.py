@@ -38,7 +38,8 @@ def to_answer(error: BaseException) -> Answer:
     if isinstance(error, Behind):
         return Answer(409, encode_size_answer(error.size), SIZE_TYPE)
     if isinstance(error, Refused):
-        return problem(error.status, error.reason, close=error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return problem(error.status, error.reason, close=too_large, newest=error.newest)
     if isinstance(error, Busy):
         return problem(error.status, error.reason, error.retry_after_s)
     if isinstance(error, Damaged):
@@ -48,7 +49,16 @@ def to_answer(error: BaseException) -> Answer:
     return problem(500, "internal error")
 
 
-def problem(status: int, detail: str, retry_after_s: int | None = None, *, close: bool = False) -> Answer:
+def problem(
+    status: int, detail: str, retry_after_s: int | None = None, *, close: bool = False, newest: int | None = None
+) -> Answer:
     """An RFC 9457 body; `detail` never holds anything personal."""
-    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    document: dict[str, str | int] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if newest is not None:
+        document["newest_generation"] = newest
     return Answer(status, json.dumps(document, ensure_ascii=False).encode(), PROBLEM_TYPE, retry_after_s, close)

@@ -222,7 +222,8 @@ class Ingest:
         if refuse.size is not None:
             raise Behind(refuse.size)
         await self._keep(gateway.id, origin, body, refuse)
-        raise Refused(refuse.status, refuse.reason)
+        newest = await self._newest(gateway) if refuse.kind == mirror.FROZEN else None
+        raise Refused(refuse.status, refuse.reason, newest)
 
     async def _keep(self, gateway_id: str, origin: str, body: bytes, refuse: mirror.Refuse) -> None:
         log.warning("upload refused", origin=origin, gateway=gateway_id, status=refuse.status, kind=refuse.kind)

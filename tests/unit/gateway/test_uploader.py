@@ -328,6 +328,23 @@ async def test_a_young_generation_is_not_given_up_again(tmp_path: Path) -> None:
         await bench.drain()
 
 
+async def test_a_generation_that_was_overtaken_is_given_up(tmp_path: Path) -> None:
+    """P2: a clone has opened the next generation: what is here does not stay unsent, it goes on above that one."""
+    bench = Bench(tmp_path)
+    await bench.fill(2)
+    for wrong in (b"", b"{}", b'{"newest_generation":0}', b'{"newest_generation":"5"}', b'{"newest_generation":99999}'):
+        bench.server.answer(403, wrong)
+        assert await bench.uploader.step() > 0
+    assert Freezer(tmp_path).frozen() is None
+    bench.server.answer(403, b'{"newest_generation":5}')
+    with pytest.raises(GenerationFrozen):
+        await bench.uploader.step()
+    frozen = Freezer(tmp_path).frozen()
+    assert frozen is not None
+    assert (frozen.origin, frozen.newest) == (bench.log.origin, 5)
+    assert [path for path in (tmp_path / "evidence").iterdir() if "403.kaofen-upload" in path.name]
+
+
 async def test_receipt_of_another_key_is_none(tmp_path: Path) -> None:
     """P2: a cosignature by a key that is not the mirror's moves nothing."""
     bench = Bench(tmp_path)
