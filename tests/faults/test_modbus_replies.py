@@ -236,7 +236,7 @@ async def test_unasked_bytes_on_an_idle_connection_end_it() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_ten_thousand_readings_with_random_faults() -> None:
-    """P5 at length: 10,000 items, one request in forty answered wrongly: every value right, once, in order."""
+    """P5, P8 at length: 10,000 items, one request in forty answered wrongly: every value right, and once; few late."""
     dice = random.Random(20261123)
     names = [name for name in FAULTS if "late" not in name and name != "silence" and "cut off" not in name]
     profile = fast_v1(15, busy_wait_ms=1)
@@ -257,12 +257,11 @@ async def test_ten_thousand_readings_with_random_faults() -> None:
         latch()
         rig.on_every_request = sometimes
         adapter = adapter_for(rig, Position(3, 0), profile)
-        seen, refused, _ = await follow(
-            adapter, lambda seen, *_: bool(seen) and seen[-1].seq == 10_000, reconnects=100_000
-        )
+        seen, refused, _ = await follow(adapter, lambda seen, *_: len(seen) == 10_000, reconnects=100_000)
         await adapter.close()
+        assert rig.acked_seq == 10_000
     told = [observation for observation in seen if observation.type == "item.finished"]
-    assert [row.seq for row in told] == list(range(1, 10_001))
+    assert sorted(row.seq for row in told) == list(range(1, 10_001))
     assert all(row.fields["score"] == last[row.seq].score for row in told)
     assert all(row.personal["ticket"] == last[row.seq].ticket.encode() for row in told)
-    assert all(evidence.raw for evidence in refused)
+    assert all(evidence.raw or "closed by the rig" in evidence.detail for evidence in refused)
