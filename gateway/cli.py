@@ -82,8 +82,11 @@ def status(
 def fsck(config_file: File) -> None:
     """Verify the whole log against its signatures, running or not. Changes nothing."""
     config = load(config_file)
+    if not config.log_directory.exists():
+        raise LogMissing(f"there is no log in {config.log_directory}; `init` makes one, once, and nothing else does")
     origin = find_identity(config.log_directory).origin
-    report = check_log(config.log_directory, signer_of(config)(origin).vkey, config.state_file)
+    mirror = commands.mirror_of(config)
+    report = check_log(config.log_directory, signer_of(config)(origin).vkey, config.state_file, (mirror,))
     for finding in report.findings:
         print(finding)
     print(f"{report.origin}: {report.size} entries, {'good' if report.ok else 'DAMAGED'}")
@@ -143,8 +146,9 @@ def import_receipt(config_file: File, file: Annotated[Path, typer.Argument(metav
 
 def load(config_file: Path) -> Config:
     """The settings, with the file's name in every complaint."""
+    data = read_file(config_file)
     try:
-        return parse_config(read_file(config_file), config_file.absolute().parent)
+        return parse_config(data, config_file.absolute().parent)
     except ConfigError as error:
         raise type(error)(f"{config_file}: {error}") from None
 
@@ -173,3 +177,9 @@ def main(argv: list[str] | None = None) -> Any:
     except (GatewayError, JournalError, CertsError, AdapterError, FormatError) as error:
         print(f"kaofen-gateway: {error}", file=sys.stderr)
         raise SystemExit(exit_code(error)) from None
+    except OSError as error:
+        print(
+            f"kaofen-gateway: {error.filename}: {error.strerror}" if error.filename else f"kaofen-gateway: {error}",
+            file=sys.stderr,
+        )
+        raise SystemExit(FAILED) from None

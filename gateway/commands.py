@@ -17,7 +17,7 @@ from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.opening import signer_of
 from gateway.readonly import open_read_only
-from gateway.run import run_file
+from gateway.run import run_file, still_runs
 from gateway.texts import load_texts
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.errors import FormatError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.config import Config
+    from scorelog.format.keys import CosignatureVerifier
 
 _ASK_S = 3.0
 
@@ -36,10 +37,7 @@ _ASK_S = 3.0
 def check(config: Config) -> None:
     """Everything that can be wrong before a rig is asked. Raises ConfigError or CertsError with the reason."""
     load_texts(config)
-    try:
-        mirror_verifier(config.server.mirror_vkey)
-    except (FormatError, TypeError) as error:
-        raise ConfigError(f"[server] mirror_vkey: {error}") from None
+    mirror_of(config)
     server = config.server
     gateway_client_context(server.cert, server.key, server.ca, pin=server.pin)
     identity = gateway_identity(ssl.PEM_cert_to_DER_cert(first_certificate(server.cert)))
@@ -49,6 +47,14 @@ def check(config: Config) -> None:
         signer_of(config)
     if config.content_key.exists() or config.log_directory.exists():
         load_content_key(config.content_key)
+
+
+def mirror_of(config: Config) -> CosignatureVerifier:
+    """The key of the receipts. Raises ConfigError."""
+    try:
+        return mirror_verifier(config.server.mirror_vkey)
+    except (FormatError, TypeError) as error:
+        raise ConfigError(f"[server] mirror_vkey: {error}") from None
 
 
 def status_document(config: Config) -> dict[str, Any]:
@@ -153,6 +159,6 @@ def _ask(config: Config, path: str, body: bytes | None = None) -> bytes | None:
     except urllib.error.HTTPError as error:
         raise ReceiptRefused(error.read(1 << 16).decode(errors="replace").strip()) from None
     except (urllib.error.URLError, TimeoutError, OSError) as error:
-        if run_file(config.data).exists():
+        if still_runs(config.data):
             raise GatewayError(f"a gateway seems to run and does not answer on {url}: {error}") from None
         return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import socket
 import stat
+import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from gateway.errors import ReceiptRefused
 from gateway.freeze import Freezer
 from gateway.notify import Notifier
 from gateway.opening import signer_of
+from gateway.run import run_file
 from scorelog.format.note import parse_note
 from scorelog.format.policy import parse_policy
 from scorelog.format.proof import parse_proof, verify_proof
@@ -149,6 +152,46 @@ def test_status_and_fsck_without_a_process(box: Path) -> None:
     code, said = command("fsck", box)
     assert code == 3
     assert "entry 3" in said
+
+
+def test_status_after_a_kill_comes_from_the_log(box: Path) -> None:
+    """The run file of a killed process, or of one before a reboot, hides nothing: its pid, and its boot, are gone."""
+    command("init", box)
+    fill_log(box, 2)
+    boot, here = SystemClock().boot_id(), os.getpid()
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    for document in ({"pid": gone.pid, "boot": boot}, {"pid": here, "boot": "0" * 32}, {}):
+        run_file(box.parent / "data").write_text(json.dumps({"port": 1, **document}))
+        code, said = command("status", box)
+        assert (code, "NOT RUNNING" in said) == (0, True), document
+    run_file(box.parent / "data").write_text(json.dumps({"port": 1, "pid": here, "boot": boot}))
+    code, said = command("status", box)
+    assert (code, "does not answer" in said) == (1, True)
+
+
+def test_a_path_that_cannot_be_is_one_line(box: Path) -> None:
+    """A file where a folder belongs, a log that is not there, a file that is none: what and where, no traceback."""
+    wall = box.parent / "wall"
+    wall.write_text("a file\n")
+    nowhere = box.with_name("nowhere.toml")
+    assert command("config", nowhere) == (2, f"kaofen-gateway: {nowhere}: No such file or directory\n")
+    code, said = command("fsck", box)
+    assert (code, said.count("\n"), "there is no log in" in said) == (3, 1, True)
+    walled = box.with_name("walled.toml")
+    walled.write_text(box.read_text().replace('data = "data"', 'data = "wall/data"'))
+    assert command("init", walled) == (1, f"kaofen-gateway: {wall / 'data'}: Not a directory\n")
+    command("init", box)
+    fill_log(box, 2)
+    for words in (("receipt", box, 1, "--out", wall), ("export", box, wall)):
+        assert command(*words) == (1, f"kaofen-gateway: {wall}: File exists\n")
+
+
+def test_a_wrong_profile_name_lists_profiles_and_not_their_test_frames(box: Path) -> None:
+    """Every name that the message offers can be written into the settings."""
+    box.write_text(box.read_text().replace('profile = "kaofen-v1-low-voltage"', 'profile = "nope"'))
+    code, said = command("config", box, "--check")
+    assert (code, "shipped: kaofen-v1-low-voltage;" in said) == (2, True), said
 
 
 def test_receipt_is_an_offline_proof(box: Path) -> None:
