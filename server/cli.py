@@ -106,6 +106,18 @@ def token(config_file: File, label: Annotated[str, typer.Option(help="What it is
 
 
 @app.command()
+def operator(
+    config_file: File,
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    password_file: Annotated[Path, typer.Option(help="File with the password in its first line.")],
+) -> None:
+    """Make an operator's account, or give it a new password and end its sessions; beside a running server too."""
+    password = commands.read_password(password_file)
+    done = asyncio.run(commands.operator(read_config(config_file), name, password))
+    print(f"account {name} {done}")
+
+
+@app.command()
 def fsck(config_file: File) -> None:
     """Re-derive every log from its bytes and name what was changed; beside a running server too."""
     report = asyncio.run(commands.fsck(read_config(config_file)))

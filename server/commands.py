@@ -165,6 +165,19 @@ async def token(config: Config, label: str) -> str:
         await accounts.close()
 
 
+async def operator(config: Config, name: str, password: str) -> str:
+    """An operator's account, or a new password for it, by the running server where one runs; "made" or "changed"."""
+    answer = ask(config.data, "POST", "/operator", f"{name}\n{password}".encode())
+    if answer is not None:
+        return str(_ok(answer)["done"])
+    lock(config.data).release()
+    accounts = await AccountStore.open(config.data / PEOPLE_FILE, SystemClock())
+    try:
+        return await accounts.operator(name, password)
+    finally:
+        await accounts.close()
+
+
 # -- evidence ------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 A Unix socket in the data folder, mode 0600: whoever can open it could read the databases as well. The requests:
 `POST /import` (an upload body, the receipt back), `POST /audit` (one pass, its findings back), `POST /token` (a label,
-the token back), `GET /ping`.
+the token back), `POST /operator` (a name, LF, a password), `GET /ping`.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class ControlApp:
             case "POST", "/token":
                 label = (await read_body(scope, receive, limits.CHECKPOINT_BODY_MAX)).decode("utf-8", "replace")
                 return _json({"token": await self._accounts.create_token(label)})
+            case "POST", "/operator":
+                asked = await read_body(scope, receive, limits.CHECKPOINT_BODY_MAX)
+                name, _, password = asked.decode("utf-8", "replace").partition("\n")
+                return _json({"done": await self._accounts.operator(name, password)})
             case _:
                 return problem(404, "no such resource")
 

@@ -152,6 +152,15 @@ class AccountStore:
                 raise Missing(f"no account {name!r}")
             await db.execute(sa.delete(sessions).where(sessions.c.account == name))
 
+    async def operator(self, name: str, password: str) -> str:
+        """Make an operator's account, or give an existing one this password; says which it was."""
+        try:
+            await self.create(name, password)
+        except AlreadyThere:
+            await self.set_password(name, password)
+            return "changed"
+        return "made"
+
     async def names(self) -> list[Account]:
         """All accounts, by name."""
         async with self._engines.reader.connect() as db:

@@ -68,3 +68,25 @@ def test_init_takes_the_certificates_that_are_there_and_leaves_nothing_behind_wi
     assert run(*MADE, "--tls", "nope")[0] == 1
     assert not (tmp_path / "made").exists()
     assert run(*MADE, "--tls", "pki/server") == (0, "")
+
+
+def test_operator_is_made_and_given_a_new_password(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who forgot `--operator` at init, or the password, is helped by one command, and the old password is over."""
+    make_tls_material(tmp_path / "tls")
+    (tmp_path / "password").write_text("correct horse battery staple\n")
+    for words, said in (
+        (("init", "made", "--domain", "exam.example", "--tls", str(tmp_path / "tls" / "server")), "server made"),
+        (("operator", "made/server.toml", "chief", "--password-file", "password"), "account chief made"),
+        (("operator", "made/server.toml", "chief", "--password-file", "password"), "account chief changed"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["kaofen-server", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code
+        assert said in capsys.readouterr().out
+    assert run("operator", "made/server.toml", "No Name", "--password-file", "password") == (
+        1,
+        "kaofen-server: account name 'No Name': expected 1-64 of a-z 0-9 . _ - beginning with a letter or digit\n",
+    )
