@@ -35,11 +35,6 @@ def read(database: Path, index: int) -> bytes:
         return entry_at(connection, index)
 
 
-def write(index: int, entry: bytes) -> Tamper:
-    """These bytes in place of the entry's."""
-    return lambda connection: connection.execute("UPDATE entry SET bytes = ? WHERE idx = ?", (entry, index))
-
-
 def entry_at(connection: sqlite3.Connection, index: int) -> bytes:
     """The bytes as they lie there."""
     return bytes(connection.execute("SELECT bytes FROM entry WHERE idx = ?", (index,)).fetchone()[0])

@@ -57,13 +57,13 @@ class Box:
         self.online(online)
         self.start()
 
-    def dies(self) -> None:
-        """Start it; it ends by itself, with the exit code of a failure."""
+    def dies(self, code: int = 1) -> None:
+        """Start it; it ends by itself with this exit code."""
         self.stop()
         self.service.start()
         self.world.wait(f"{self.service.name} gives up", lambda: not self.service.running(), 30)
         assert self.service.process is not None
-        assert self.service.process.returncode == 1, self.service.tail()
+        assert self.service.process.returncode == code, self.service.tail()
 
     def stop(self) -> None:
         """In order."""
