@@ -52,6 +52,7 @@ class RigState:
     origin: str
     index: int
     received_us: int
+    epoch: int = 0
     seq: int = 0
     station: str | None = None
     state: str = "idle"
@@ -96,18 +97,26 @@ def fold(before: RigState | None, fact: Fact, done: DoneItem | None) -> RigState
     if before and before.origin == place.origin and place.index <= before.index:
         return before
     state = before or RigState(place.gateway, fact.rig, place.origin, place.index, place.received_us)
+    late = _late(state, fact)
     state = replace(
         state,
         origin=place.origin,
         index=place.index,
         received_us=place.received_us,
-        seq=max(fact.entry.seq or 0, state.seq),
+        epoch=max(fact.entry.epoch or 0, state.epoch),
+        seq=state.seq if late or fact.entry.seq is None else fact.entry.seq,
         station=fact.entry.station or state.station,
         guarantee=fact.entry.guarantee or state.guarantee,
         source=fact.entry.source or state.source,
     )
     step = _STEPS.get(fact.type)
-    return step(state, fact, done) if step else state
+    return step(state, fact, done) if step and not late else state
+
+
+def _late(state: RigState, fact: Fact) -> bool:
+    """A record that could be read only after its followers tells what was, not what is (rig interface v1, G1)."""
+    seq, epoch = fact.entry.seq, fact.entry.epoch or 0
+    return seq is not None and seq < state.seq and epoch <= state.epoch
 
 
 def _identity(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
@@ -197,6 +206,11 @@ def _mode(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
     return replace(state, mode=optional_text(fact.fields, "new") or state.mode)
 
 
+def _rebooted(state: RigState, _fact: Fact, _done: DoneItem | None) -> RigState:
+    """Its numbers may begin anew, even where its boot counter did not move."""
+    return replace(state, online=True, seq=0)
+
+
 def _offline(state: RigState, _fact: Fact, _done: DoneItem | None) -> RigState:
     return replace(state, online=False)
 
@@ -215,5 +229,5 @@ _STEPS = {
     types.RIG_MODE: _mode,
     types.RIG_OFFLINE: _offline,
     types.RIG_ONLINE: _online,
-    types.RIG_REBOOTED: _online,
+    types.RIG_REBOOTED: _rebooted,
 }
