@@ -46,7 +46,7 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Point]:
         pytest.param(disk.flip(9), "flip", id="flip"),
         pytest.param(disk.flip_with_leaf(9), "", id="flip-with-leaf"),
         pytest.param(disk.drop(9), "drop", id="drop"),
-        pytest.param(disk.drop_and_close_up(9), "", id="drop-and-close-up"),
+        pytest.param(disk.drop_and_close_up(9), "", id="drop-and-close-up", marks=pytest.mark.long),
         pytest.param(disk.swap(9, 17), "reorder", id="reorder"),
         pytest.param(disk.insert(9), "insert", id="insert"),
     ],
@@ -175,16 +175,16 @@ def test_history_was_signed_anew(point: Point) -> None:
         store.drop,
         store.reorder,
         store.insert,
-        store.drop_bundle,
         store.opening,
-        store.state_root,
         *(
             pytest.param(tamper, marks=pytest.mark.long)
             for tamper in (
+                store.drop_bundle,
                 store.swap_bundles,
                 store.leaves,
                 store.checkpoint,
                 store.received,
+                store.state_root,
                 store.cosigned,
                 store.forged_alarm,
                 store.counts,
@@ -239,7 +239,13 @@ def test_rolled_back_without_an_uplink(point: Point, tmp_path: Path) -> None:
     point.judge()
 
 
-@pytest.mark.parametrize("offline", [False, True], ids=["at-once", "signed-others-first"])
+@pytest.mark.parametrize(
+    "offline",
+    [
+        pytest.param(False, id="at-once"),
+        pytest.param(True, id="signed-others-first", marks=pytest.mark.long),
+    ],
+)
 def test_rolled_back_with_its_second_file(point: Point, tmp_path: Path, offline: bool) -> None:
     """P3: the first upload contradicts what the server holds: 422, alarm and evidence on both sides, new generation."""
     box, old, sizes = _two_rounds(point, tmp_path)
@@ -262,6 +268,7 @@ def test_rolled_back_with_its_second_file(point: Point, tmp_path: Path, offline:
     point.judge()
 
 
+@pytest.mark.long
 def test_rolled_back_by_generations(point: Point) -> None:
     """P2, P3: a box put back behind a new generation goes on above the server's newest, not in 403 for ever."""
     box = point.box
