@@ -236,19 +236,19 @@ class Point:
         """All that the running server shows."""
         return list(self.world.api("/api/v1/alerts?limit=500")["alerts"])
 
-    def alert_ids(self) -> frozenset[str]:
-        """Those of now."""
-        return frozenset(alert["id"] for alert in self.alerts())
+    def told(self) -> frozenset[tuple[str, int]]:
+        """Which alerts there are now, and how often each was told: the same difference again is the same alert."""
+        return frozenset((alert["id"], alert["times"]) for alert in self.alerts())
 
     def alarmed(
-        self, kind: str, origin: str | None, index: int | None = None, *, but: frozenset[str] = frozenset()
+        self, kind: str, origin: str | None, index: int | None = None, *, but: frozenset[tuple[str, int]] = frozenset()
     ) -> dict[str, Any]:
-        """Wait for an alert of this kind about this log and index, not one of `but`."""
+        """Wait for an alert of this kind about this log and index, told since `but`."""
         found: list[dict[str, Any]] = []
 
         def there() -> bool:
             wanted = (kind, origin, index)
-            fresh = (a for a in self.alerts() if a["id"] not in but)
+            fresh = (a for a in self.alerts() if (a["id"], a["times"]) not in but)
             found[:] = [a for a in fresh if (a["kind"], a["origin"], a["index"]) == wanted]
             return bool(found)
 
