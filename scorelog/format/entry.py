@@ -95,6 +95,16 @@ class Entry:
         return self.document.get("binding")
 
     @property
+    def session(self) -> str | None:
+        """The plan's session that the attempt belongs to."""
+        return self.document.get("session")
+
+    @property
+    def plan(self) -> str | None:
+        """SHA-256 (hex) of the plan that bound the candidate."""
+        return self.document.get("plan")
+
+    @property
     def epoch(self) -> int | None:
         """Boot counter of the rig."""
         return self.document.get("epoch")
@@ -247,6 +257,8 @@ _SHAPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("station", _is_text, "a name"),
     ("attempt", lambda value: is_hex(value, ATTEMPT_BYTES), f"{ATTEMPT_BYTES} bytes in hex"),
     ("binding", _is_text, "a word"),
+    ("session", _is_name, "a session's id"),
+    ("plan", lambda value: is_hex(value, HASH_BYTES), "SHA-256 in hex"),
     ("source", _is_text, "a word"),
     ("guarantee", _is_text, "a word"),
     ("epoch", is_count, "a count"),

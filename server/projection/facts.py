@@ -16,6 +16,7 @@ from scorelog.format import types
 from scorelog.format.commitment import check_opening
 from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
+from scorelog.format.fieldnames import COMMON, OWN
 from server.projection.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -26,32 +27,8 @@ if TYPE_CHECKING:
     from server.evidence.store import StoredEntry
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_COMMON: Final = frozenset(
-    (
-        *("v", "type", "salt", "read", "rig", "station", "rig_time", "attempt", "binding", "epoch", "seq", "ordinal"),
-        *("content", "profile", "guarantee", "source", "raw", "fields", "candidate", "conflict_with", "mode"),
-    ),
-)
-_OWN: Final = {
-    types.GATEWAY_STARTED: "software instance generation size clean reason",
-    types.GATEWAY_STOPPED: "instance unsent",
-    types.GENERATION_OPENED: "previous reason",
-    types.CONFIG_CHANGED: "config rigs",
-    types.PROFILE_ADOPTED: "sha256 text",
-    types.RUBRIC_ADOPTED: "sha256 text",
-    types.RIG_ONLINE: "reason last_seq",
-    types.RIG_OFFLINE: "reason last_seq",
-    types.RIG_REBOOTED: "previous_epoch",
-    types.READING_REFUSED: "reason detail asked count",
-    types.SEQUENCE_GAP: "from to",
-    types.ATTEMPT_FINISHED: "leaves leaves_before",
-    types.ATTEMPT_ABORTED: "leaves leaves_before",
-    types.CLOCK_STEPPED: "delta_us before after",
-    types.ANCHOR: "receipt",
-    types.RELOGGED: "previous entry",
-}
 # Long or binary: read from the evidence when somebody looks, never copied into a projection.
-_LONG: Final = frozenset({"text", "entry", "receipt", "leaves", "rigs", "previous"})
+_LONG: Final = frozenset({"text", "entry", "receipt", "leaves", "rigs", "previous", "part"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +113,7 @@ def _flags(entry: Entry) -> list[str]:
     flags = []
     if not entry.known:
         flags.append("unknown_type")
-    elif set(entry.document) - _COMMON - set(_OWN.get(entry.type, "").split()):
+    elif set(entry.document) - COMMON - OWN[entry.type]:
         flags.append("unknown_fields")
     if entry.conflict_with is not None:
         flags.append("conflict")
@@ -150,7 +127,7 @@ def _fields(document: Mapping[str, Any]) -> Mapping[str, Any]:
         return own
     if own is not None:
         raise Unreadable("fields: expected an object")
-    return {key: value for key, value in document.items() if key not in _COMMON | _LONG or key == "epoch"}
+    return {key: value for key, value in document.items() if key not in COMMON | _LONG or key == "epoch"}
 
 
 def text(holder: Mapping[str, Any], key: str) -> str:

@@ -267,7 +267,7 @@ func uploadVectors() object {
 
 // question is one case of `check`.
 type question struct {
-	Kind    string
+	Kind    string   // note, inclusion, consistency, proof, entry
 	Note    []byte   // note, proof
 	Vkeys   []string // all must have a verified line
 	Leaf    []byte
@@ -318,8 +318,33 @@ func (q question) answer() error {
 		return tlog.CheckTree(p, q.Size, one(q.Root), q.Old, one(q.OldRoot))
 	case "proof":
 		return q.proof()
+	case "entry":
+		return q.entry()
 	}
 	return errors.New("unknown kind")
+}
+
+// entry says whether the bytes are the one spelling of their document, and hash to the leaf.
+func (q question) entry() error {
+	in := json.NewDecoder(bytes.NewReader(q.Entry))
+	in.UseNumber()
+	var document map[string]interface{}
+	if err := in.Decode(&document); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	to := json.NewEncoder(&out)
+	to.SetEscapeHTML(false)
+	if err := to.Encode(document); err != nil {
+		return err
+	}
+	if !bytes.Equal(bytes.TrimSuffix(out.Bytes(), []byte("\n")), q.Entry) {
+		return errors.New("another spelling")
+	}
+	if tlog.RecordHash(q.Entry) != one(q.Leaf) {
+		return errors.New("another leaf")
+	}
+	return nil
 }
 
 func (q question) open(raw []byte) (*note.Note, error) {

@@ -163,6 +163,18 @@ def is_lax(note: bytes) -> bool:
     return False
 
 
+def test_go_reads_every_frozen_entry_as_we_do(checker: Path) -> None:
+    """Schema v1: Go spells every vector's document with the same bytes and hashes them to the same leaf; else not."""
+    cases: list[dict[str, Any]] = []
+    for path in sorted((HERE.parent / "vectors" / "entry").glob("*.json")):
+        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"] if path.stem != "rules" else ():
+            entry, leaf = vector["text"].encode(), bytes.fromhex(vector["leaf"])
+            good = {"kind": "entry", "entry": entry, "leaf": leaf}
+            cases += [good, {**good, "entry": entry.replace(b'",', b'", ', 1)}, {**good, "leaf": leaf_hash(leaf)}]
+    assert ask(checker, cases) == [True, False, False] * (len(cases) // 3)
+    assert len(cases) > 3 * 40
+
+
 def test_the_kept_vectors_are_what_go_makes_today(checker: Path) -> None:
     """tests/vectors/*/go.json came from this program."""
     made = json.loads(subprocess.run([checker, "make"], capture_output=True, check=True, timeout=60).stdout)
