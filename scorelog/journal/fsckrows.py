@@ -12,10 +12,10 @@ from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
 from scorelog.format.note import open_note
 from scorelog.format.tree import leaf_hash
+from scorelog.format.wrapped import key_of
 from scorelog.journal import rows
 from scorelog.journal.generation import key_row_bytes
 from scorelog.journal.nodes import TILE_HEIGHT, fold
-from scorelog.journal.relog import key_of
 from scorelog.journal.salvage import each_entry
 
 if TYPE_CHECKING:

@@ -25,11 +25,13 @@ from scorelog.format.errors import FormatError
 from scorelog.format.note import parse_vkey
 from scorelog.format.tree import leaf_hash
 from scorelog.journal import rows
+from scorelog.journal.adoptions import Adoptions, plans_named
 from scorelog.journal.creation import Seed, make_log, quarantined_beside
+from scorelog.journal.doubt import Doubts, find_doubts
 from scorelog.journal.failpoints import failpoint, register
 from scorelog.journal.files import DirectoryLock, rename_synced, write_synced
 from scorelog.journal.identity import Identity, find_identity
-from scorelog.journal.relog import adoption_of, new_document, relogged
+from scorelog.journal.relog import new_document, relogged
 from scorelog.journal.request import Built
 from scorelog.journal.rows import CheckpointRow, KeyRow
 from scorelog.journal.salvage import each_entry, reader
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scorelog.format.note import Signer
+    from scorelog.journal.adoptions import Adopted
     from scorelog.journal.clock import Clock
     from scorelog.journal.store import NewOpening
 
@@ -168,10 +171,19 @@ def _first_entries(previous: Quarantined, carrying: _Carrying, clock: Clock) -> 
         "reason": previous.reason,
     }
     yield _plain(document)
-    for kind, digest, content in _adopted(previous):
-        yield _plain({**new_document(kind, clock), "sha256": digest, "text": content})
+    for kind, fields in _adopted(previous):
+        yield _plain({**new_document(kind, clock), **fields})
+    doubts = _doubts(previous)
     for index, old, openings in stranded(previous):
-        yield from relogged(previous.origin, index, old, openings, clock)
+        yield from relogged(previous.origin, index, old, openings, clock, doubt=doubts.of(index))
+
+
+def _doubts(previous: Quarantined) -> Doubts:
+    try:
+        with reader(previous.path) as connection:
+            return find_doubts(connection, previous.identity.vkey, previous.receipt, previous.size)
+    except sqlite3.DatabaseError:
+        return Doubts(())  # nothing bears them out
 
 
 def _plain(document: dict[str, object]) -> Built:
@@ -179,22 +191,18 @@ def _plain(document: dict[str, object]) -> Built:
     return Built(entry, leaf_hash(entry), None, None, (), None)
 
 
-def _adopted(previous: Quarantined) -> Iterator[tuple[str, str, str]]:
-    """Kind, hash and text of what the old log had adopted when it got its last receipt, if entries are stranded.
+def _adopted(previous: Quarantined) -> Iterator[Adopted]:
+    """What the old log had adopted when it got its last receipt, if entries are stranded; of plans those they name.
 
-    A log is judged by what it adopted itself before an entry (P4), so the texts go before what is logged again. A text
-    proves itself by its hash, whatever state the log is in.
+    A log is judged by what it adopted itself before an entry (P4), so the texts go before what is logged again.
     """
     first = 0 if previous.receipt is None else previous.receipt.size
     if first >= previous.size:
         return
-    seen = set()
+    found = Adoptions({name for _, entry, _ in stranded(previous) for name in plans_named(entry)})
     with suppress(sqlite3.DatabaseError), reader(previous.path) as connection:
         for entry in rows.read_adoptions(connection, first):
-            found = adoption_of(entry)
-            if found is not None and found not in seen:
-                seen.add(found)
-                yield found
+            yield from found.take(entry)
 
 
 def _look(path: Path) -> Quarantined:

@@ -14,11 +14,11 @@ from scorelog.format.checkpoint import open_checkpoint
 from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
 from scorelog.format.tree import leaf_hash, range_from, root_from
+from scorelog.format.wrapped import key_of
 from scorelog.journal import rows
 from scorelog.journal.errors import Damaged, LogFailed, LogRefused, RolledBack
 from scorelog.journal.limits import TAIL_ENTRIES, TILE_WIDTH
 from scorelog.journal.nodes import StoredNodes, TileEdge, fold, read_row
-from scorelog.journal.relog import key_of
 from scorelog.journal.schema import check_format
 from scorelog.journal.writer import Head
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-_ADOPTIONS: Final = (b'"type":"profile.adopted"', b'"type":"rubric.adopted"', b'"type":"relogged"')
+_ADOPTING: Final = (b"profile.adopted", b"rubric.adopted", b"plan.adopted", b"relogged")
+_ADOPTIONS: Final = tuple(b'"type":"%b"' % kind for kind in _ADOPTING)
 
 
 class KeyRow(NamedTuple):
