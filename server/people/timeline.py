@@ -16,6 +16,7 @@ from server.projection import queries
 from server.projection.errors import Unreadable
 from server.projection.facts import read_fact
 from server.projection.judge import Judgement, judge
+from server.projection.relogged import pieces_of
 from server.projection.rubrics import Adopted
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Timelines:
     async def _look_inside(self, row: Mapping[str, Any], adopted: Adopted) -> tuple[list[RawView], Judgement | None]:
         try:
             stored = await self._prover.entry(row["origin"], row["index"])
-            fact = read_fact(stored, row["bundle"])
+            fact = read_fact(stored, row["bundle"], await pieces_of(stored, self._store.entries))
         except (Missing, Damaged, Unreadable):
             return [], None
         views = [RawView(area.area, formats.words(area.data, area.cut, area.at)) for area in fact.entry.raw]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from scorelog.format import types
+from server.projection.relogged import DIFFERS, DOUBTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ _BY_FLAG: Final[Mapping[str, tuple[str, Severity]]] = {
     "wrong_opening": ("wrong_opening", "warning"),
     "unknown_type": ("unknown_type", "notice"),
 }
+_ALTERED, _UNPROVEN = DOUBTS["altered"], DOUBTS["unproven"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ class Alert:
 
 def alerts_of(fact: Fact, judged: Judgement) -> list[Alert]:
     """The alerts of one entry."""
-    found = []
+    found = _doubts(fact)
+    if not fact.counts:
+        return [_alert(fact, DIFFERS, "alarm", {"type": fact.type})] if DIFFERS in fact.flags else []
     if fact.type in _BY_TYPE:
         kind, severity = _BY_TYPE[fact.type]
         if fact.type != types.RIG_REBOOTED or fact.fields.get("previous_epoch") is not None:
@@ -84,6 +88,16 @@ def alerts_of(fact: Fact, judged: Judgement) -> list[Alert]:
     if judged.verdict == "impossible":
         found.append(_alert(fact, "not_recomputable", "warning", {"type": fact.type, "notes": list(judged.notes)}))
     return found
+
+
+def _doubts(fact: Fact) -> list[Alert]:
+    """What is altered is told entry by entry; what is only unproven once a log, for there may be thousands."""
+    if fact.counts and _ALTERED in fact.flags:
+        return [_alert(fact, _ALTERED, "alarm", {"type": fact.type})]
+    if fact.counts and _UNPROVEN in fact.flags:
+        place = fact.place
+        return [Alert(_UNPROVEN, "warning", place.origin, None, None, None, place.received_us, {}, level="origin")]
+    return []
 
 
 def _alert(fact: Fact, kind: str, severity: Severity, detail: Mapping[str, Any]) -> Alert:

@@ -1,6 +1,6 @@
 """One bundle of entries into the tables, inside the transaction that also moves the cursor.
 
-    StoredEntry ─ read_fact ─▶ Fact ─ judge ─▶ rows of entries, items, marks, tickets, alerts      (per entry)
+    StoredEntry ─ unwrap ─ fact_of ─▶ Fact ─ judge ─▶ rows of entries, items, marks, tickets, alerts      (per entry)
                       └─ Unreadable ─▶ quarantine and an alert                                     (never blocks)
     touched rigs ─ fold ─▶ rigs        touched attempts ─ compose ─▶ attempts                      (per bundle)
 
@@ -10,6 +10,7 @@ The same bundle twice changes nothing; bundles of different logs may come in any
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -21,15 +22,17 @@ from server.projection.compose import compose
 from server.projection.errors import Unreadable
 from server.projection.facts import (
     Fact,
+    Place,
+    fact_of,
     gateway_of,
     number,
     optional_number,
     optional_text,
-    read_fact,
     text,
     time_us,
 )
 from server.projection.judge import Judgement, judge
+from server.projection.relogged import DOUBTS, Unwrapped, unwrap, verdicts
 from server.projection.rigfold import DoneItem, RigState, fold
 from server.projection.scores import Result, ScoreRow
 
@@ -81,13 +84,20 @@ class Applier:
         ref: BundleRef,
         stored: Sequence[StoredEntry],
         breathe: Callable[[], Awaitable[None]],
+        pieces: Mapping[int, Sequence[StoredEntry]] = MappingProxyType({}),
     ) -> Applied:
-        """Project one bundle. The caller commits, and calls `settle` with the result after that."""
+        """Project one bundle. The caller commits, and calls `settle` with the result after that.
+
+        `pieces`: by index, the parts before an entry that ends one which travelled in parts.
+        """
         rows, applied = _Rows(), Applied()
-        for count, entry in enumerate(stored):
+        opened = [(entry, _opened(entry, pieces.get(entry.index, ()), rows)) for entry in stored]
+        known = await verdicts(db, ref.origin, [found for _, found in opened if found])
+        for count, (entry, found) in enumerate(opened):
             if count % limits.ENTRIES_PER_TURN == 0:
                 await breathe()
-            self._one(entry, ref.seq, rows, applied)
+            if found:
+                self._one(entry, replace(found, flags=(*found.flags, *known.get(found.leaf, ()))), rows, applied, ref)
         await self._write(db, ref, rows)
         for attempt in sorted({row["attempt"] for row in (*rows.items, *rows.marks, *rows.tickets) if row["attempt"]}):
             applied.results += await self._compose(db, attempt)
@@ -100,14 +110,14 @@ class Applier:
         """The transaction is durable: what it wrote is now the state to go on from."""
         self.rigs.update(applied.rigs)
 
-    def _one(self, stored: StoredEntry, bundle: int, rows: _Rows, applied: Applied) -> None:
+    def _one(self, stored: StoredEntry, found: Unwrapped, rows: _Rows, applied: Applied, ref: BundleRef) -> None:
         try:
-            fact = read_fact(stored, bundle)
-            judged = judge(fact, self.adopted)
+            fact = fact_of(found, Place(stored.origin, stored.index, ref.seq, stored.received_us))
+            judged = _noted(judge(fact, self.adopted), fact)
             key = (fact.place.gateway, fact.rig or "")
             before = applied.rigs.get(key) or self.rigs.get(key)
-            item = _item_row(fact, judged) if fact.type == types.ITEM_FINISHED else None
-            state = self._folded(before, fact, judged, item) if fact.rig else None
+            item = _item_row(fact, judged) if fact.type == types.ITEM_FINISHED and fact.counts else None
+            state = self._folded(before, fact, judged, item) if fact.rig and fact.counts else None
             adoption = self._adopt(fact)
             row = _entry_row(fact, judged)
         except Unreadable as error:
@@ -124,9 +134,9 @@ class Applier:
                 rows.alerts.append(_adoption_alert(fact, adoption))
         if item:
             rows.items.append(item)
-        if fact.attempt and fact.type in MARKS:
+        if fact.attempt and fact.type in MARKS and fact.counts:
             rows.marks.append(_mark_row(fact, judged))
-        if fact.attempt and fact.ticket is not None:
+        if fact.attempt and fact.ticket is not None and fact.counts:
             rows.tickets.append({**_key(fact), "attempt": fact.attempt, "value": fact.ticket})
         if state:
             applied.rigs[key] = state
@@ -234,8 +244,22 @@ def _key(fact: Fact) -> dict[str, Any]:
     return {"origin": fact.place.origin, "index": fact.place.index}
 
 
+def _opened(stored: StoredEntry, pieces: Sequence[StoredEntry], rows: _Rows) -> Unwrapped | None:
+    try:
+        return unwrap(stored, pieces)
+    except Unreadable as error:
+        _quarantine(stored, str(error), rows)
+        return None
+
+
+def _noted(judged: Judgement, fact: Fact) -> Judgement:
+    """Whoever reads the score also reads that nothing bears it out but the gateway's word."""
+    doubts = tuple(flag for flag in fact.flags if flag in DOUBTS.values() and fact.counts)
+    return replace(judged, notes=(*judged.notes, *doubts)) if doubts else judged
+
+
 def _entry_row(fact: Fact, judged: Judgement) -> dict[str, Any]:
-    flags = [*fact.flags, *judged.notes]
+    flags = [*dict.fromkeys((*fact.flags, *judged.notes))]
     if judged.verdict in {"mismatch", "impossible"}:
         flags.append(judged.verdict)
     anchored = fact.entry.document.get("receipt") if fact.type == types.ANCHOR else None
@@ -246,7 +270,7 @@ def _entry_row(fact: Fact, judged: Judgement) -> dict[str, Any]:
         "type": fact.type,
         "rig": fact.rig,
         "station": fact.entry.station,
-        "attempt": fact.attempt,
+        "attempt": fact.attempt if fact.counts else None,
         "read_us": fact.read_us,
         "sync": fact.entry.read.sync,
         "rig_time": fact.entry.rig_time,
@@ -254,6 +278,7 @@ def _entry_row(fact: Fact, judged: Judgement) -> dict[str, Any]:
         "anchor": anchored if isinstance(anchored, str) else None,
         "fields": dict(fact.fields),
         "flags": flags,
+        "leaf": fact.leaf,
     }
 
 

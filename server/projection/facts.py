@@ -6,29 +6,26 @@ the shape of docs/formats/entry.md raises Unreadable and is quarantined. Unknown
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from scorelog.format import types
 from scorelog.format.commitment import check_opening
-from scorelog.format.entry import parse_entry
-from scorelog.format.errors import FormatError
 from scorelog.format.fieldnames import COMMON, OWN
 from server.projection.errors import Unreadable
+from server.projection.relogged import UNCOUNTED, unwrap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from scorelog.format.commitment import Opening
     from scorelog.format.entry import Entry
     from server.evidence.store import StoredEntry
+    from server.projection.relogged import Unwrapped
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 # Long or binary: read from the evidence when somebody looks, never copied into a projection.
-_LONG: Final = frozenset({"text", "entry", "receipt", "leaves", "rigs", "previous", "part"})
+_LONG: Final = frozenset({"text", "entry", "receipt", "leaves", "rigs", "previous", "part", "key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,12 @@ class Fact:
     fields: Mapping[str, Any]
     read_us: int
     flags: tuple[str, ...]
+    leaf: str = ""  # hex; of the entry inside, where it was logged again
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says something new: a copy of what an earlier generation brought does not."""
+        return not UNCOUNTED & set(self.flags)
 
     @property
     def type(self) -> str:
@@ -84,25 +87,18 @@ def gateway_of(origin: str) -> str:
     return origin.rsplit("/", 2)[1]
 
 
-def read_fact(stored: StoredEntry, bundle: int) -> Fact:
-    """Read one entry; Unreadable says why it cannot be."""
-    place = Place(stored.origin, stored.index, bundle, stored.received_us)
-    entry, flags = _parse(stored.data), []
-    if entry.type == types.RELOGGED:
-        # An entry stranded in a quarantined generation counts where it was logged again.
-        entry = _parse(_base64(entry.document, "entry"))
-        flags.append("relogged")
-    good = {opening.field: opening.value for opening in stored.openings if _opens(opening, entry)}
-    if len(good) != len(stored.openings):
-        flags.append("wrong_opening")
-    return Fact(place, entry, good, _fields(entry.document), entry.read.utc_us, (*flags, *_flags(entry)))
+def read_fact(stored: StoredEntry, bundle: int, pieces: Sequence[StoredEntry] = ()) -> Fact:
+    """Read one entry; Unreadable says why it cannot be. `pieces` as for `relogged.unwrap`."""
+    return fact_of(unwrap(stored, pieces), Place(stored.origin, stored.index, bundle, stored.received_us))
 
 
-def _parse(data: bytes) -> Entry:
-    try:
-        return parse_entry(data)
-    except FormatError as error:
-        raise Unreadable(str(error)) from error
+def fact_of(found: Unwrapped, place: Place, *flags: str) -> Fact:
+    """An entry stranded in a quarantined generation counts where it was logged again."""
+    entry = found.entry
+    good = {opening.field: opening.value for opening in found.openings if _opens(opening, entry)}
+    wrong = () if len(good) == len(found.openings) else ("wrong_opening",)
+    every = (*found.flags, *flags, *wrong, *_flags(entry))
+    return Fact(place, entry, good, _fields(entry.document), entry.read.utc_us, every, found.leaf)
 
 
 def _opens(opening: Opening, entry: Entry) -> bool:
@@ -167,10 +163,3 @@ def time_us(value: str | None) -> int | None:
     if moment.utcoffset() != timedelta(0):
         raise Unreadable(f"time {value[:40]!r}: expected UTC")
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _base64(document: Mapping[str, Any], key: str) -> bytes:
-    try:
-        return base64.b64decode(text(document, key), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Unreadable(f"{key}: expected base64") from error

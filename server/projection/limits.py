@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Raised with every change of the tables or of what is written into them: an older file is deleted and rebuilt.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 BUNDLES_AT_ONCE = 64
 # Ingest goes first: after so many entries the projector lets the rest of the process run.

@@ -19,6 +19,7 @@ from server.errors import Damaged
 from server.projection import limits, queries
 from server.projection.alerts import Alert
 from server.projection.apply import Applied, Applier, replace_alerts, result_of
+from server.projection.relogged import pieces_of
 from server.projection.rubrics import Adopted, RubricBook
 from server.projection.scores import Update
 from server.projection.store import ProjectionStore, cursor_of, set_cursor
@@ -149,11 +150,12 @@ class Projector:
     async def _project(self, ref: BundleRef) -> None:
         try:
             stored = await self._store.entries(ref.origin, ref.start, ref.stop)
+            pieces = {one.index: found for one in stored if (found := await pieces_of(one, self._store.entries))}
         except Damaged as error:
             await self._skip(ref, str(error))
             return
         async with self._projections.writing() as db:
-            applied = await self._applier.apply(db, ref, stored, self._breathe)
+            applied = await self._applier.apply(db, ref, stored, self._breathe, pieces)
             await set_cursor(db, ref)
         self._applier.settle(applied)
         self._seq = ref.seq

@@ -37,6 +37,7 @@ entries = sa.Table(
     sa.Column("anchor", sa.Text),
     sa.Column("fields", sa.JSON, nullable=False),
     sa.Column("flags", sa.JSON, nullable=False),
+    sa.Column("leaf", sa.String(64), nullable=False, index=True),  # of the entry inside, where it was logged again
     sa.Index("entries_attempt", "attempt", "origin", "index"),
     sa.Index("entries_rig", "rig", "origin", "index"),
     sa.Index("entries_type", "type", "origin", "index"),
