@@ -2,6 +2,7 @@
 
     every entry      is in a tree that the policy accepts, and belongs to the attempt (or to none: context)
     every opening    opens a commitment of its entry
+    what was logged  again in a new generation counts as the entry inside it, with the doubt that it carries
     every gateway    closed its part with an entry whose list of leaves is here in full and in order
 
 Owns the checks; reads bytes that scorelog.format parsed, and nothing else.
@@ -17,7 +18,8 @@ from scorelog.format.entry import Entry, parse_entry
 from scorelog.format.errors import EntryError, FormatError
 from scorelog.format.proof import verify_proof
 from scorelog.format.tree import leaf_hash
-from scorelog.format.types import CLOSING
+from scorelog.format.types import CLOSING, RELOGGED
+from scorelog.format.wrapped import ALTERED, joined, part_of, wrapped
 from scorelog.verify.report import Finding, Report, cosigned, describe
 
 if TYPE_CHECKING:
@@ -25,14 +27,17 @@ if TYPE_CHECKING:
 
     from scorelog.format.evidence import Evidence, EvidenceItem
     from scorelog.format.policy import Policy
+    from scorelog.format.wrapped import Part
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """An item whose entry could be read."""
+    """An item whose entry could be read. `entry` is the one inside, where it was logged again; so is its leaf."""
 
     item: EvidenceItem
     entry: Entry
+    leaf: str
+    doubt: str | None = None
 
     @property
     def name(self) -> str:
@@ -56,15 +61,17 @@ def verify_attempt(evidence: Evidence, policy: Policy) -> Report:
     """Every check on a bundle."""
     findings: list[Finding] = []
     read: list[_Read] = []
+    parts: list[Part] = []
     for item in evidence.items:
         finding, entry = verify_item(item, policy)
         findings.append(finding)
         if entry is None:
             continue
-        one = _Read(item, entry)
+        one = _opened(item, entry, parts)
         read.append(one)
         findings += _belongs(one, evidence.attempt)
-        findings += _openings(one)
+        findings += _openings(one, entry)
+        findings += _doubts(one)
     findings += _whole(read, evidence.attempt)
     return Report(evidence.attempt, tuple(findings))
 
@@ -84,15 +91,51 @@ def verify_item(item: EvidenceItem, policy: Policy) -> tuple[Finding, Entry | No
     return Finding(True, "entry", text, item.origin, item.index), entry
 
 
+def _opened(item: EvidenceItem, entry: Entry, parts: list[Part]) -> _Read:
+    """What was logged again is read as the entry inside; `parts` are those before it, if it came in several."""
+    plain = _Read(item, entry, leaf_hash(item.entry).hex())
+    if entry.type != RELOGGED:
+        return plain
+    part = part_of(entry)
+    if part is None:
+        held = wrapped(entry)
+    else:
+        if part.number == 1:
+            parts.clear()
+        parts.append(part)
+        held = joined(parts) if part.number == part.of else None
+    try:
+        return plain if held is None else _Read(item, parse_entry(held), leaf_hash(held).hex(), _doubt(entry))
+    except EntryError:
+        return plain
+
+
+def _doubt(entry: Entry) -> str | None:
+    doubt = entry.document.get("doubt")
+    return doubt if isinstance(doubt, str) else None
+
+
+def _doubts(one: _Read) -> Iterator[Finding]:
+    """What a gateway itself could not bear out when it logged an entry again."""
+    if one.doubt == ALTERED:
+        text = f"{one.name} was altered in the log that was given up, or another entry signed with it was"
+        yield Finding(False, "doubt", text, *one.spot)
+    elif one.doubt is not None:
+        text = f"{one.name} stands in its new log; that it stood so in the log that was given up nobody can prove"
+        yield Finding(True, "doubt", text, *one.spot)
+
+
 def _belongs(one: _Read, attempt: str) -> Iterator[Finding]:
     if one.entry.attempt not in (None, attempt):
         text = f"{one.name} belongs to attempt {one.entry.attempt}, not to {attempt}"
         yield Finding(False, "belongs", text, *one.spot)
 
 
-def _openings(one: _Read) -> Iterator[Finding]:
+def _openings(one: _Read, stored: Entry) -> Iterator[Finding]:
+    """Beside the first of several parts lie the openings of them all; its own commitments are those of the entry."""
+    entry = stored if part_of(stored) is not None else one.entry
     for opening in one.item.openings:
-        ok = check_opening(opening, one.entry)
+        ok = check_opening(opening, entry)
         verb = "is what" if ok else "is not what"
         text = f"the opening of field {opening.field} {verb} {one.name} commits to"
         yield Finding(ok, "opening", text, *one.spot)
@@ -115,7 +158,7 @@ def _whole(read: list[_Read], attempt: str) -> Iterator[Finding]:
 def _leaves(closing: _Read, here: list[_Read]) -> Iterator[Finding]:
     """A closing entry lists the leaves of the attempt's entries; of an endless attempt the newest, and their number."""
     listed, name = closing.entry.leaves, f"{closing.entry.type}, {closing.name},"
-    by_leaf = {leaf_hash(one.item.entry).hex(): one for one in here}
+    by_leaf = {one.leaf: one for one in reversed(here)}  # of two copies the earlier one
     problems = list(_out_of_place([by_leaf.get(leaf) for leaf in listed], listed, closing))
     earlier = closing.entry.document.get("leaves_before", 0)
     first = by_leaf.get(listed[0]) if listed else None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from scorelog.format.wrapped import inside
+
 if TYPE_CHECKING:
     from scorelog.format.entry import Entry
 
@@ -67,6 +69,9 @@ class Report:
 
 def describe(entry: Entry) -> str:
     """What an entry is about, in a few words and without personal data: `item.finished K21 87.50`."""
+    inner = inside(entry)
+    if inner is not None:
+        return f"{entry.type}: {describe(inner)}"
     item, score = entry.fields.get("item"), entry.fields.get("score")
     words = [entry.type]
     if isinstance(item, str) and item.isalnum():

@@ -19,6 +19,7 @@ from scorelog.format.tree import inclusion_proof
 from server.errors import Missing
 from server.live.rows import origin_hash
 from server.people import limits
+from server.projection.relogged import pieces_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,10 +104,18 @@ class Prover:
         policy = await self.policy()
         states = {state.origin: state for state in await self._store.logs()}
         items = []
-        for origin, index in places:
+        for origin, index in await self._with_parts(places):
             one = await self.prove(states[origin], index, policy)
             items.append(EvidenceItem(one.entry.data, one.proof, tuple(one.entry.openings) if openings else ()))
         return build_evidence(attempt, items, policy.encode())
+
+    async def _with_parts(self, places: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        """An entry that was logged again in parts is nothing without the parts before it."""
+        found: set[tuple[str, int]] = set()
+        for origin, index in places:
+            count = pieces_before((await self.entry(origin, index)).data)
+            found.update((origin, at) for at in range(max(0, index - count), index + 1))
+        return sorted(found)
 
     async def _hashes(self, origin: str, index: int, size: int) -> list[bytes]:
         """The audit path. Which nodes it needs does not depend on their hashes: ask once in vain, then fetch those."""

@@ -26,7 +26,7 @@ ELSEWHERE = {
     "cosignature 5": "the server cosigns after its commit only",
     "tiles 5": "the server's routes ask for authorisation",
     "commitment 6": "the server flags a wrong opening and stores the upload",
-    "evidence 11": "a statement of what cannot be proven",
+    "evidence 12": "a statement of what cannot be proven",
 }
 
 
