@@ -6,7 +6,6 @@ the window is a new attempt, which the server sees and a person joins; a text ad
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,12 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gateway import limits
 from gateway.attempts import TICKET, Attempts, Fact, fact_of_entry
 from scorelog.format import types
+from scorelog.format.entry import parse_entry
+from scorelog.format.errors import FormatError
 from scorelog.format.tree import leaf_hash
+from scorelog.format.wrapped import joined, part_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from scorelog.format.commitment import Opening
+    from scorelog.format.wrapped import Part
 
 
 class Readable(Protocol):
@@ -60,7 +63,7 @@ class _Window:
         self.config: Mapping[str, Any] | None = None
         self.last: Mapping[str, Any] | None = None
         self.taken = 0
-        self._begun: set[tuple[str, str]] = set()
+        self._parts: list[Part] = []
         self._seen: set[str] = set()
         self._wanted: set[tuple[str, str]] = set()
 
@@ -80,9 +83,20 @@ class _Window:
         elif kind in (types.PROFILE_ADOPTED, types.RUBRIC_ADOPTED):
             self.adopted.add(str(document.get("sha256")))
         if kind == types.RELOGGED:
-            entry, document = _inner(document)
-            kind = document.get("type")
+            entry, document = self._inner(entry)
         self._take_fact(fact_of_entry(document, leaf_hash(entry), ticket))
+
+    def _inner(self, entry: bytes) -> tuple[bytes, Mapping[str, Any]]:
+        """The stranded entry in a `relogged` one; of one in parts, with the first part, which comes last here."""
+        try:
+            outer = parse_entry(entry)
+            part = part_of(outer)
+            if part is not None:
+                self._parts = [part, *(() if part.number == part.of else self._parts)]
+            held = wrapped(outer) if part is None else joined(self._parts)
+            return (b"", {}) if held is None else (held, parse_entry(held).document)
+        except FormatError:
+            return b"", {}
 
     def _take_fact(self, fact: Fact) -> None:
         if fact.rig is None:
@@ -130,13 +144,3 @@ def _read_back(log: Readable, window: _Window) -> None:
 def tickets_of(openings: Sequence[Opening]) -> dict[int, bytes]:
     """From index to ticket, of the openings that are still there."""
     return {opening.index: opening.value for opening in openings if opening.field == TICKET}
-
-
-def _inner(document: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
-    """The stranded entry in a `relogged` one; an entry that travels in parts gives nothing to the fold."""
-    try:
-        entry = base64.b64decode(str(document.get("entry")), validate=True)
-        inner = json.loads(entry)
-    except ValueError:
-        return b"", {}
-    return entry, inner if isinstance(inner, dict) else {}
