@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from device_adapters.profile import Profile, Record
     from device_adapters.wire import Wire
 
-# Refusals before the frame is proven: nobody knows which words these are, so all are taken for personal.
+# Refusals before the frame is proven: these may be the words of anything.
 UNPROVEN = {"wire", "changed", "sequence", "crc", "length", "area"}
 
 
@@ -37,16 +37,20 @@ async def read_record(wire: Wire, profile: Profile, rig: str, seq: int, boot: in
 
 
 def marked(profile: Profile, reason: str, areas: Sequence[RawArea]) -> tuple[RawArea, ...]:
-    """The areas of a refusal, with what may be personal marked in `cut`."""
+    """The areas of a refusal, marked whole in `cut` unless they are proven to hold nothing personal.
+
+    A record with personal words is so even under a right checksum: it is not what the profile says, so nobody knows
+    which of its words these are. A rig with a newer program may have the name two words further on (P7).
+    """
     records = {profile.status.name: profile.status, **profile.records}
     return tuple(
         RawArea(
             area.area,
             area.at,
             area.data,
-            (((0, len(area.data)),) if area.data else ())
-            if reason in UNPROVEN
-            else cuts_of(records[area.area], len(area.data) // 2),
+            ((0, len(area.data)),)
+            if area.data and (reason in UNPROVEN or cuts_of(records[area.area], len(area.data) // 2))
+            else (),
         )
         for area in areas
     )

@@ -62,7 +62,9 @@ def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None
         _check_sum(record, data, words)
     values = {field.name: _value(record, field, data, words, erased) for field in record.fields.values()}
     if rig is not None and values.get("serial", rig) != rig:
-        raise DecodeError("serial", f"{record.name} is from {values['serial']}, not {rig}")
+        # Only where no person can stand: in another layout the name may lie where the serial number is expected (P7).
+        found = "another rig" if cuts_of(record, words) else values["serial"]
+        raise DecodeError("serial", f"{record.name} is from {found}, not {rig}")
     opened = Opened(values, _rows(record.repeat, data, values, words - record.words) if record.repeat else ())
     _check_sums(record, opened)
     return opened

@@ -173,7 +173,7 @@ def test_right_bytes_from_a_wrong_place_are_refused(name: str) -> None:
 def test_a_foreign_serial_and_a_foreign_number_are_refused() -> None:
     """What was asked for is part of the check."""
     name = RESULTS[0]
-    with pytest.raises(DecodeError, match=r"serial: .*LV-0001, not LV-0002"):
+    with pytest.raises(DecodeError, match=r"serial: .*another rig, not LV-0002"):
         decode_record(PROFILE, areas(name), rig="LV-0002")
     with pytest.raises(DecodeError, match="sequence: event is number 42, not 43"):
         decode_record(PROFILE, areas(name), seq=43)
