@@ -120,9 +120,16 @@ def _attempt_routes(router: APIRouter, services: Services) -> None:
         before: Annotated[str, Query(pattern=r"^(\d{1,18}-[0-9a-f]{32})?$")] = "",
         limit: Limit = limits.PAGE_DEFAULT,
     ) -> models.Attempts:
-        """Attempts, the one with the newest entry first."""
-        rows = await services.attempts(search, state, before, limit)
+        """Attempts, the one with the newest entry first. `search` finds id, rig or station: no ticket in a URL."""
+        rows = await services.attempts(search, state, before, limit, tickets=False)
         more = services.cursor(rows[-1]) if len(rows) == limit else None
+        return models.Attempts(attempts=[shapes.attempt(row) for row in rows], next=more)
+
+    @router.post("/attempts/search")
+    async def search_attempts(wanted: models.Search) -> models.Attempts:
+        """The same with the words in the body: these may be a ticket."""
+        rows = await services.attempts(wanted.search, wanted.state, wanted.before, wanted.limit)
+        more = services.cursor(rows[-1]) if len(rows) == wanted.limit else None
         return models.Attempts(attempts=[shapes.attempt(row) for row in rows], next=more)
 
     @router.get("/attempts/{attempt_id}")

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.people import limits
+
 Verdict = Literal["equal", "mismatch", "impossible", "none"]
 
 
@@ -117,6 +119,15 @@ class Attempts(Model):
 
     attempts: list[Attempt]
     next: str | None
+
+
+class Search(Model):
+    """What to look for among the attempts; `before` as the last answer's `next`."""
+
+    search: str = Field(default="", max_length=limits.SEARCH_MAX)
+    state: str = Field(default="", pattern="^(open|passed|failed|aborted|mismatch)?$")
+    before: str = Field(default="", pattern=r"^(\d{1,18}-[0-9a-f]{32})?$")
+    limit: int = Field(default=limits.PAGE_DEFAULT, ge=1, le=limits.PAGE_MAX)
 
 
 class TimelineEntry(Model):

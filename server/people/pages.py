@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -11,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from server.errors import Missing
 from server.people import limits, shapes, words
 from server.people.guard import ForbiddenError
+from server.people.searchwords import SearchWords
 from server.projection import queries
 
 if TYPE_CHECKING:
@@ -68,18 +70,29 @@ def _live_page(router: APIRouter, services: Services, renderer: Renderer) -> Non
 
 
 def _attempt_pages(router: APIRouter, services: Services, renderer: Renderer) -> None:
-    context = services.context
+    context, sealed = services.context, SearchWords(services.context.secret)
+
+    @router.post("/attempts/find")
+    async def find(
+        request: Request,
+        search: Annotated[str, Form(max_length=limits.SEARCH_MAX)] = "",
+        state: Annotated[str, Form(max_length=20)] = "",
+    ) -> Response:
+        await services.guard.browser(request)
+        query = {"state": state if state in STATES else "", "find": sealed.seal(search)}
+        return RedirectResponse(f"/attempts?{urlencode(query)}", 303)
 
     @router.get("/attempts")
     async def attempts(
         request: Request,
-        search: Annotated[str, Query(max_length=limits.SEARCH_MAX)] = "",
+        find: Annotated[str, Query(max_length=limits.SEALED_SEARCH_MAX)] = "",
         state: str = "",
         before: str = "",
     ) -> Response:
         session = await services.guard.browser(request)
         state = state if state in STATES else ""
         before = before if CURSOR.fullmatch(before) else ""
+        search = sealed.open(find)
         rows = await services.attempts(search, state, before, limits.PAGE_DEFAULT)
         async with context.projections.reading() as db:
             totals = await queries.totals(db)
@@ -91,6 +104,7 @@ def _attempt_pages(router: APIRouter, services: Services, renderer: Renderer) ->
             rows=rows,
             totals=totals,
             search=search,
+            find=find if search else "",
             state=state,
             states=STATES,
             before=before,

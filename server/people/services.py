@@ -29,12 +29,16 @@ class Services:
     desk: AlertDesk
     timelines: Timelines
 
-    async def attempts(self, search: str, state: str, before: str, limit: int) -> list[dict[str, Any]]:
+    async def attempts(
+        self, search: str, state: str, before: str, limit: int, *, tickets: bool = True
+    ) -> list[dict[str, Any]]:
         """One page of attempts behind a cursor."""
         last_us, _, attempt = before.partition("-")
         place = (int(last_us), attempt) if before else None
         async with self.context.projections.reading() as db:
-            return await queries.attempts(db, search=search.strip(), state=state, before=place, limit=limit)
+            return await queries.attempts(
+                db, search=search.strip(), state=state, before=place, limit=limit, tickets=tickets
+            )
 
     @staticmethod
     def cursor(row: Mapping[str, Any]) -> str:

@@ -65,8 +65,9 @@ async def attempts(
     state: str = "",
     before: tuple[int, str] | None = None,
     limit: int = 50,
+    tickets: bool = True,
 ) -> list[Row]:
-    """Attempts, the one with the newest entry first. `search` finds ticket, attempt id, rig or station."""
+    """Attempts, the one with the newest entry first. `search` finds ticket (if `tickets`), attempt id, rig, station."""
     table = schema.attempts.c
     query = sa.select(schema.attempts).order_by(table.last_us.desc(), table.attempt.desc()).limit(limit)
     if before is not None:
@@ -78,7 +79,7 @@ async def attempts(
         like = f"%{_escaped(search)}%"
         query = query.where(
             sa.or_(
-                table.ticket.like(like, escape="\\"),
+                *((table.ticket.like(like, escape="\\"),) if tickets else ()),
                 table.attempt.like(f"{_escaped(search)}%", escape="\\"),
                 sa.cast(table.rigs, sa.Text).like(like, escape="\\"),
                 sa.cast(table.stations, sa.Text).like(like, escape="\\"),

@@ -86,7 +86,7 @@ async def hostile_site(site: Site) -> None:
     site.beat(log, [{"rig": HOSTILE, "state": HOSTILE, "station": HOSTILE, "item": HOSTILE}], software=HOSTILE)
 
 
-PAGES = ("/", "/attempts", "/attempts?search=%3Cscript%3E", f"/attempts/{attempt_id(1)}", f"/attempts/{attempt_id(2)}",
+PAGES = ("/", "/attempts", f"/attempts/{attempt_id(1)}", f"/attempts/{attempt_id(2)}",
          "/gateways", "/alerts", "/alerts?show=all", "/nowhere")  # fmt: skip
 
 
