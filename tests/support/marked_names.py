@@ -99,22 +99,22 @@ class Marks:
             Mark("masked_id", self.MASKED, self.MASKED),
             *more,
         )
-        forms = {form: (mark, name) for mark in self.all for name, form in _forms(mark.core)}
-        self._forms = forms
-        self._pattern = re.compile(b"|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+        every = {form: (mark, name) for mark in self.all for name, form in _forms(mark.core)}
+        self._folded = {form: found for form, found in every.items() if form == form.lower()}
+        self._exact = {form: found for form, found in every.items() if form != form.lower()}
 
     def leaks(self, outputs: Outputs) -> list[str]:
         """Every place where a mark was found, one line each."""
-        found = (leak for label, content in outputs.found for leak in self.search(label, content))
+        found = (leak for label, content in dict.fromkeys(outputs.found) for leak in self.search(label, content))
         return [str(leak) for leak in dict.fromkeys(found)]
 
     def search(self, label: str, content: bytes, depth: int = 0) -> Iterator[Leak]:
         """In the bytes, and in what is packed in them."""
-        for text in {content, content.lower()}:
-            for match in self._pattern.finditer(text):
-                mark, form = self._forms[match.group()]
-                around = text[max(0, match.start() - 60) : match.end() + 20]
-                yield Leak(label, mark.field, form, repr(around)[:200])
+        for text, forms in ((content, self._exact), (content.lower(), self._folded)):
+            for form, (mark, name) in forms.items():
+                at = text.find(form)
+                if at >= 0:
+                    yield Leak(label, mark.field, name, repr(content[max(0, at - 60) : at + len(form) + 20])[:200])
         if depth < _DEEP:
             for name, inner in _unpacked(content):
                 yield from self.search(f"{label} > {name}", inner, depth + 1)
@@ -134,12 +134,13 @@ def _forms(text: str) -> Iterator[tuple[str, bytes]]:
         yield f"{coding} swapped", _swapped(raw[1:])
         for offset in range(3):
             yield f"{coding} base64", _base64_core(raw, offset)
-    yield "lower case", text.lower().encode()
     yield "JSON", json.dumps(text)[1:-1].lower().encode()
     yield "URL", urllib.parse.quote(text).lower().encode()
     yield "HTML", "".join(f"&#{ord(one)};" for one in text).encode()
     yield "HTML hex", "".join(f"&#x{ord(one):x};" for one in text).encode()
     yield "HTML named", html.escape(text).encode()
+    yield "plain text, lower case", text.lower().encode()
+    yield "plain text", text.encode()
 
 
 def _swapped(raw: bytes) -> bytes:
