@@ -26,6 +26,7 @@ from server.fsck import fsck as check
 from server.importer import import_body, read_body_file, write_receipt
 from server.ingest.committer import Committer
 from server.ingest.origins import parse_origin
+from server.ingest.refill import tell_restored
 from server.ingest.service import Ingest
 from server.keys import MIRROR, Keys, create_keys, load_keys
 from server.opened import opened
@@ -256,7 +257,11 @@ async def restore(config: Config, source: Path, *, force: bool) -> tuple[backups
         old = backups.restore(found, config.data, aside, force=force)
     finally:
         held.release()
-    return found, old, await fsck(config)
+    report = await fsck(config)
+    if report.ok:
+        async with opened(config, write=True) as open_:
+            await tell_restored(open_.store, f"{datetime.fromtimestamp(found.made_us / 1e6, UTC):%Y-%m-%dT%H:%M:%SZ}")
+    return found, old, report
 
 
 def _ok(answer: tuple[int, dict[str, Any]] | None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ ALARM_EVIDENCE_MAX = 64 << 10
 DETAIL_MAX = 500
 # Different alarms of one kind about one log; further ones only count up the newest.
 ALARMS_PER_KIND_MAX = 200
+ALARMS_AT_ONCE = 1000
 
 GATEWAY_ID_MAX = 64
 

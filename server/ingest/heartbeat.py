@@ -1,7 +1,8 @@
 """Heartbeats: what a gateway says about itself between uploads. Shown on the live board, never evidence, never logged.
 
-Owns the strict reading of the body, the answer, and two signs that only heartbeats show: a log that is shorter than
-what the gateway was told is stored (rolled back), and two running instances of one gateway (cloned).
+Owns the strict reading of the body, the answer, and the signs that only heartbeats show: a log that is shorter than
+what the gateway was told is stored (rolled back), two running instances of one gateway (cloned), and receipts for more
+than is stored here (this server was put back, refill.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from server import limits
 from server.errors import Refused
 from server.ingest.mirror import ROLLED_BACK
 from server.ingest.origins import parse_origin
+from server.ingest.refill import Refills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,6 +68,7 @@ class Heartbeats:
         self._show = show
         self._nonce = nonce
         self._seen: dict[str, _Seen] = {}
+        self._refills = Refills(store)
 
     async def beat(self, gateway_id: str, body: bytes) -> dict[str, Any]:
         """The answer to one heartbeat of an enrolled gateway."""
@@ -76,6 +79,7 @@ class Heartbeats:
         state = await self._store.log(beat.origin)
         stored = state.size if state else 0
         await self._watch(gateway_id, beat, stored)
+        await self._refills.look(beat.origin, stored, max(0, beat.size - beat.unsent))
         self._show(gateway_id, document, self._clock.now_us())
         return self.answer(stored, None)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Shown for information, not counted as waiting for somebody.
 COUNTED: Final = ("alarm", "warning")
 ALARMS_MAX: Final = 100_000
-_WARNINGS: Final = frozenset({"rig_silent"})
+_WARNINGS: Final = frozenset({"rig_silent", "refilled"})
 # The detail of these is a name, which needs no words around it in either language.
 _NAMED: Final = frozenset({"rig_silent", "gateway_silent"})
 

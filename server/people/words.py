@@ -96,6 +96,8 @@ ALERTS: Final = {
     "bad_signature": "日志签名不成立",
     "wrong_origin": "网关上传了别的日志",
     "frozen": "向已冻结的日志上传",
+    "restored": "服务器由备份恢复，等待网关补传",
+    "refilled": "网关已补齐备份之后的记录",
 }
 
 NOTES: Final = {

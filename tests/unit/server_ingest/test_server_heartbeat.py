@@ -16,7 +16,7 @@ LOG = SampleLog().grow(5)
 
 
 def beat(**changes: Any) -> bytes:
-    document = {"v": 1, "origin": LOG.origin, "size": 5, "instance": "a", "unsent": 0, "rigs": []} | changes
+    document = {"v": 1, "origin": LOG.origin, "size": 5, "instance": "a", "unsent": 5, "rigs": []} | changes
     return json.dumps(document).encode()
 
 
