@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from certs.contexts import gateway_client_context
 from certs.identity import gateway_identity
-from gateway import carriage
+from gateway import carriage, limits
 from gateway.app import first_certificate, mirror_verifier
 from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
@@ -121,6 +121,8 @@ def export(config: Config, directory: Path) -> list[Path]:
 
 def import_receipt(config: Config, data: bytes) -> int:
     """The size that is confirmed now. A running process takes it in itself, since it holds the log."""
+    if len(data) > limits.ANSWER_BYTES_MAX:
+        raise ReceiptRefused("no receipt: `kaofen-server import` writes it beside the upload, as FILE.receipt")
     answer = _ask(config, "/receipt", data)
     if answer is not None:
         size: int = json.loads(answer)["size"]

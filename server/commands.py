@@ -23,7 +23,7 @@ from server.evidence.sql import SqlEntryStore
 from server.evidence.store import Gateway
 from server.fsck import Report
 from server.fsck import fsck as check
-from server.importer import import_body, read_body_file, write_receipt
+from server.importer import import_body, named, read_body_file, write_receipt
 from server.ingest.committer import Committer
 from server.ingest.origins import parse_origin
 from server.ingest.refill import tell_restored
@@ -225,7 +225,10 @@ async def import_files(config: Config, files: Sequence[Path]) -> AsyncIterator[t
     """Import in the given order; yields each file's receipt and what it covers. The first refusal ends it."""
     if ask(config.data, "GET", "/ping") is not None:
         for file in files:
-            done = _ok(ask(config.data, "POST", "/import", read_body_file(file)))
+            try:
+                done = _ok(ask(config.data, "POST", "/import", read_body_file(file)))
+            except Refused as error:
+                raise named(file, error) from None
             receipt = write_receipt(file, done["receipt"].encode())
             yield receipt, f"{done['origin']} size {done['size']}"
         return
@@ -234,7 +237,10 @@ async def import_files(config: Config, files: Sequence[Path]) -> AsyncIterator[t
         await committer.recover()
         ingest = Ingest(open_.store, committer, open_.clock, config.domain)
         for file in files:
-            imported = await committer.while_running(import_body(ingest, open_.store, read_body_file(file)))
+            try:
+                imported = await committer.while_running(import_body(ingest, open_.store, read_body_file(file)))
+            except Refused as error:
+                raise named(file, error) from None
             receipt = write_receipt(file, imported.receipt)
             yield receipt, f"{imported.origin} size {imported.size}"
 

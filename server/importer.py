@@ -57,7 +57,10 @@ async def import_body(ingest: Ingest, store: EntryStore, body: bytes) -> Importe
     except Behind as behind:
         state = await store.log(checkpoint.origin)
         if behind.size < checkpoint.size or state is None or state.cosigned is None:
-            raise Refused(409, f"the server holds size {behind.size}, the file begins at {upload.start}") from behind
+            what = f"the server holds {behind.size} entries of {checkpoint.origin}, the file begins with {upload.start}"
+            missing = upload.start > behind.size
+            advice = "import the file before it first" if missing else "take its receipts in, then export again"
+            raise Refused(409, f"{what}; {advice}") from behind
         return Imported(checkpoint.origin, state.cosigned_size, state.cosigned)
     return Imported(checkpoint.origin, checkpoint.size, merge(upload.checkpoint, line))
 
@@ -67,8 +70,18 @@ def read_body_file(path: Path) -> bytes:
     with path.open("rb") as file:
         body = file.read(limits.UPLOAD_BODY_MAX + 1)
     if len(body) > limits.UPLOAD_BODY_MAX:
-        raise Refused(413, f"{path}: more than {limits.UPLOAD_BODY_MAX} bytes; one file holds one upload body")
+        raise Refused(413, f"more than {limits.UPLOAD_BODY_MAX} bytes; one file holds one upload body")
     return body
+
+
+def named(path: Path, refused: Refused) -> Refused:
+    """The refusal with the file's name, and what to do about it where that does not follow from the words."""
+    advice = {
+        400: "; not an upload file, or damaged on the way: export it again",
+        404: "; `kaofen-server gateway add` enrols a gateway",
+        422: "; damaged on the way, or changed: export it again, and look at the alerts",
+    }
+    return Refused(refused.status, f"{path}: {refused.reason}{advice.get(refused.status, '')}")
 
 
 def write_receipt(path: Path, receipt: bytes) -> Path:
