@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scorelog.journal.clock import Clock
     from server.config import Config
+    from server.database.seam import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Opened:
     keys: Keys
     store: SqlEntryStore
     clock: Clock
+    registry: Database  # tables of the `registry` MetaData: `await registry.read/write(fn(connection))`
 
 
 @asynccontextmanager
@@ -39,9 +41,10 @@ async def opened(config: Config, *, write: bool, clock: Clock | None = None) -> 
         if not write:
             stack.enter_context(reading(config.data))
         evidence = open_evidence(config.data) if write else read_evidence(config.data)
-        store = SqlEntryStore(evidence, open_registry(config.data), clock, keys.sealer)
+        registry = open_registry(config.data)
+        store = SqlEntryStore(evidence, registry, clock, keys.sealer)
         try:
-            yield Opened(config, keys, store, clock)
+            yield Opened(config, keys, store, clock, registry)
         finally:
             await store.close()
     finally:

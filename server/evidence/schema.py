@@ -6,7 +6,9 @@ so that a proof reads a few rows. Small columns stand before large ones: SQLite 
 Tables are STRICT in SQLite: a value of another type cannot get in.
 
 The registry (who may upload) is written by the operator's commands while the server runs; in the SQLite form it is a
-file of its own, so that exactly one process and one connection ever writes the evidence file.
+file of its own, so that exactly one process and one connection ever writes the evidence file. Tables of other rooms
+that belong there (plans) are put into its MetaData by a module that `server/database/tables.py` names: `init` makes
+them in both forms, and a migration (docs/server.md) brings them to databases that are there already.
 """
 
 from __future__ import annotations
