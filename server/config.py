@@ -1,4 +1,4 @@
-"""The server's settings: TOML text in, frozen values out. No IO: nothing is opened or resolved here.
+"""The server's settings: TOML text in, frozen values out. No IO but the file itself and the database's password.
 
 Every key is in `KEYS` with its default, unit, what is lost with it and who may read it; docs/server.md lists them,
 and a key that is not in the list is refused by name. Relative paths are relative to the file's folder.
@@ -7,16 +7,20 @@ and a key that is not in the list is refused by name. Relative paths are relativ
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from server.database.location import VARIABLE, parse_url, with_password
 from server.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from sqlalchemy import URL
 
 REQUIRED: Final[Any] = object()
 PORT_MAX: Final = 65_535
@@ -49,6 +53,24 @@ KEYS: Final = (
     Key("server", "title", str, "", "text on every page", "nothing"),
     Key("server", "data", str, "data", "folder", "all evidence; gateways refill what they still hold", "kaofen"),
     Key("server", "keys", str, "keys", "folder, files 0600", "receipts of a new key need a new policy file", "kaofen"),
+    Key(
+        "database",
+        "url",
+        str,
+        "",
+        "postgresql://user@host:port/database without a password, or empty: SQLite in server.data",
+        "the evidence is not found",
+        "kaofen",
+    ),
+    Key(
+        "database",
+        "password_file",
+        str,
+        "",
+        "path, 0600, password in the first line; or empty",
+        "no evidence",
+        "kaofen",
+    ),
     Key("gateways", "listen", str, "0.0.0.0:9443", "host:port", "gateways keep their entries"),
     Key("gateways", "cert", str, "tls/cert.pem", "path", "gateways keep their entries"),
     Key("gateways", "key", str, "tls/cert.key", "path, 0600", "gateways keep their entries", "kaofen"),
@@ -94,6 +116,8 @@ class Config:
     local: Address | None
     audit_pause_s: int
     audit_bytes_per_s: int
+    database: URL | None = None  # None: SQLite in `data`. Printed without its password
+    password_file: Path | None = None
 
     @property
     def mirror_name(self) -> str:
@@ -130,11 +154,20 @@ def parse_config(text: str, folder: Path) -> Config:
         local=_loopback(values["local", "listen"]),
         audit_pause_s=_at_least_one("audit.pause_s", values["audit", "pause_s"]),
         audit_bytes_per_s=_at_least_one("audit.mib_per_s", values["audit", "mib_per_s"]) << 20,
+        database=parse_url(values["database", "url"], "database.url", secret=False),
+        password_file=path("database", "password_file") if values["database", "password_file"] else None,
     )
 
 
 def read_config(path: Path) -> Config:
-    """The settings in a file."""
+    """The settings in a file; the database's password from its own file, its URL also from the environment."""
+    config = _read_file(path)
+    override = parse_url(os.environ.get(VARIABLE, ""), VARIABLE, secret=True)
+    url = override or config.database
+    return replace(config, database=with_password(url, config.password_file) if url else None)
+
+
+def _read_file(path: Path) -> Config:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
     ServerError
     ├── Busy            come back later: 429 or 503 with Retry-After (carries the wait)
+    │   └── Unsettled       the database went away or gave up: whether a write is stored is not known; ask again
     ├── Refused         this request is wrong and will stay wrong (carries status, reason, title)
     │   └── Behind      409: the sender must go on from the size that the server holds (carries it)
     ├── Damaged         what is stored cannot be read back; fsck and the audit name it, other rows go on
@@ -31,6 +32,10 @@ class Busy(ServerError):
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.status = status
+
+
+class Unsettled(Busy):
+    """A database behind a network failed: nothing of it may be acknowledged, and the next try finds out."""
 
 
 class Refused(ServerError):

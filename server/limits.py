@@ -21,6 +21,7 @@ INGEST_QUEUE_MAX = 64
 BATCH_UPLOADS_MAX = 32
 RETRY_AFTER_S = 1
 DAMAGED_RETRY_S = 60
+NOTES_AGAIN_S = 1.0
 
 # No stored bundle was ever wider than this: it bounds the search for the bundle that holds an index.
 BUNDLE_ENTRIES_MAX = 4096

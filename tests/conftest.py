@@ -7,10 +7,16 @@ that names the part and its package; with CI=true it is a failure, so that nothi
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from parts import missing_reason, root_tests_wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from real_postgres import RealPostgres
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -60,3 +66,23 @@ def _missing(reason: str) -> None:
     if IN_CI:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[RealPostgres]:
+    """A real PostgreSQL of this run's own; without its programs the test is skipped, or in CI fails."""
+    reason = missing_reason("postgresql")
+    if reason is not None:
+        _missing(reason)
+    from real_postgres import running_postgres  # noqa: PLC0415  # only where a test asks for it
+
+    with running_postgres() as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_url(postgres: RealPostgres) -> Iterator[str]:
+    """An empty database of the test's own."""
+    url = postgres.fresh()
+    yield url
+    postgres.drop(url)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from server.errors import AlreadyThere, Missing
 from server.evidence import rows
+from server.evidence.locks import lock_gateway
 from server.evidence.schema import certificates, gateways
 from server.evidence.store import Certificate
 
@@ -59,6 +60,7 @@ def set_status(connection: Connection, gateway_id: str, status: GatewayStatus, r
 
 def certificate_seen(connection: Connection, gateway_id: str, fingerprint: str, now_us: int) -> Certificate:
     """The certificate as it is known, from now on at least."""
+    lock_gateway(connection, gateway_id)
     if gateway(connection, gateway_id) is None:
         raise Missing(f"no gateway {gateway_id}")
     mine = (certificates.c.gateway_id == gateway_id) & (certificates.c.fingerprint == fingerprint)

@@ -14,6 +14,7 @@ from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.errors import FormatError
 from server import limits
 from server.evidence import rows
+from server.evidence.locks import several_writers
 from server.evidence.schema import alarms, bundles, counts, logs, openings, refusals, tiles, witnessed
 from server.evidence.statements import refusal_seal
 from server.evidence.store import RowFinding
@@ -82,13 +83,17 @@ def _orphans(connection: Connection) -> Iterator[RowFinding]:
 
 
 def _order(connection: Connection) -> Iterator[RowFinding]:
-    """Bundles are numbered in the order in which they were stored, and the mirror's time never goes back."""
-    latest_s = 0
+    """Bundles are numbered in the order in which they were stored, and the mirror's time never goes back.
+
+    Over all logs where one process writes; with several, each with its own clock, within a log.
+    """
+    latest_s: dict[str, int] = {}
     ordered = select(bundles.c.seq, logs.c.origin, bundles.c.start, bundles.c.cosigned_s).join_from(bundles, logs)
     for row in connection.execute(ordered.order_by(bundles.c.seq)):
-        if row.cosigned_s < latest_s:
+        clock = row.origin if several_writers(connection) else ""
+        if row.cosigned_s < latest_s.get(clock, 0):
             yield RowFinding(row.origin, row.start, f"bundle {row.seq} was stored before one of a lower number")
-        latest_s = max(latest_s, row.cosigned_s)
+        latest_s[clock] = max(latest_s.get(clock, 0), row.cosigned_s)
 
 
 def _witnessed(connection: Connection) -> Iterator[RowFinding]:

@@ -3,15 +3,16 @@
 # ruff: noqa: D102  # what the calls promise stands in store.py
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from scorelog.journal.failpoints import failpoint
 from server import limits
 from server.errors import Damaged, Missing
-from server.evidence import enrolment, rowcheck, statements, tiles, witnessed
+from server.evidence import enrolment, locks, rowcheck, statements, tiles, witnessed
 from server.evidence.store import Cosigned
 from server.failpoints import INSERT
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from scorelog.format.commitment import Opening
     from scorelog.journal.clock import Clock
-    from server.evidence.database import Database
+    from server.database.seam import Database
     from server.evidence.seal import Sealer
     from server.evidence.store import (
         Alarm,
@@ -92,15 +93,18 @@ class SqlEntryStore:
     async def append(self, bundle: Bundle) -> bool:
         return (await self.append_many([bundle]))[0]
 
-    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
+    async def append_many(
+        self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = (), again: Sequence[Cosigned] = ()
+    ) -> list[bool]:
         def work(connection: Connection) -> list[bool]:
+            locks.lock_logs(connection, bundles, {note.origin for note in (*cosigned, *again)})
             stored = []
             for bundle in bundles:
                 with failpoint(INSERT):
                     stored.append(_append(connection, bundle, self._sealer))
             for note in cosigned:
                 statements.save_cosigned(connection, note)
-            return stored
+            return stored + [statements.cosign_again(connection, note) for note in again]
 
         return await self._evidence.write(work)
 
@@ -111,7 +115,8 @@ class SqlEntryStore:
         return await self._evidence.read(partial(statements.entries, origin=origin, start=start, stop=stop))
 
     async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
-        return await self._evidence.read(partial(statements.bundles_after, seq=seq, limit=limit))
+        until = await self._evidence.read(locks.horizon)
+        return await self._evidence.read(partial(statements.bundles_after, seq=seq, limit=limit, until=until))
 
     async def stored_bundles(self, origin: str, start: int, limit: int) -> list[StoredBundle]:
         return await self._evidence.read(
@@ -136,7 +141,8 @@ class SqlEntryStore:
         return await self._evidence.read(partial(statements.stored_openings, origin=origin, start=start, stop=stop))
 
     async def refuse(self, refusal: Refusal) -> None:
-        await self._evidence.write(partial(statements.refuse, refusal=refusal, sealer=self._sealer))
+        kept = replace(refusal, reason=_storable(refusal.reason))
+        await self._evidence.write(partial(statements.refuse, refusal=kept, sealer=self._sealer))
 
     async def refusals(self, origin: str | None = None) -> list[Refusal]:
         return await self._evidence.read(partial(statements.kept_refusals, origin=origin))
@@ -146,7 +152,7 @@ class SqlEntryStore:
             kind,
             origin,
             index,
-            detail[: limits.DETAIL_MAX],
+            _storable(detail[: limits.DETAIL_MAX]),
             evidence[: limits.ALARM_EVIDENCE_MAX],
             self._clock.now_us(),
         )
@@ -166,11 +172,23 @@ class SqlEntryStore:
         await self._registry.close()
 
 
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no NUL in a text; what a sender wrote may come up in a reason."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
-    """Rows that stand in the way were put there from outside: that log is damaged, not the database."""
+    """Rows that stand in the way were put there from outside: that log is damaged, not the database.
+
+    A value that the database cannot hold stops its log as well, and no other.
+    """
     try:
         return statements.append(connection, bundle, sealer)
     except IntegrityError as error:
         raise Damaged(f"{bundle.origin}: a stored row contradicts size {bundle.old_size}") from error
+    except DataError as error:
+        raise Damaged(
+            f"{bundle.origin}: the entries from {bundle.old_size} on hold a value that cannot be stored"
+        ) from error
     except Missing as error:
         raise Damaged(f"{bundle.origin}: {error}") from error

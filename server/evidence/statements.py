@@ -18,6 +18,7 @@ from server import limits
 from server.errors import Damaged
 from server.evidence import rows
 from server.evidence.counts import count_up
+from server.evidence.locks import lock_beside
 from server.evidence.schema import alarms, bundles, logs, openings, refusals
 from server.evidence.store import StoredEntry
 from server.evidence.tiles import grow
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 _CHANGING: Final = ("size", "root", "range_hashes", "checkpoint", "cosigned_s", "updated_us")
 _ADVANCE: Final = (
     update(logs)
-    .where(logs.c.origin == bindparam("at_origin"), logs.c.size == bindparam("at_size"), logs.c.frozen.is_(None))
+    .where(
+        logs.c.origin == bindparam("at_origin"),
+        logs.c.size == bindparam("at_size"),
+        logs.c.frozen.is_(None),
+        logs.c.cosigned_s <= bindparam("not_before"),
+    )
     .values({name: bindparam(name) for name in _CHANGING})
     .returning(logs.c.id)
 )
@@ -42,7 +48,7 @@ _REF: Final = select(bundles.c.seq, logs.c.origin, bundles.c.start, bundles.c.st
 
 
 def append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
-    """One upload. False, and nothing changed, when the log is not at `old_size` or is frozen."""
+    """One upload. False, and nothing changed: its log is not at `old_size`, frozen, or cosigned at a later time."""
     log_id = _advance(connection, bundle)
     if log_id is None and bundle.old_size == 0:
         log_id = _create_log(connection, bundle)
@@ -56,7 +62,8 @@ def append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
 
 
 def _advance(connection: Connection, bundle: Bundle) -> int | None:
-    values = {"at_origin": bundle.origin, "at_size": bundle.old_size, **rows.log_values(bundle)}
+    at = {"at_origin": bundle.origin, "at_size": bundle.old_size, "not_before": bundle.cosigned_s}
+    values = {**at, **rows.log_values(bundle)}
     found: int | None = connection.execute(_ADVANCE, values).scalar_one_or_none()
     return found
 
@@ -95,12 +102,23 @@ def all_logs(connection: Connection) -> list[LogState]:
 
 def save_cosigned(connection: Connection, cosigned: Cosigned) -> None:
     """Keep the newest note; an older size or time is ignored."""
-    newer = (logs.c.cosigned_size <= cosigned.size) & (logs.c.size >= cosigned.size)
+    later_note = (logs.c.cosigned_size == cosigned.size) & (logs.c.cosigned_s <= cosigned.cosigned_s)
+    newer = ((logs.c.cosigned_size < cosigned.size) | later_note) & (logs.c.size >= cosigned.size)
     at = logs.c.origin == cosigned.origin
     values = {"cosigned": cosigned.note, "cosigned_size": cosigned.size}
     connection.execute(update(logs).where(at, newer).values(values))
     later = logs.c.cosigned_s < cosigned.cosigned_s
     connection.execute(update(logs).where(at, later).values(cosigned_s=cosigned.cosigned_s))
+
+
+def cosign_again(connection: Connection, cosigned: Cosigned) -> bool:
+    """Keep a later note of the size at which the log stands. False, and nothing kept: it has moved on meanwhile."""
+    there = logs.c.origin == cosigned.origin
+    if not cosigned.size:
+        return not connection.execute(select(exists().where(there))).scalar_one()
+    still = (logs.c.size == cosigned.size) & logs.c.frozen.is_(None) & (logs.c.cosigned_s <= cosigned.cosigned_s)
+    values = {"cosigned": cosigned.note, "cosigned_size": cosigned.size, "cosigned_s": cosigned.cosigned_s}
+    return bool(connection.execute(update(logs).where(there, still).values(values)).rowcount)
 
 
 def entries(connection: Connection, origin: str, start: int, stop: int) -> list[StoredEntry]:
@@ -124,9 +142,11 @@ def _unframe(origin: str, start: int, joined: bytes) -> list[bytes]:
         raise Damaged(f"{origin}: bundle at index {start}: {error}") from error
 
 
-def bundles_after(connection: Connection, seq: int, limit: int) -> list[BundleRef]:
-    """References in the order of arrival."""
+def bundles_after(connection: Connection, seq: int, limit: int, until: int | None = None) -> list[BundleRef]:
+    """References in the order of arrival, as far as the order is certain (server/evidence/locks.py)."""
     later = _REF.where(bundles.c.seq > seq).order_by(bundles.c.seq).limit(limit)
+    if until is not None:
+        later = later.where(bundles.c.seq <= until)
     return [rows.bundle_ref(row) for row in connection.execute(later)]
 
 
@@ -161,6 +181,7 @@ def _within(columns: Select[Any], origin: str, start: int, stop: int) -> Select[
 
 def refuse(connection: Connection, refusal: Refusal, sealer: Sealer) -> None:
     """Keep the body once, count its repetitions; new bodies only up to the bound per origin."""
+    lock_beside(connection)
     digest = hashlib.sha256(refusal.body).digest()
     same = (
         (refusals.c.origin == refusal.origin)
@@ -216,6 +237,7 @@ class Raised:
 
 def raise_alarm(connection: Connection, raised: Raised, sealer: Sealer) -> int:
     """A new alarm, or one more time of the same one."""
+    lock_beside(connection)
     kind, origin, index, detail, now_us = raised.kind, raised.origin, raised.index, raised.detail, raised.now_us
     identity = rows.alarm_identity(kind, origin, index, detail)
     again = update(alarms).where(alarms.c.identity == identity).values(times=alarms.c.times + 1, last_us=now_us)

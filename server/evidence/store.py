@@ -2,7 +2,7 @@
 
 Owns the shapes of what is stored and what each call promises. Never verifies a signature or a tree
 (server/ingest/mirror.py does, before), never decodes an entry (server/projection does, after). Real form:
-server/evidence/sql.py (SQLAlchemy Core; SQLite now, PostgreSQL by one URL later). Strict fake:
+server/evidence/sql.py (SQLAlchemy Core; SQLite, or PostgreSQL by one URL). Strict fake:
 tests/support/fake_entry_store.py. Both pass tests/contracts/entry_store_contract.py.
 
 Format of the database: docs/formats/evidence-store.md.
@@ -225,24 +225,30 @@ class EntryStore(Protocol):
     async def append(self, bundle: Bundle) -> bool:
         """Durable when it returns True. False, and nothing stored: the log is not at `old_size`, or it is frozen.
 
+        Also when it was cosigned at a later time than `cosigned_s` (by another process, whose clock is ahead).
+
         Damaged, and nothing stored, when rows that are there contradict the log's size (somebody changed them).
         The first bundle of a generation freezes the lower generations of the same gateway, in the same transaction.
         """
 
-    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
+    async def append_many(
+        self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = (), again: Sequence[Cosigned] = ()
+    ) -> list[bool]:
         """The same for several bundles in one transaction, in order, each with its own verdict.
 
-        `cosigned` are notes to keep in the same transaction, as `save_cosigned` does.
+        `cosigned` are notes to keep in the same transaction, as `save_cosigned` does. `again` are new cosignatures of
+        trees that are held already: their verdicts follow, False when the log does not stand at that size any more or
+        was cosigned later, so that no line of a smaller size is ever made after one of a larger size.
         """
 
     async def save_cosigned(self, origin: str, size: int, note: bytes, cosigned_s: int) -> None:
-        """Keep the note with the mirror's line; an older size or time than the kept one is ignored."""
+        """Keep the note with the mirror's line; an older size, or the same size at an older time, is ignored."""
 
     async def entries(self, origin: str, start: int, stop: int) -> list[StoredEntry]:
         """Entries `[start, stop)` as far as they are stored, in order."""
 
     async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
-        """Bundles with a higher `seq`, in order of `seq`."""
+        """Bundles with a higher `seq`, in order of `seq`; one with a lower `seq` than these never comes after them."""
 
     async def stored_bundles(self, origin: str, start: int, limit: int) -> list[StoredBundle]:
         """Raw bundles of one log from the one with `stop` > `start` on, for audit and export."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, insert, select, update
 
+from server.evidence.locks import lock_witnessed
 from server.evidence.schema import witnessed
 from server.evidence.store import Witnessed
 
@@ -16,6 +17,7 @@ def last(connection: Connection, origin: str) -> Witnessed | None:
 
 def advance(connection: Connection, before: Witnessed | None, after: Witnessed) -> bool:
     """Compare and store: False, and nothing stored, when the last one is not `before` any more."""
+    lock_witnessed(connection, after.origin)
     values = {"size": after.size, "root": after.root, "note": after.note, "cosigned_s": after.cosigned_s}
     if last(connection, after.origin) is None:
         if before is not None:

@@ -4,9 +4,10 @@
     upload B ─┼─▶ queue ─▶ one transaction, one fsync ─▶ cosign A, B, C ─▶ answers
     upload C ─┘                                   the notes are kept with the next transaction
 
-Owns the mirror key's time, which never goes back: every batch takes one time, not below any earlier one, and stores it
-with the entries before a signature with it exists. A failed transaction is final (StoreFailed): nobody waiting gets an
-answer that says stored, and `run` ends with it. One damaged log does not stop the others of its batch.
+Owns the mirror key's time, which never goes back: every batch takes one time, not below any earlier one of this process
+or of its logs, and stores it with the entries before a signature with it exists. A failed SQLite transaction is final
+(StoreFailed): nobody waiting gets an answer that says stored, and `run` ends with it. A lost PostgreSQL connection
+(Unsettled) ends only its batch. One damaged log does not stop the others of its batch.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class _Waiting:
     checkpoint: Checkpoint
     note: bytes
     bundle: Bundle | None
+    not_before_s: int = 0  # the latest time that a cosignature of this log carries
     answer: asyncio.Future[bytes | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -76,13 +78,13 @@ class Committer:
                 note = self._note(state.origin, state.size, state.checkpoint, state.cosigned_s)
                 await self._store.append_many((), [note])
 
-    async def store(self, bundle: Bundle, checkpoint: Checkpoint) -> bytes | None:
+    async def store(self, bundle: Bundle, checkpoint: Checkpoint, not_before_s: int = 0) -> bytes | None:
         """The cosignature line of a stored bundle; None when the log had moved on meanwhile, and nothing was stored."""
-        return await self._submit(_Waiting(checkpoint, bundle.checkpoint, bundle))
+        return await self._submit(_Waiting(checkpoint, bundle.checkpoint, bundle, not_before_s))
 
-    async def cosign(self, checkpoint: Checkpoint, note: bytes) -> bytes:
-        """A fresh cosignature line of a tree that is already stored."""
-        return await self._submit(_Waiting(checkpoint, note, None)) or b""
+    async def cosign(self, checkpoint: Checkpoint, note: bytes, not_before_s: int = 0) -> bytes | None:
+        """A fresh cosignature line of a tree that is already stored; None when the log has moved on meanwhile."""
+        return await self._submit(_Waiting(checkpoint, note, None, not_before_s))
 
     async def run(self) -> None:
         """Until `stop`: then whatever waits is still stored."""
@@ -114,9 +116,9 @@ class Committer:
         self._stopping = True
         self._wake.set()
 
-    def now_s(self) -> int:
+    def now_s(self, not_before_s: int = 0) -> int:
         """The time of the next cosignature."""
-        self._last_s = max(self._last_s, self._clock.now_us() // 1_000_000)
+        self._last_s = max(self._last_s, not_before_s, self._clock.now_us() // 1_000_000)
         return self._last_s
 
     async def _submit(self, waiting: _Waiting) -> bytes | None:
@@ -130,10 +132,12 @@ class Committer:
         count = min(len(self._waiting), limits.BATCH_UPLOADS_MAX)
         batch = [self._waiting.popleft() for _ in range(count)]
         try:
-            await self._commit_or_part(batch, self.now_s())
+            await self._commit_or_part(batch, self.now_s(max(each.not_before_s for each in batch)))
         except StoreFailed as error:
             _fail(batch, error)
             raise
+        except Busy as error:
+            _fail(batch, error)
 
     async def _commit_or_part(self, batch: list[_Waiting], time_s: int) -> None:
         try:
@@ -147,15 +151,12 @@ class Committer:
 
     async def _commit(self, batch: list[_Waiting], time_s: int) -> None:
         bundles = [replace(each.bundle, cosigned_s=time_s) for each in batch if each.bundle is not None]
-        notes = dict(self._notes)
+        again = [self._note_of(each, time_s) for each in batch if each.bundle is None]
+        found = await self._store.append_many(bundles, list(self._notes.values()), again)
+        stored, held = iter(found[: len(bundles)]), iter(found[len(bundles) :])
+        self._kept(self._notes)
         for each in batch:
-            at = each.checkpoint
-            if each.bundle is None and at.size:
-                notes[at.origin] = self._note(at.origin, at.size, each.note, time_s)
-        verdicts = iter(await self._store.append_many(bundles, list(notes.values())))
-        self._kept(notes)
-        for each in batch:
-            self._answer(each, time_s, stored=each.bundle is None or next(verdicts))
+            self._answer(each, time_s, stored=next(stored if each.bundle is not None else held))
 
     def _answer(self, waiting: _Waiting, time_s: int, *, stored: bool) -> None:
         """Only here, after the transaction is on the disk, does a cosignature of new entries come into being."""
@@ -174,17 +175,28 @@ class Committer:
                 checkpoint.origin, checkpoint.size, merge(waiting.note, line), time_s
             )
             self._stored(checkpoint.origin, checkpoint.size)
+        elif checkpoint.size:
+            self._cosigned(checkpoint.origin, checkpoint.size)
         _settle(waiting, line)
 
     async def _keep_notes(self) -> None:
-        if self._notes:
+        if not self._notes:
+            return
+        try:
             await self._store.append_many((), list(self._notes.values()))
-            self._kept(self._notes)
+        except Busy:
+            # The database is away: the notes follow from what is stored, and go with the next round or recovery.
+            asyncio.get_running_loop().call_later(limits.NOTES_AGAIN_S, self._wake.set)
+            return
+        self._kept(self._notes)
 
     def _kept(self, notes: dict[str, Cosigned]) -> None:
         self._notes = {}
         for note in notes.values():
             self._cosigned(note.origin, note.size)
+
+    def _note_of(self, waiting: _Waiting, time_s: int) -> Cosigned:
+        return self._note(waiting.checkpoint.origin, waiting.checkpoint.size, waiting.note, time_s)
 
     def _note(self, origin: str, size: int, checkpoint_note: bytes, time_s: int) -> Cosigned:
         line = self._mirror.cosign(checkpoint_note.decode().rsplit("\n\n", 1)[0] + "\n", time_s)

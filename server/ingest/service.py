@@ -175,11 +175,12 @@ class Ingest:
     async def _carry_out(
         self, state: LogState | None, gateway: Gateway, signed: Signed, verdict: mirror.Accept | mirror.Cosign
     ) -> bytes | None:
+        not_before_s = state.cosigned_s if state else 0
         if isinstance(verdict, mirror.Cosign):
-            return await self._committer.cosign(verdict.checkpoint, signed.upload.checkpoint)
+            return await self._committer.cosign(verdict.checkpoint, signed.upload.checkpoint, not_before_s)
         bundle = self._bundle(gateway, signed, verdict)
         try:
-            line = await self._committer.store(bundle, verdict.checkpoint)
+            line = await self._committer.store(bundle, verdict.checkpoint, not_before_s)
         except Damaged as error:
             await self._store.alarm(TAMPERED, bundle.origin, bundle.old_size, str(error))
             raise

@@ -230,3 +230,23 @@ class EntryStoreContract:
         await store.alarm("forked", log.origin, 3, "why")
         await store.refuse(Refusal(log.origin, "gw-01", 422, "why", b"body", 5))
         assert await store.row_findings() == []
+
+    async def test_an_earlier_cosignature_is_not_stored(self, store: EntryStore) -> None:
+        """The mirror's time of a log never goes back, whichever process with whatever clock writes (S7)."""
+        log = SampleLog().grow(3)
+        assert await store.append(bundle_of(log, 0, 1, cosigned_s=10))
+        assert not await store.append(bundle_of(log, 1, 2, cosigned_s=9))
+        assert await store.append(bundle_of(log, 1, 2, cosigned_s=10))
+
+    async def test_only_the_newest_size_is_cosigned_again(self, store: EntryStore) -> None:
+        """No line of a smaller size after one of a larger size, nor an earlier one: the log's row decides (S7)."""
+        log = SampleLog().grow(3)
+        empty = Cosigned(log.origin, 0, b"nothing", 5)
+        assert await store.append_many((), (), [empty]) == [True]
+        assert await store.append_many([bundle_of(log, 0, 2, cosigned_s=10)], (), []) == [True]
+        asked = [Cosigned(log.origin, size, b"n%d" % size, at) for size, at in ((2, 9), (1, 12), (3, 12), (2, 12))]
+        assert await store.append_many((), (), [*asked, empty]) == [False, False, False, True, False]
+        state = await store.log(log.origin)
+        assert state is not None
+        assert (state.cosigned, state.cosigned_size, state.cosigned_s) == (b"n2", 2, 12)
+        assert await store.append_many([bundle_of(log, 2, 3, cosigned_s=12)], (), [asked[3]]) == [True, False]

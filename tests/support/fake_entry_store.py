@@ -135,7 +135,9 @@ class FakeEntryStore:
     async def append(self, bundle: Bundle) -> bool:
         return (await self.append_many([bundle]))[0]
 
-    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
+    async def append_many(
+        self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = (), again: Sequence[Cosigned] = ()
+    ) -> list[bool]:
         before = (dict(self._logs), list(self._bundles))
         try:
             self._write(lambda: [self._append(b) for b in bundles])
@@ -147,14 +149,25 @@ class FakeEntryStore:
         stored = [self._append(bundle) for bundle in bundles]
         for note in cosigned:
             await self.save_cosigned(note.origin, note.size, note.note, note.cosigned_s)
-        return stored
+        return stored + [self._cosign_again(note) for note in again]
+
+    def _cosign_again(self, note: Cosigned) -> bool:
+        state = self._logs.get(note.origin)
+        if state is None or not note.size:
+            return state is None and not note.size
+        if state.size != note.size or state.frozen or state.cosigned_s > note.cosigned_s:
+            return False
+        self._logs[note.origin] = replace(
+            state, cosigned=note.note, cosigned_size=note.size, cosigned_s=note.cosigned_s
+        )
+        return True
 
     async def save_cosigned(self, origin: str, size: int, note: bytes, cosigned_s: int) -> None:
         self._write()
         state = self._logs.get(origin)
         assert state is not None, f"cosigned note for {origin}, of which nothing is stored"
         assert size <= state.size, f"cosigned note of size {size}, but only {state.size} is stored"
-        if size >= state.cosigned_size:
+        if size > state.cosigned_size or (size == state.cosigned_size and cosigned_s >= state.cosigned_s):
             state = replace(state, cosigned=note, cosigned_size=size)
         self._logs[origin] = replace(state, cosigned_s=max(state.cosigned_s, cosigned_s))
 
@@ -276,6 +289,8 @@ class FakeEntryStore:
         state = self._logs.get(bundle.origin)
         newest = max((s.generation for s in self._logs.values() if s.gateway_id == bundle.gateway_id), default=-1)
         if (state.size if state else 0) != bundle.old_size or bundle.generation < newest:
+            return False
+        if state is not None and state.cosigned_s > bundle.cosigned_s:
             return False
         for origin, other in list(self._logs.items()):
             if other.gateway_id == bundle.gateway_id and other.generation < bundle.generation and not other.frozen:

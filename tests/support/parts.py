@@ -50,6 +50,13 @@ def _has_x_mod() -> bool:
     return Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/note").is_dir()
 
 
+def find_postgres() -> Path | None:
+    """The folder of initdb and postgres: on the PATH, or where Debian keeps it off the PATH; the newest."""
+    found = [Path(name).resolve().parent for name in (find_program("initdb"),) if name]
+    found += sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"), key=lambda path: -float(path.parent.name))
+    return next((path for path in found if (path / "initdb").exists() and (path / "postgres").exists()), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One thing a test may need."""
@@ -68,6 +75,7 @@ PARTS = {
     "chinese-font": Part("fonts-noto-cjk", _has_font),
     "go": Part("golang-go", _program("go")),
     "go-x-mod": Part("golang-golang-x-mod-dev", _has_x_mod),
+    "postgresql": Part("postgresql", lambda: find_postgres() is not None),
     "nbdkit": Part("nbdkit", _program("nbdkit"), root_only=True),
     "nbdfuse": Part("libnbd-bin", _program("nbdfuse"), root_only=True),
     "fuse": Part("fuse3", _program("fusermount3"), root_only=True),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fake_clock import FakeClock
 from sample_uploads import DOMAIN, SampleLog
 
 from scorelog.format.cosignature import CosignatureSigner
 from scorelog.format.keys import CosignatureVerifier
+from server.database.names import SCHEMAS
+from server.database.postgres import connect
+from server.database.schemas import create_kept, there
 from server.errors import StoreFailed
 from server.evidence.database import create, open_evidence, open_registry
 from server.evidence.seal import Sealer
@@ -26,7 +30,7 @@ from server.ingest.service import Ingest, Peer
 from server.ingest.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from server.errors import Fatal
@@ -46,6 +50,20 @@ def make_sqlite_store(folder: Path, clock: FakeClock | None = None) -> SqlEntryS
     if not (folder / "evidence.db").exists():
         create(folder)
     return SqlEntryStore(open_evidence(folder), open_registry(folder), clock or FakeClock(), SEALER)
+
+
+@contextmanager
+def postgres_store(url: str, clock: FakeClock | None = None) -> Iterator[SqlEntryStore]:
+    """The tables in this database, made when it is empty; closed with its connections."""
+    made = connect(sa.make_url(url).set(drivername="postgresql+psycopg"))
+    with made.writer.begin() as connection:
+        if not there(connection):
+            create_kept(connection)
+    evidence, registry = (made.database(SCHEMAS[kind]) for kind in ("evidence", "registry"))
+    try:
+        yield SqlEntryStore(evidence, registry, clock or FakeClock(), SEALER)
+    finally:
+        made.dispose()
 
 
 class Bench:

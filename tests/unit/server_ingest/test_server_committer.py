@@ -28,12 +28,14 @@ class CountingStore(FakeEntryStore):
         self.batches: list[int] = []
         self.damaged = ""
 
-    async def append_many(self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = ()) -> list[bool]:
+    async def append_many(
+        self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = (), again: Sequence[Cosigned] = ()
+    ) -> list[bool]:
         if any(bundle.origin == self.damaged for bundle in bundles):
             raise Damaged("a row is in the way")
         await asyncio.sleep(0)
         self.batches.append(len(bundles))
-        return await super().append_many(bundles, cosigned)
+        return await super().append_many(bundles, cosigned, again)
 
 
 def fleet(count: int) -> list[SampleLog]:

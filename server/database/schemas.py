@@ -1,0 +1,57 @@
+"""The tables inside a PostgreSQL database: one schema a kind, made once, all in one transaction.
+
+Texts have no length limit and sort by their bytes, numbers have 64 bits, as in the SQLite form: a value that one form
+takes, the other takes too, and an index does not depend on the host's locale (which changes with its C library).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from server.database import names
+from server.database.tables import KEPT
+from server.errors import AlreadyThere
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+OURS = (*names.SCHEMAS.values(), names.PROJECTIONS, names.LIVE)
+
+
+def in_schema(tables: sa.MetaData, schema: str) -> sa.MetaData:
+    """A copy of these tables as PostgreSQL gets them."""
+    made = sa.MetaData(schema=schema)
+    for table in tables.sorted_tables:
+        copied = table.to_metadata(made, schema=schema)
+        for column in copied.columns:
+            column.type = _widest(column.type)
+    return made
+
+
+def _widest(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    if isinstance(kind, sa.String) and not isinstance(kind, sa.Enum):
+        return sa.Text(collation="C")
+    return sa.BigInteger() if isinstance(kind, sa.Integer) else kind
+
+
+def there(connection: sa.Connection) -> list[str]:
+    """Our schemas that this database has already."""
+    query = sa.text("SELECT nspname FROM pg_namespace WHERE nspname = ANY(:names) ORDER BY nspname")
+    return list(connection.execute(query, {"names": list(OURS)}).scalars())
+
+
+def create_kept(connection: sa.Connection) -> None:
+    """Every table that is kept, empty; AlreadyThere when one of our schemas is."""
+    found = there(connection)
+    if found:
+        raise AlreadyThere(f"schema {found[0]}: already there; a fresh one would deny everything that was receipted")
+    for kind, tables in KEPT.items():
+        create_schema(connection, names.SCHEMAS[kind], tables)
+
+
+def create_schema(connection: sa.Connection, schema: str, tables: sa.MetaData) -> None:
+    """One schema and its tables."""
+    connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+    in_schema(tables, schema).create_all(connection, checkfirst=False)
