@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from server.database import names
+from server.database import names, revisions
 from server.database.tables import KEPT
 from server.errors import AlreadyThere
 
@@ -22,7 +22,7 @@ OURS = (*names.SCHEMAS.values(), names.PROJECTIONS, names.LIVE)
 
 def in_schema(tables: sa.MetaData, schema: str) -> sa.MetaData:
     """A copy of these tables as PostgreSQL gets them."""
-    made = sa.MetaData(schema=schema)
+    made = sa.MetaData(schema=schema, naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
     for table in tables.sorted_tables:
         copied = table.to_metadata(made, schema=schema)
         for column in copied.columns:
@@ -49,6 +49,7 @@ def create_kept(connection: sa.Connection) -> None:
         raise AlreadyThere(f"schema {found[0]}: already there; a fresh one would deny everything that was receipted")
     for kind, tables in KEPT.items():
         create_schema(connection, names.SCHEMAS[kind], tables)
+        revisions.stamp(connection, kind)
 
 
 def create_schema(connection: sa.Connection, schema: str, tables: sa.MetaData) -> None:

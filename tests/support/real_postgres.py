@@ -50,6 +50,7 @@ class RealPostgres:
             shutil.chown(self.folder, *self._owner)
         words = ("-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
         self._run("initdb", "-D", str(self.folder / "data"), "-U", USER, *words)
+        self.start()
 
     def _as_owner(self) -> dict[str, object]:
         return {"user": self._owner[0], "group": self._owner[1], "extra_groups": []} if self._owner else {}
