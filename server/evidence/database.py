@@ -4,8 +4,8 @@
                   neither (SQLite before 3.51.3 can damage a WAL that two connections checkpoint at once)
     registry.db   rollback journal. Written by the operator's commands too while the server runs; a few rows
 
-Owns when something is durable. Knows no table. The functions it runs take a SQLAlchemy connection, so that the form for
-PostgreSQL runs the same ones over an async engine.
+Owns when something is durable. Knows no table. The functions it runs take a SQLAlchemy connection; the form for
+PostgreSQL (server/database/postgres.py) runs the same ones.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from sqlalchemy.pool import QueuePool
 from scorelog.journal.errors import LogLocked
 from scorelog.journal.failpoints import failpoint
 from scorelog.journal.files import DirectoryLock, drop_cached, sync_directory
+from server.database import revisions
+from server.database.tables import KEPT
 from server.errors import AlreadyThere, Missing, ServerError, StoreFailed, Unsafe
-from server.evidence.schema import SCHEMA_VERSION, evidence, meta, registry
+from server.evidence.schema import SCHEMA_VERSION, meta
 from server.failpoints import BEGIN, COMMIT
 
 if TYPE_CHECKING:
@@ -36,12 +38,15 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
+    from server.database.tables import Kind
+
 T = TypeVar("T")
 
 EVIDENCE_FILE: Final = "evidence.db"
 REGISTRY_FILE: Final = "registry.db"
 PEOPLE_FILE: Final = "people.db"
 PROJECTIONS_FILE: Final = "projections.db"
+FILES: Final[dict[str, Kind]] = {EVIDENCE_FILE: "evidence", REGISTRY_FILE: "registry", PEOPLE_FILE: "people"}
 LOCK_FILE: Final = "evidence.lock"
 READERS_FILE: Final = "evidence.readers"
 READERS_WAIT_S: Final = 30.0
@@ -50,7 +55,7 @@ BUSY_TIMEOUT_MS: Final = 10_000
 SYNCHRONOUS_FULL: Final = 2
 
 
-class Database:
+class SqliteDatabase:
     """One database that one writer thread and a few reader threads share."""
 
     def __init__(self, writer: sa.Engine, reader: sa.Engine, name: str) -> None:
@@ -121,19 +126,45 @@ def create(directory: Path) -> None:
             raise AlreadyThere(
                 f"{directory / name}: already there; a fresh one would deny everything that was receipted"
             )
-    for name, tables, pragma in (
-        (EVIDENCE_FILE, evidence, "journal_mode=WAL"),
-        (REGISTRY_FILE, registry, "journal_mode=DELETE"),
-    ):
-        path = directory / name
-        path.touch(0o600, exist_ok=False)
-        engine = _engine(path, (pragma, "synchronous=EXTRA"))
-        with engine.begin() as connection:
-            tables.create_all(connection)
-            if tables is evidence:
-                connection.execute(sa.insert(meta).values(key="schema", value=str(SCHEMA_VERSION)))
-        engine.dispose()
+    _create(directory / EVIDENCE_FILE, "evidence", "journal_mode=WAL")
+    _create(directory / REGISTRY_FILE, "registry", "journal_mode=DELETE")
     sync_directory(directory)
+
+
+def _create(path: Path, kind: Kind, pragma: str) -> None:
+    path.touch(0o600, exist_ok=False)
+    engine = _engine(path, (pragma, "synchronous=EXTRA"))
+    with engine.begin() as connection:
+        KEPT[kind].create_all(connection)
+        revisions.stamp(connection, kind)
+        if kind == "evidence":
+            connection.execute(sa.insert(meta).values(key="schema", value=str(SCHEMA_VERSION)))
+    engine.dispose()
+
+
+def create_people(directory: Path) -> None:
+    """The empty people database; one that is there must be of our revision."""
+    path = directory / PEOPLE_FILE
+    if not path.exists():
+        _create(path, "people", "journal_mode=WAL")
+        return
+    engine = _engine(path, ("query_only=1",))
+    with engine.connect() as connection:
+        revisions.check(connection, "people", path)
+    engine.dispose()
+
+
+def migrate(directory: Path) -> list[str]:
+    """Bring every kept database to our revision; what was run. The caller holds the lock."""
+    done = []
+    for name, kind in FILES.items():
+        path = directory / name
+        if path.exists():
+            engine = _engine(path, ("synchronous=EXTRA",))
+            with engine.begin() as connection:
+                done += [f"{name} {revision}" for revision in revisions.upgrade(connection, kind)]
+            engine.dispose()
+    return done
 
 
 def lock(directory: Path, *, empty: bool = False) -> DirectoryLock:
@@ -190,32 +221,37 @@ def _drop_what_is_only_in_memory(directory: Path) -> None:
         os.close(fd)
 
 
-def open_evidence(directory: Path) -> Database:
+def open_evidence(directory: Path) -> SqliteDatabase:
     """For the one process that holds the lock."""
     path = directory / EVIDENCE_FILE
     _drop_what_is_only_in_memory(directory)
     writer = _engine(path, ("journal_mode=WAL", "synchronous=FULL"))
     with writer.connect() as connection:
         _refuse_unsafe(connection, path)
-    return Database(writer, _reader_engine(path), "evidence")
+    return SqliteDatabase(writer, _reader_engine(path), "evidence")
 
 
-def read_evidence(directory: Path) -> Database:
+def read_evidence(directory: Path) -> SqliteDatabase:
     """For a command beside a running server: reads, never writes."""
     path = directory / EVIDENCE_FILE
     if not path.exists():
         raise Missing(f"{path}: no evidence database")
     reader = _reader_engine(path)
-    return Database(reader, reader, "evidence")
+    with reader.connect() as connection:
+        revisions.check(connection, "evidence", path)
+    return SqliteDatabase(reader, reader, "evidence")
 
 
-def open_registry(directory: Path) -> Database:
+def open_registry(directory: Path) -> SqliteDatabase:
     """For the server and for the operator's commands, also at the same time."""
     path = directory / REGISTRY_FILE
     if not path.exists():
         raise Missing(f"{path}: no registry; `kaofen-server init` makes one, once")
     pragmas = ("journal_mode=DELETE", "synchronous=EXTRA")
-    return Database(_engine(path, pragmas), _engine(path, ("query_only=1",), READERS), "registry")
+    reader = _engine(path, ("query_only=1",), READERS)
+    with reader.connect() as connection:
+        revisions.check(connection, "registry", path)
+    return SqliteDatabase(_engine(path, pragmas), reader, "registry")
 
 
 def sqlite_is_old() -> bool:
@@ -259,3 +295,4 @@ def _refuse_unsafe(connection: sa.Connection, path: Path) -> None:
     version = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema")).scalar_one_or_none()
     if version != str(SCHEMA_VERSION):
         raise Unsafe(f"{path}: schema {version}, this program knows {SCHEMA_VERSION}")
+    revisions.check(connection, "evidence", path)

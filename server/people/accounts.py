@@ -1,4 +1,4 @@
-"""Accounts, sessions and tokens of people, in a database of their own (people.db).
+"""Accounts, sessions and tokens of people, in a database of their own (people.db, or a schema in PostgreSQL).
 
 Owns who may log in and what is remembered about a login. A password is kept as its argon2 hash; a session id and an API
 token only as SHA-256, so that a copy of the file opens nothing. Never holds anything about candidates or exams.
@@ -114,9 +114,14 @@ class AccountStore:
     @classmethod
     async def open(cls, path: Path, clock: Clock, hasher: PasswordHasher | None = None) -> AccountStore:
         """Open people.db, made when it is not there (it holds nothing that a fresh one would contradict)."""
+        return await cls.over(await open_engines(path, metadata), clock, hasher)
+
+    @classmethod
+    async def over(cls, engines: Engines, clock: Clock, hasher: PasswordHasher | None = None) -> AccountStore:
+        """Over a database that is open already."""
         hasher = hasher or PasswordHasher()
         nobody = await asyncio.to_thread(hasher.hash, secrets.token_hex(16))
-        return cls(await open_engines(path, metadata), clock, hasher, nobody)
+        return cls(engines, clock, hasher, nobody)
 
     async def close(self) -> None:
         """Close the database; idempotent."""

@@ -59,6 +59,14 @@ class Applied:
     alerts: int = 0
     entries: int = 0
 
+    def add(self, later: Applied) -> None:
+        """The same as if both had been one bundle."""
+        self.rigs.update(later.rigs)
+        self.scores += later.scores
+        self.results += later.results
+        self.alerts += later.alerts
+        self.entries += later.entries
+
 
 @dataclass(slots=True)
 class _Rows:
@@ -105,6 +113,13 @@ class Applier:
         applied.scores = [_score(row, await _ticket(db, row["attempt"])) for row in rows.items]
         applied.alerts, applied.entries = len(rows.alerts), len(stored)
         return applied
+
+    async def set_aside(self, db: AsyncConnection, ref: BundleRef, entry: StoredEntry, reason: str) -> Applied:
+        """Quarantine one entry that the tables did not take."""
+        rows = _Rows()
+        _quarantine(entry, reason, rows)
+        await self._write(db, ref, rows)
+        return Applied(alerts=len(rows.alerts), entries=1)
 
     def settle(self, applied: Applied) -> None:
         """The transaction is durable: what it wrote is now the state to go on from."""

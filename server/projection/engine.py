@@ -1,7 +1,7 @@
 """How the server opens the SQLite files that hold no evidence (projections, people).
 
 One connection writes and checkpoints; readers are told to do neither (SQLite before 3.51.3 can damage a WAL that two
-connections checkpoint at once). The same tables open on PostgreSQL by giving an engine for its URL instead.
+connections checkpoint at once). The same tables open on PostgreSQL by its engines (server/database/postgres.py).
 """
 
 from __future__ import annotations

@@ -9,27 +9,29 @@ starts over.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 import sqlalchemy as sa
 import structlog
 
-from server.errors import Damaged
+from server.errors import Busy, Damaged
 from server.projection import limits, queries
 from server.projection.alerts import Alert
 from server.projection.apply import Applied, Applier, replace_alerts, result_of
+from server.projection.errors import MovedOn
 from server.projection.relogged import pieces_of
 from server.projection.rubrics import Adopted, RubricBook
 from server.projection.scores import Update
-from server.projection.store import ProjectionStore, cursor_of, set_cursor
+from server.projection.store import ProjectionStore, cursor_of, expect_cursor, set_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from scorelog.journal.clock import Clock
-    from server.evidence.store import BundleRef, EntryStore
+    from server.evidence.store import BundleRef, EntryStore, StoredEntry
 
+UNSTORABLE: Final = (sa.exc.DataError, UnicodeError, OverflowError)
 log = structlog.get_logger(__name__)
 
 
@@ -93,12 +95,23 @@ class Projector:
             self._wake.clear()
             try:
                 await self.catch_up()
+            except MovedOn:
+                self._ready = False
+                continue
+            except Busy as error:
+                log.warning("projection_waits", reason=error.reason)
+                await self._clock.sleep(limits.RETRY_S)
+                continue
             except sa.exc.SQLAlchemyError as error:
                 log.warning("projection_failed", error=type(error).__name__)
                 self._ready = False
                 await self._clock.sleep(limits.RETRY_S)
                 continue
             await self._woken()
+
+    def forget(self) -> None:
+        """Take up the state of the tables again: another process may have moved it."""
+        self._ready = False
 
     async def catch_up(self) -> int:
         """Project everything that is stored now; how many entries that were."""
@@ -154,9 +167,13 @@ class Projector:
         except Damaged as error:
             await self._skip(ref, str(error))
             return
-        async with self._projections.writing() as db:
-            applied = await self._applier.apply(db, ref, stored, self._breathe, pieces)
-            await set_cursor(db, ref)
+        try:
+            async with self._projections.writing() as db:
+                await expect_cursor(db, self._seq)
+                applied = await self._applier.apply(db, ref, stored, self._breathe, pieces)
+                await set_cursor(db, ref)
+        except UNSTORABLE:
+            applied = await self._project_singly(ref, stored, pieces)
         self._applier.settle(applied)
         self._seq = ref.seq
         self.entries += applied.entries
@@ -164,12 +181,33 @@ class Projector:
         await self._look_for_cosignatures()
         self._tell(applied)
 
+    async def _project_singly(
+        self, ref: BundleRef, stored: list[StoredEntry], pieces: Mapping[int, Sequence[StoredEntry]]
+    ) -> Applied:
+        """A value that the database cannot hold: that entry alone is set aside (P8)."""
+        whole = Applied()
+        async with self._projections.writing() as db:
+            await expect_cursor(db, self._seq)
+            for entry in stored:
+                part = replace(ref, start=entry.index, stop=entry.index + 1)
+                try:
+                    async with db.begin_nested():
+                        applied = await self._applier.apply(db, part, [entry], self._breathe, pieces)
+                except UNSTORABLE as error:
+                    reason = f"the database cannot hold it ({type(error).__name__})"
+                    applied = await self._applier.set_aside(db, part, entry, reason)
+                self._applier.settle(applied)
+                whole.add(applied)
+            await set_cursor(db, ref)
+        return whole
+
     async def _skip(self, ref: BundleRef, reason: str) -> None:
         """A bundle that cannot be read back must not hide the ones after it."""
         scope = f"bundle/{ref.origin}/{ref.start}"
         detail = {"start": ref.start, "stop": ref.stop, "reason": reason[: limits.REASON_MAX]}
         alert = Alert("evidence_damaged", "alarm", ref.origin, ref.start, None, None, ref.received_us, detail, "bundle")
         async with self._projections.writing() as db:
+            await expect_cursor(db, self._seq)
             await replace_alerts(db, {scope}, [alert.to_row(scope)])
             await set_cursor(db, ref)
         self._seq = ref.seq

@@ -1,7 +1,9 @@
-"""projections.db: opened, thrown away and read here. Written only by the projector.
+"""The projections: opened, thrown away and read here. Written only by the projector.
 
-The file may be deleted at any time, so it is written without waiting for the disk, and a file that SQLite cannot read
-or that another version has made is replaced by an empty one.
+projections.db may be deleted at any time, so it is written without waiting for the disk, and a file that SQLite cannot
+read or that another version has made is replaced by an empty one. In PostgreSQL they are a schema of their own, which
+the leading process prepares and all processes read. The row of the cursor makes sure of one writer there: whoever
+projects a bundle first looks, under its lock, whether it still stands where this projector does.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sqlalchemy as sa
 
 from server.projection import limits, schema
 from server.projection.engine import Engines, open_engines
+from server.projection.errors import MovedOn
 from server.projection.rigfold import RigState
 
 if TYPE_CHECKING:
@@ -30,25 +33,29 @@ _VERSION, _CURSOR = "schema_version", "cursor"
 class ProjectionStore:
     """The projections' database."""
 
-    def __init__(self, path: Path, engines: Engines) -> None:
-        self._path = path
+    def __init__(self, engines: Engines, tables: sa.MetaData = schema.metadata) -> None:
         self._engines = engines
+        self._tables = tables
 
     @classmethod
     async def open(cls, path: Path) -> ProjectionStore:
         """Open the file; a broken or older one is replaced by an empty one, which the projector then fills."""
         try:
             engines = await open_engines(path, schema.metadata, synchronous="OFF")
-            store = cls(path, engines)
-            async with store.reading() as db:
-                version = await _meta(db, _VERSION)
+            store = cls(engines)
+            await store.prepare()
         except sa.exc.DBAPIError:
             _remove(path)
-            engines = await open_engines(path, schema.metadata, synchronous="OFF")
-            store, version = cls(path, engines), None
-        if version != str(limits.SCHEMA_VERSION):
+            store = cls(await open_engines(path, schema.metadata, synchronous="OFF"))
             await store.reset()
         return store
+
+    async def prepare(self) -> None:
+        """Tables of another version are replaced by empty ones."""
+        async with self.reading() as db:
+            version = await _meta(db, _VERSION)
+        if version != str(limits.SCHEMA_VERSION):
+            await self.reset()
 
     async def close(self) -> None:
         """Close the database; idempotent."""
@@ -57,8 +64,8 @@ class ProjectionStore:
     async def reset(self) -> None:
         """Forget everything: the next run of the projector rebuilds it from the evidence."""
         async with self._engines.writer.begin() as db:
-            await db.run_sync(schema.metadata.drop_all)
-            await db.run_sync(schema.metadata.create_all)
+            await db.run_sync(self._tables.drop_all)
+            await db.run_sync(self._tables.create_all)
             row = {"name": _VERSION, "value": str(limits.SCHEMA_VERSION)}
             await db.execute(sa.insert(schema.meta).values(row))
 
@@ -91,6 +98,14 @@ class ProjectionStore:
         async with self.reading() as db:
             kept = await _meta(db, _CURSOR)
         return dict(json.loads(kept)) if kept else {"seq": 0}
+
+
+async def expect_cursor(db: AsyncConnection, seq: int) -> None:
+    """First in the transaction that projects: MovedOn when another process has projected meanwhile."""
+    query = sa.select(schema.meta.c.value).where(schema.meta.c.name == _CURSOR).with_for_update()
+    kept = (await db.execute(query)).scalar_one_or_none()
+    if (json.loads(kept)["seq"] if kept else 0) != seq:
+        raise MovedOn("another process has projected meanwhile")
 
 
 async def set_cursor(db: AsyncConnection, ref: BundleRef) -> None:
