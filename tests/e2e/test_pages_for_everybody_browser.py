@@ -1,0 +1,145 @@
+"""The pages in a real Chromium for people who cannot see well or use no mouse."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from people_browser import fill_the_hall, log_in, tab_to, visiting
+from people_site import PASSWORD, open_site, real_clock
+from people_world import Log, attempt_id
+from playwright.async_api import expect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.async_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+BY_DAY = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
+BY_NIGHT = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}  # only the colours differ
+PLANTED = """document.body.insertAdjacentHTML("beforeend",
+  "<button id=planted></button><p class=planted>faint</p>");
+document.querySelector(".planted").style.color = "#7f7f7f";
+document.querySelector(".planted").style.backgroundColor = "#888888";"""
+GRAVE = {"serious", "critical"}
+PAGES = ["/", "/attempts", f"/attempts/{attempt_id(1)}", f"/attempts/{attempt_id(2)}", f"/attempts/{attempt_id(3)}"]
+PAGES += ["/attempts?state=passed", "/gateways", "/alerts", "/alerts?show=all", "/no-such-page"]
+
+
+async def findings(page: Page, where: str) -> list[str]:
+    """What axe finds grave, in daylight and in the dark."""
+    found = []
+    for scheme, options in (("light", BY_DAY), ("dark", BY_NIGHT)):
+        await page.emulate_media(color_scheme=scheme)
+        result = await Axe().run(page, options=options)
+        for one in result.response["violations"]:
+            if one["impact"] in GRAVE:
+                places = [f"{node['target']} {node.get('failureSummary', '')[:300]}" for node in one["nodes"][:3]]
+                found.append(f"{where} ({scheme}): {one['id']}: {one['help']}: {places}")
+    return found
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_no_page_has_a_grave_barrier(tmp_path: Path, language: str) -> None:
+    """Nothing serious or critical by axe on any page, by day and by night, in either language.
+
+    A barrier that the test plants itself is found, so the finder does look.
+    """
+    log = Log("gw-01", Random(1)).adopt()
+    async with open_site(tmp_path, real_clock()) as site:
+        await fill_the_hall(site, log)
+        async with visiting(site, tmp_path) as (page, url):
+            await page.goto(f"{url}/login?lang={language}")
+            found = await findings(page, "/login")
+            await log_in(page, url)
+            for path in PAGES:
+                await page.goto(f"{url}{path}")
+                await expect(page.locator("html")).to_have_attribute("lang", re.compile(language))
+                if path == "/":
+                    await page.wait_for_selector('[data-rig="LV-0004"]')
+                for summary in await page.locator(".step summary").all():
+                    await summary.click()
+                found += await findings(page, path)
+            await page.evaluate(PLANTED)
+            planted = await findings(page, "planted")
+    assert found == []
+    rules = [re.findall(r"\((\w+)\): ([\w-]+)", one)[0] for one in planted]
+    assert rules == [("light", "button-name"), ("light", "color-contrast"), ("dark", "color-contrast")]
+
+
+async def test_every_main_job_is_done_by_keyboard(tmp_path: Path) -> None:
+    """Log in, open an attempt, find by ticket, acknowledge, switch language, log out: Tab and Enter, focus in sight."""
+    log = Log("gw-01", Random(1)).adopt()
+    async with open_site(tmp_path, real_clock()) as site:
+        await fill_the_hall(site, log)
+        async with visiting(site, tmp_path) as (page, url):
+            await logs_in(page, url)
+            await opens_an_attempt(page)
+            await finds_by_ticket(page)
+            await acknowledges(page)
+            await tab_to(page, "a[hreflang=en]")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("html")).to_have_attribute("lang", "en")
+            await tab_to(page, "form[action='/logout'] button")
+            await page.keyboard.press("Enter")
+            await page.wait_for_url("**/login*")
+            await page.goto(f"{url}/attempts")
+            await expect(page).to_have_url(re.compile("/login"))
+
+
+async def logs_in(page: Page, url: str) -> None:
+    """The form has the focus at once."""
+    await page.goto(f"{url}/login")
+    await expect(page.locator("[name=name]")).to_be_focused()
+    await page.keyboard.type("chief")
+    await tab_to(page, "[name=password]")
+    await page.keyboard.type(PASSWORD)
+    await tab_to(page, "button[type=submit].primary")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[data-line=connected]")
+    await tab_to(page, ".rig a[href]")
+
+
+async def opens_an_attempt(page: Page) -> None:
+    """From the navigation to the list, from the list to one attempt, and one of its entries."""
+    await page.keyboard.press("Home")
+    await follows(page, "nav a[href='/attempts']", "**/attempts")
+    await follows(page, f"tbody th a[href='/attempts/{attempt_id(1)}']", f"**/attempts/{attempt_id(1)}")
+    await tab_to(page, ".step summary")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".step-body").first).to_be_visible()
+
+
+async def finds_by_ticket(page: Page) -> None:
+    """The search is a form that Enter sends."""
+    await follows(page, "nav a[href='/attempts']", "**/attempts")
+    await tab_to(page, "#search")
+    await page.keyboard.type("T-1003")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("tbody tr")).to_contain_text("T-1003")
+
+
+async def acknowledges(page: Page) -> None:
+    """One alert fewer waits, and the list of all names who has seen it."""
+    await follows(page, "nav a[href='/alerts']", "**/alerts")
+    before = await page.locator(".alert").count()
+    await tab_to(page, ".alert-ack input[name=note]")
+    await page.keyboard.type("seen by hand")
+    await tab_to(page, ".alert-ack button")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".alert")).to_have_count(before - 1)
+    await follows(page, "a[href='/alerts?show=all']", "**/alerts?show=all")
+    await expect(page.locator(".alert-seen")).to_contain_text("seen by hand")
+
+
+async def follows(page: Page, link: str, address: str) -> None:
+    """Tab to a link and press Enter."""
+    await tab_to(page, link)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(address)
