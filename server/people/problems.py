@@ -76,7 +76,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         if isinstance(error, LoginNeededError):
             wanted = quote(request.url.path if request.method == "GET" else "/", safe="/")
             return RedirectResponse(f"/login?next={wanted}", 303)
-        return renderer.page(request, "error.html", status=status, headers=headers, detail=detail)
+        return renderer.page(request, "error.html", status=status, headers=headers, detail=detail, code=status)
 
     for kind in (LoginNeededError, ForbiddenError, Refused, Busy, Damaged, ConfigError, HTTPException):
         app.add_exception_handler(kind, answer)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scorelog.format.errors import FormatError
 from server.errors import Damaged, Missing
 from server.people import formats, limits
+from server.people.proofs import NotCosigned
 from server.projection import queries
 from server.projection.errors import Unreadable
 from server.projection.facts import read_fact
@@ -48,7 +49,8 @@ class Step:
     raw: list[RawView]
     judged: Judgement | None
     proof: str
-    problem: str | None
+    problem: str | None  # a key of words.UNPROVEN
+    reason: str | None
     size: int | None
     not_before_s: int | None
     not_after_s: int | None
@@ -104,12 +106,13 @@ class Timelines:
         policy: Policy,
         adopted: Adopted,
     ) -> Step:
-        proof, problem = None, None
+        proof, problem, reason = None, None, None
         try:
             proof = await self._prover.prove(state, row["index"], policy) if state else None
-            problem = proof.problem if proof else "the log is not stored"
+            reason = proof.problem if proof else None
+            problem = "no_log" if proof is None else "broken" if reason else None
         except (Missing, Damaged) as error:
-            problem = str(error)
+            problem = _why(error)
         raw, judged = await self._look_inside(row, adopted)
         before = [bound.time_s for bound in bounds if bound.index < row["index"]]
         after = [bound.time_s for bound in bounds if bound.size > row["index"]]
@@ -121,6 +124,7 @@ class Timelines:
             judged=judged,
             proof=_proof_state(row, state, proof),
             problem=problem,
+            reason=reason,
             size=proof.proven.size if proof and proof.proven else None,
             not_before_s=max(before, default=None),
             not_after_s=min(after, default=None),
@@ -149,6 +153,12 @@ class Timelines:
             size = result.checkpoint.size if result.checkpoint.origin == origin else 0
             found.append(_Bound(row["index"], size, time_s))
         return found
+
+
+def _why(error: Missing | Damaged) -> str:
+    if isinstance(error, NotCosigned):
+        return "not_cosigned"
+    return "missing" if isinstance(error, Missing) else "damaged"
 
 
 def _proof_state(row: Mapping[str, Any], state: LogState | None, proof: EntryProof | None) -> str:

@@ -145,6 +145,34 @@ DETAILS: Final = {
     "after": "之后",
 }
 
+# Why a page refuses, by what the refusal says to programs; else by its status.
+REFUSALS: Final = {
+    "there is no such attempt": "没有这场考试。",
+    "there is no such alert": "没有这条告警。",
+    "only an operator may acknowledge alerts": "只有操作员可以处理告警。",
+    "this form has expired: load the page again": "表单已过期，请重新打开页面。",
+    "too many logins at once": "同时登录的人太多，请稍后再试。",
+}
+STATUSES: Final = {
+    "403": "没有权限。",
+    "404": "没有这个页面。地址可能有误，或内容已不在。",
+    "405": "此地址不接受这种操作。",
+    "422": "提交的内容不符合要求，请检查后重试。",
+    "429": "请求过多，请稍后再试。",
+    "500": "服务器内部出错，已记入服务器日志。",
+    "503": "服务器暂时无法处理，请稍后再试。",
+}
+REFUSED: Final = "请求被拒绝。"
+
+# Why an entry is not proven.
+UNPROVEN: Final = {
+    "no_log": "服务器没有这份日志",
+    "missing": "服务器没有这条记录",
+    "not_cosigned": "尚未副署",
+    "damaged": "存证读取失败",
+    "broken": "证明不成立",
+}
+
 # What the live page's script says; keys are the script's, so they are stable.
 SCRIPT: Final = {
     "connecting": "正在连接",
@@ -175,6 +203,12 @@ SCRIPT: Final = {
     "exam_broken": "考试中止",
 }
 
+
+def refusal(status: int, detail: str) -> str:
+    """What a page says about a refusal, in the source language."""
+    return REFUSALS.get(detail) or STATUSES.get(str(status), REFUSED)
+
+
 TABLES: Final = (
     STATES,
     OUTCOMES,
@@ -195,5 +229,8 @@ TABLES: Final = (
     ALERTS,
     NOTES,
     DETAILS,
+    REFUSALS,
+    STATUSES,
+    UNPROVEN,
     SCRIPT,
 )

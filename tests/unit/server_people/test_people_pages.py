@@ -15,7 +15,7 @@ from people_world import Log, Rig, attempt_id
 from server.people import formats
 from server.people.i18n import LOCALES, read_catalogue
 from server.people.render import HERE
-from server.people.words import TABLES
+from server.people.words import REFUSED, TABLES
 
 if TYPE_CHECKING:
     from people_site import Site
@@ -43,7 +43,7 @@ class Checker(HTMLParser):
 
 def messages() -> set[str]:
     """Every text that the templates and the tables say."""
-    found: set[str] = set()
+    found: set[str] = {REFUSED}
     for path in (HERE / "templates").glob("*.html"):
         text = path.read_text()
         found |= {match[1] for match in re.findall(r"""_\(\s*(["'])(.*?)\1""", text)}
@@ -158,6 +158,37 @@ async def test_a_proof_that_does_not_verify_is_said(site: Site, log: Log, rig: R
     site.store._bundles = [(ref, replace(bundle, entries=tuple(entries))), *rest]
     text = (await (await site.client()).get(f"/attempts/{attempt_id(1)}?lang=en")).text
     assert text.count("proof-broken") == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "missing", "exam"),
+    [("zh", "没有这个页面", "没有这场考试"), ("en", "There is no such page", "There is no such exam")],
+)
+async def test_a_refusal_speaks_the_language_of_the_page(site: Site, language: str, missing: str, exam: str) -> None:
+    """What is not there and what may not be done is said in the page's words, not in those of the API."""
+    client = await site.client()
+    said = []
+    for path in ("/nowhere", f"/attempts/{attempt_id(9)}"):
+        answer = await client.get(f"{path}?lang={language}")
+        assert answer.status_code == 404
+        said.append(re.sub(r"<a class=.quiet.*?</a>", "", answer.text.split("</head>")[1]))
+    said.append((await client.post("/alerts/e1-1", data={"word": "stale"})).text.split("<section")[1])
+    assert missing in said[0]
+    assert exam in said[1]
+    for text in said:
+        assert bool(CHINESE.search(text.split("<section")[-1])) is (language == "zh")
+        assert "there is no" not in text
+        assert "form has expired:" not in text
+
+
+async def test_an_entry_without_its_proof_says_why_in_words(site: Site, log: Log, rig: Rig) -> None:
+    """What is stored and not cosigned yet is said so in the page's language."""
+    rig.whole_exam("T-1", attempt_id(1))
+    await site.upload(log, cosign=False)
+    client = await site.client()
+    path = f"/attempts/{attempt_id(1)}"
+    assert "尚未副署" in (await client.get(path)).text
+    assert "not cosigned yet" in (await client.get(f"{path}?lang=en")).text
 
 
 async def test_acknowledging_on_the_page(site: Site, log: Log) -> None:
