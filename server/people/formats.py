@@ -18,6 +18,11 @@ def points(hundredths: int | None) -> str:
     return NOTHING if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
+def minus(hundredths: int | None) -> str:
+    """What a deduction takes: 1250 → −12.50. A line that is used up takes nothing, and nothing has no sign."""
+    return f"−{points(hundredths)}" if hundredths else points(hundredths)
+
+
 def total(total_e6: int | None) -> str:
     """Millionths of a point, rounded half up to two places."""
     return NOTHING if total_e6 is None else points((total_e6 + 5_000) // 10_000)

@@ -87,15 +87,17 @@
     const shown = running ? (row.score == null ? "" : points(row.score)) : ended ? total(row.result.total_e6) : "";
     const unproven = running && row.score_proof === "live";
     const verdict = row.result?.passed ? "passed" : "failed";
+    // An exam that was broken off is neither passed nor failed.
+    const judged = ended && !running && row.closed === "finished" && row.result.passed != null;
     set(f.score, shown, unproven ? "big unproven" : "big");
-    set(f.score_note, ended && !running && row.result.passed != null ? say(verdict) : unproven && shown ? words.proofs.live : "",
-      ended && !running ? `tag tag-${verdict}` : "rig-score-note");
+    set(f.score_note, judged ? say(verdict) : unproven && shown ? words.proofs.live : "",
+      judged ? `tag tag-${verdict}` : "rig-score-note");
     const newest = row.deductions.slice(-SHOWN_DEDUCTIONS).reverse(), rest = row.deduction_count - newest.length;
     list(f.deductions, rest > 0 ? [...newest, rest] : newest, (li, entry) => {
       if (typeof entry === "number") { li.className = "deduction-more"; li.textContent = say("more", { n: entry }); return; }
       li.className = entry.veto ? "deduction deduction-veto" : "deduction";
       const minus = document.createElement("b"), text = document.createElement("span"), at = document.createElement("i");
-      minus.textContent = entry.veto ? say("veto") : `−${points(entry.points)}`;
+      minus.textContent = entry.veto ? say("veto") : entry.points ? `−${points(entry.points)}` : points(entry.points);
       text.textContent = named(entry);
       at.textContent = entry.at_s == null ? "" : clock(entry.at_s);
       li.title = text.textContent;

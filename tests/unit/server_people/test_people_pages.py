@@ -181,6 +181,36 @@ async def test_a_refusal_speaks_the_language_of_the_page(site: Site, language: s
         assert "form has expired:" not in text
 
 
+async def test_a_used_up_line_takes_nothing_and_has_no_sign(site: Site, log: Log, rig: Rig) -> None:
+    """A deduction of nothing is no "minus nothing": it says that the line was used up."""
+    rig.open_exam("T-1", attempt_id(1))
+    rig.start("K21")
+    rig.deduct(2, 1250)
+    rig.deduct(2, 0)
+    rig.finish()
+    await site.upload(log)
+    text = (await (await site.client()).get(f"/attempts/{attempt_id(1)}?lang=en")).text
+    assert "−12.50" in text
+    assert "−0.00" not in text
+    assert text.count("used up") == 1
+    assert (formats.minus(0), formats.minus(5), formats.minus(None)) == ("0.00", "−0.05", formats.NOTHING)
+
+
+async def test_an_aborted_attempt_is_neither_passed_nor_failed(site: Site, log: Log, rig: Rig) -> None:
+    """List and page say "aborted" once, and why; never "failed" beside it."""
+    rig.open_exam("T-1", attempt_id(1))
+    rig.start("K21")
+    rig.finish()
+    rig.abort("power")
+    await site.upload(log)
+    client = await site.client()
+    for path in ("/attempts", f"/attempts/{attempt_id(1)}"):
+        text = (await client.get(f"{path}?lang=en")).text
+        assert text.count("tag-aborted") == 1, path
+        assert "tag-failed" not in text, path
+    assert "power" in text
+
+
 async def test_an_entry_without_its_proof_says_why_in_words(site: Site, log: Log, rig: Rig) -> None:
     """What is stored and not cosigned yet is said so in the page's language."""
     rig.whole_exam("T-1", attempt_id(1))
