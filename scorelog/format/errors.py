@@ -15,6 +15,7 @@ was found, where (line or byte offset) and what was expected. No parser lets any
     ├── CommitmentError
     ├── UploadError              carries the HTTP status that the server answers with
     ├── RubricError
+    ├── PlanError
     └── EvidenceError
 """
 
@@ -78,6 +79,10 @@ class UploadError(FormatError):
 
 class RubricError(FormatError):
     """A rubric that is inconsistent, or scores that do not fit it."""
+
+
+class PlanError(FormatError):
+    """A plan that breaks its rules, or parts that do not make one. Never holds a personal value."""
 
 
 class EvidenceError(FormatError):

@@ -61,5 +61,17 @@ TILE_LEVEL_MAX = 63
 RUBRIC_BYTES_MAX = 60_000
 """A rubric travels whole inside an entry."""
 
+PLAN_BYTES_MAX = 1 << 20
+PLAN_NAME_CHARS_MAX = 63
+"""An id of a room, station or session."""
+
+PLAN_SERIAL_CHARS_MAX = 32
+PLAN_TRY_MAX = 65_535
+TEXT_PART_BYTES_MAX = 40_000
+"""One part of a text that is adopted in parts."""
+
+TEXT_PART_JSON_BYTES_MAX = 60_000
+"""The same part with JSON's escapes, so that the rest of its entry has room."""
+
 EVIDENCE_BYTES_MAX = 64 << 20
 EVIDENCE_ENTRIES_MAX = 4_096

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import format_samples as samples
+import plan_samples
 from hypothesis import strategies as st
 
 from scorelog.format.checkpoint import Checkpoint
@@ -60,3 +61,30 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     rig = samples.rig_document(draw(st.integers(0, 50)), made["type"], draw(objects)) if draw(st.booleans()) else {}
     unknown = {f"x_{key}": value for key, value in draw(objects).items()}
     return {**made, **rig, **unknown}
+
+
+@st.composite
+def plan_documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Any plan that holds: rigs that examine what is sat, sessions with windows, candidates with commitments."""
+    made = plan_samples.plan_document()
+    codes = draw(st.lists(st.from_regex(r"[A-Z][A-Z0-9]{0,3}", fullmatch=True), min_size=1, max_size=5, unique=True))
+    serials = draw(st.lists(st.from_regex(r"[\x21-\x7e]{1,32}", fullmatch=True), min_size=1, max_size=4, unique=True))
+    rig = {
+        "gateway": "gw-01",
+        "items": codes,
+        "purpose": "exam_only",
+        "wire": draw(st.sampled_from(["modbus", "mqtt"])),
+    }
+    stations = [{"id": f"A-{at}", "rigs": [{**rig, "serial": serial}]} for at, serial in enumerate(serials)]
+    made["rooms"][0].update(name={"en": draw(words.filter(bool)), "zh": draw(words.filter(bool))}, stations=stations)
+    attempts = iter(draw(st.lists(st.binary(min_size=16, max_size=16), min_size=6, max_size=6, unique=True)))
+    session = made["sessions"][0]
+    made["sessions"] = [{**session, "id": f"S{at}", "candidates": []} for at in range(draw(st.integers(0, 3)))]
+    for one in made["sessions"]:
+        for attempt in (next(attempts).hex(), next(attempts).hex()):
+            items = draw(st.lists(st.sampled_from(codes), min_size=1, unique=True))
+            places = draw(st.just([]) | st.just([draw(st.sampled_from(stations))["id"] for _ in items]))
+            commitments = [{"field": "ticket", "sha256": draw(hashes).hex()}]
+            stated = {"attempt": attempt, "commitments": commitments, "items": items, "places": places}
+            one["candidates"].append({**stated, "try": draw(st.integers(1, 65_535))})
+    return {**made, "version": draw(st.integers(1, INT_MAX))}

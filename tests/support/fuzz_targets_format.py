@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import format_samples as samples
 from fuzz_targets import Target
+from plan_samples import plan_document
 
 from scorelog.format import canonical
 from scorelog.format.checkpoint import parse_checkpoint
@@ -14,6 +15,7 @@ from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
 from scorelog.format.evidence import Evidence, parse_evidence
 from scorelog.format.note import parse_note, parse_signature_lines, parse_vkey
+from scorelog.format.plan import encode_plan, parse_plan
 from scorelog.format.policy import parse_policy
 from scorelog.format.proof import TlogProof, parse_proof
 from scorelog.format.rubric import parse_rubric
@@ -168,6 +170,11 @@ text = { zh = "一", en = "x" }
     return [small.encode()]
 
 
+def _plans() -> list[bytes]:
+    small = {**plan_document(), "rooms": [], "sessions": []}
+    return [encode_plan(plan_document()), encode_plan(small), canonical.encode({**small, "x": {"later": [1]}})]
+
+
 def _requests() -> list[bytes]:
     log = samples.sample_log()
     return [
@@ -236,6 +243,25 @@ TARGETS = (
         _encode_proof,
         _proofs,
         (*_NOTE_TOKENS, b"extra ", b"index ", b"A" * 43 + b"=\n"),
+    ),
+    Target(
+        "plan",
+        parse_plan,
+        _REFUSALS,
+        lambda one: one.encode(),
+        _plans,
+        (
+            b'"places":[]',
+            b'"items":["K21"]',
+            b'"rigs":[]',
+            b'"commitments":[]',
+            b'{"field":"ticket","sha256":"' + b"00" * 32 + b'"}',
+            b"training_only",
+            b'"gw-01"',
+            b"2026-11-23T04:00:00Z",
+            b'"try":0',
+            b"A-01",
+        ),
     ),
     Target(
         "policy",

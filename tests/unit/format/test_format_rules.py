@@ -26,6 +26,8 @@ ELSEWHERE = {
     "cosignature 5": "the server cosigns after its commit only",
     "tiles 5": "the server's routes ask for authorisation",
     "commitment 6": "the server flags a wrong opening and stores the upload",
+    "plan 6": "the server's route answers with the ETag, to gateways of the point only",
+    "plan 7": "the server's heartbeat makes the nonce",
     "evidence 12": "a statement of what cannot be proven",
 }
 
