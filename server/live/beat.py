@@ -14,7 +14,11 @@ STATES: Final = frozenset({"idle", "open", "running", "finished", "fault", "offl
 
 @dataclass(frozen=True, slots=True)
 class RigBeat:
-    """What a gateway said about one rig; `silent_s` is how long it had been without an answer when it said so."""
+    """What a gateway said about one rig.
+
+    `silent_s` is how long it had been without an answer when it said so; `unreadable` the number of the oldest record
+    that cannot be read, behind which the rig is held.
+    """
 
     rig: str
     station: str | None
@@ -27,6 +31,7 @@ class RigBeat:
     running_score: int | None
     deduction_count: int | None
     last_seq: int
+    unreadable: int | None
     silent_s: float | None
 
 
@@ -91,6 +96,7 @@ def _rig(body: Mapping[str, Any], utc_ms: int | None) -> RigBeat | None:
         running_score=_count(body, "running_score"),
         deduction_count=_count(body, "deduction_count"),
         last_seq=_count(body, "last_seq") or 0,
+        unreadable=_count(body, "unreadable"),
         silent_s=max(0.0, (utc_ms - since_ms) / 1000) if silent and utc_ms and since_ms else (0.0 if silent else None),
     )
 

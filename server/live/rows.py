@@ -62,6 +62,7 @@ def rig_row(
         gateway=gateway,
         station=(state.station if state else None) or (beat.station if beat else None),
         silent=silent,
+        unreadable=beat.unreadable if beat else None,
         elapsed_s=None,
         elapsed_at_ms=None,
     )

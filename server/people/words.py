@@ -192,6 +192,7 @@ SCRIPT: Final = {
     "no_exams": "不接受新考试",
     "more": "另有 {n} 条",
     "silent_rig": "设备失联",
+    "unreadable": "第 {n} 号记录无法读取",
     "veto": "否决项",
     "no_ticket": "准考证未知",
     "try2": "补考",

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from people_browser import fill_the_hall, log_in, tab_to, visiting
 from people_site import PASSWORD, open_site, real_clock
-from people_world import Log, attempt_id
+from people_world import Log, Rig, attempt_id
 from playwright.async_api import expect
 
 if TYPE_CHECKING:
@@ -90,6 +90,32 @@ async def test_every_main_job_is_done_by_keyboard(tmp_path: Path) -> None:
             await page.wait_for_url("**/login*")
             await page.goto(f"{url}/attempts")
             await expect(page).to_have_url(re.compile("/login"))
+
+
+async def test_the_live_board_says_what_it_knows_and_no_more(tmp_path: Path) -> None:
+    """An unreadable record is said; a rig without an exam claims no proof; the legend keeps to one line in English."""
+    log = Log("gw-01", Random(1)).adopt()
+    async with open_site(tmp_path, real_clock()) as site:
+        held = Rig("LV-0001", "A-01", log)
+        held.open_exam("T-1", attempt_id(1))
+        log.add("rig.online", rig="LV-0002", station="A-02", boot=1, interface=1)
+        await site.upload(log)
+        both = [{"rig": held.serial, "station": held.station, "state": "open", "last_seq": 1, "unreadable": 41}]
+        site.beat(log, [*both, {"rig": "LV-0002", "station": "A-02", "state": "idle", "last_seq": 0}])
+        async with visiting(site, tmp_path) as (page, url):
+            await log_in(page, url)
+            await page.goto(f"{url}/?lang=en")
+            await expect(page.locator('[data-rig="LV-0001"] [data-f=held]')).to_have_text(
+                "record no. 41 cannot be read"
+            )
+            await expect(page.locator('[data-rig="LV-0001"] [data-f=proof]')).to_be_visible()
+            await expect(page.locator('[data-count="bad"]')).to_have_text("1")
+            await expect(page.locator('[data-rig="LV-0002"] [data-f=state]')).to_be_visible()
+            await expect(page.locator('[data-rig="LV-0002"] [data-f=proof]')).to_be_hidden()
+            lines = await page.eval_on_selector_all(".legend li", "all => all.map((one) => one.offsetTop)")
+            tall = await page.eval_on_selector_all(".legend li", "all => all.map((one) => one.offsetHeight)")
+            assert len(set(lines)) == 1, lines
+            assert max(tall) < 30, tall
 
 
 async def logs_in(page: Page, url: str) -> None:

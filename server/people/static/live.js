@@ -80,6 +80,7 @@
     set(f.ticket, row.attempt ? row.ticket ?? say("no_ticket") : "");
     set(f.try, row.attempt && row.try_no === 2 ? say("try2") : "");
     set(f.mode, row.mode && row.mode !== "exam" ? words.modes[row.mode] ?? row.mode : "");
+    set(f.held, row.unreadable == null ? "" : say("unreadable", { n: row.unreadable }));
     const over = row.closed === "finished" ? say("exam_over") : row.closed === "aborted" ? say("exam_broken") : "";
     set(f.item, row.item ? `${row.item.code}  ${named(row.item)}` : over);
     paintClock(row, f);
@@ -112,7 +113,8 @@
       how.textContent = entry.verdict === "mismatch" ? "≠" : entry.outcome === "finished" ? "" : words.outcomes[entry.outcome] ?? entry.outcome;
       li.replaceChildren(code, score, how);
     });
-    set(f.proof, words.proofs[row.proof] ?? row.proof, `proof proof-${row.proof}`);
+    // Without an exam nothing is receipted; what only a heartbeat says is marked all the same.
+    set(f.proof, row.attempt || row.proof === "live" ? words.proofs[row.proof] ?? row.proof : "", `proof proof-${row.proof}`);
     set(f.guarantee, row.guarantee ? words.guarantees[row.guarantee] ?? row.guarantee : "");
     f.link.hidden = !row.attempt;
     if (row.attempt) f.link.href = `/attempts/${row.attempt}`;
@@ -205,7 +207,7 @@
     const sums = { running: 0, open: 0, idle: 0, bad: 0 };
     for (const [key, row] of rows) {
       if (!key.startsWith("rig/")) continue;
-      if (row.silent || ["offline", "fault", "unknown"].includes(row.state)) sums.bad += 1;
+      if (row.silent || row.unreadable != null || ["offline", "fault", "unknown"].includes(row.state)) sums.bad += 1;
       else if (row.state === "running") sums.running += 1;
       else if (row.state === "open" || row.state === "finished") sums.open += 1;
       else sums.idle += 1;

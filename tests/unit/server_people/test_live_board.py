@@ -143,6 +143,19 @@ async def test_a_silent_rig_is_an_alert_in_ten_seconds(site: Site, log: Log, rig
     assert not row(site, RIG)["silent"]
 
 
+async def test_a_rig_held_by_an_unreadable_record_says_so(site: Site, log: Log, rig: Rig) -> None:
+    """The gateway names the record that it cannot read; the row carries it until it can be read again."""
+    rig.open_exam("T-1", attempt_id(1))
+    await site.upload(log)
+    assert row(site, RIG)["unreadable"] is None
+    site.beat(log, [told(rig, state="open", unreadable=41)])
+    assert (row(site, RIG)["unreadable"], row(site, RIG)["state"]) == (41, "open")
+    site.beat(log, [told(rig, state="open", unreadable="<41>")])
+    assert row(site, RIG)["unreadable"] is None
+    site.beat(log, [told(rig, state="open", unreadable=None)])
+    assert row(site, RIG)["unreadable"] is None
+
+
 async def test_moving_the_wall_clock_is_no_silence(site: Site, log: Log) -> None:
     """Silence is measured on the monotonic clock."""
     site.beat(log)
