@@ -74,6 +74,7 @@ class Site:
         for entry in log.entries[start:stop]:
             tree.append(leaf_hash(entry))
         note = self.note(log, tree)
+        self.store.now_us = self.clock.now_us()  # a checkpoint older than its log's last cosignature is refused
         await self.store.append_entries(
             log.origin,
             log.entries[start:stop],
