@@ -27,6 +27,11 @@ def origin_hash(origin: str) -> str:
     return hashlib.sha256(origin.encode()).hexdigest()
 
 
+def silent_rig(rig: str, gateway: str) -> str:
+    """How the alarm of a silent rig names it."""
+    return f"{rig} · {gateway}"
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """A rig's beat and when it came."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from server.live.rows import silent_rig
 from server.projection import queries
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ALARMS_MAX: Final = 100_000
 _WARNINGS: Final = frozenset({"rig_silent", "refilled"})
 # The detail of these is a name, which needs no words around it in either language.
 _NAMED: Final = frozenset({"rig_silent", "gateway_silent"})
+_UNHEARD: Final = frozenset({"offline", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class AlertItem:
     detail: Mapping[str, Any]
     times: int
     acknowledged: Acknowledgement | None
+    over: bool = False  # a silence that has ended, as far as the board has heard
 
 
 class AlertDesk:
@@ -65,9 +68,19 @@ class AlertDesk:
             rows = await queries.alerts(db, ALARMS_MAX, attempt_id=attempt)
         found = [_from_row(row, seen) for row in rows]
         if attempt is None:
-            found += [_from_alarm(alarm, seen) for alarm in await self._store.alarms(0, ALARMS_MAX)]
+            heard = self._heard()
+            found += [_from_alarm(alarm, seen, heard) for alarm in await self._store.alarms(0, ALARMS_MAX)]
         found.sort(key=lambda item: (item.at_us, item.id), reverse=True)
         return [item for item in found if not (only_open and item.acknowledged)][:limit]
+
+    def _heard(self) -> frozenset[str]:
+        """The gateways and rigs that are heard now, by the names that alarms of silence carry."""
+        speaking = {one["gateway"] for one in self._board.gateway_rows() if one["heard_ms"] and not one["silent"]}
+        return frozenset(speaking) | {
+            silent_rig(one["rig"], one["gateway"])
+            for one in self._board.rig_rows()
+            if one["gateway"] in speaking and not one["silent"] and one["state"] not in _UNHEARD
+        }
 
     async def open_count(self) -> int:
         """How many alarms and warnings nobody has seen; the last number while the projections are being rebuilt."""
@@ -111,7 +124,7 @@ def _alarm_id(alarm: Alarm) -> str:
     return f"e{alarm.id}-{alarm.times}"
 
 
-def _from_alarm(alarm: Alarm, seen: Mapping[str, Acknowledgement]) -> AlertItem:
+def _from_alarm(alarm: Alarm, seen: Mapping[str, Acknowledgement], heard: frozenset[str]) -> AlertItem:
     return AlertItem(
         _alarm_id(alarm),
         alarm.kind,
@@ -124,4 +137,5 @@ def _from_alarm(alarm: Alarm, seen: Mapping[str, Acknowledgement]) -> AlertItem:
         {"what" if alarm.kind in _NAMED else "reason": alarm.detail},
         alarm.times,
         seen.get(_alarm_id(alarm)),
+        over=alarm.kind in _NAMED and alarm.detail in heard,
     )

@@ -232,6 +232,26 @@ async def test_acknowledging_on_the_page(site: Site, log: Log) -> None:
     assert "已联系" in (await client.get("/alerts?show=all")).text
 
 
+async def test_a_silence_that_has_ended_is_marked_over(site: Site, log: Log, rig: Rig) -> None:
+    """P6: the alert of a silence stays until somebody has seen it, and says when the silence is over."""
+    client = await site.client()
+
+    async def signs() -> int:
+        return (await client.get("/alerts?lang=en")).text.count(">over<")
+
+    told = {"rig": rig.serial, "station": rig.station, "last_seq": 1}
+    await site.upload(log)
+    site.beat(log, [told | {"state": "offline"}])
+    await site.clock.advance(11)  # type: ignore[attr-defined]
+    await site.board.watch()
+    assert {alarm.kind for alarm in await site.store.alarms()} == {"gateway_silent", "rig_silent"}
+    assert await signs() == 0
+    site.beat(log, [told | {"state": "offline"}])
+    assert await signs() == 1
+    site.beat(log, [told | {"state": "idle"}])
+    assert await signs() == 2
+
+
 async def test_the_stream_sends_changes(site: Site, log: Log, rig: Rig) -> None:
     """Snapshot, then hints: the stream goes on from the snapshot's id."""
     client = await site.client()
