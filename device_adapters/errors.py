@@ -35,6 +35,14 @@ REASONS = {
     "sum": "numbers that cannot all be true together",
     "pair": "event and result contradict each other",
     "area": "a word lies outside the bytes at hand",
+    "not_utf8": "a message that is not UTF-8",
+    "not_json": "a message that is not one JSON object",
+    "duplicate_key": "a message with the same key twice in one object",
+    "not_integer": "a message with a fraction or an exponent",
+    "oversize": "a message with more bytes, levels or unknown values than the interface allows",
+    "retained": "a record that the broker had retained",
+    "missing_field": "a message without a value that it must have",
+    "wrong_kind": "a value of another kind than the interface says (a text for a number)",
 }
 
 

@@ -17,3 +17,11 @@ STATUS_RETRY_MAX_S = 10.0  # the status block: nothing can be read without it
 REFUSAL_AGAIN_S = 300.0  # the same refusal is told again at most this often
 RESTART_AFTER_S = 2.0  # so long must sequence numbers have gone back without a reboot to be a new memory
 REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence
+
+MESSAGE_BYTES_MAX = 16_384  # one payload of interface v1 over MQTT (M1); 22 KB in base64 inside an entry
+MESSAGE_DEPTH_MAX = 8  # levels of objects and lists; the interface itself needs 3
+MESSAGE_DIGITS_MAX = 20  # of one number, sign included; more than any limit needs
+MESSAGE_ROWS_MAX = 64  # deductions, and measures, of one record (M3)
+MESSAGE_HIDDEN_MAX = 256  # byte ranges cut out of one payload, so that their list fits into the entry
+MESSAGE_TICKET_BYTES_MAX = 32  # as in the Modbus half
+MESSAGE_PERSON_BYTES_MAX = 128  # a name, a masked identity number
