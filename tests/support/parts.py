@@ -76,6 +76,7 @@ PARTS = {
     "go": Part("golang-go", _program("go")),
     "go-x-mod": Part("golang-golang-x-mod-dev", _has_x_mod),
     "postgresql": Part("postgresql", lambda: find_postgres() is not None),
+    "mosquitto": Part("mosquitto", lambda: all(map(find_program, ("mosquitto", "mosquitto_passwd")))),
     "nbdkit": Part("nbdkit", _program("nbdkit"), root_only=True),
     "nbdfuse": Part("libnbd-bin", _program("nbdfuse"), root_only=True),
     "fuse": Part("fuse3", _program("fusermount3"), root_only=True),
