@@ -8,7 +8,8 @@
     ├── Damaged         what is stored cannot be read back; fsck and the audit name it, other rows go on
     ├── ConfigError     the operator must change the configuration or the command
     │   ├── AlreadyThere    `init`, `restore` or `add_gateway` would overwrite something
-    │   └── Missing         `run` never creates: a file, log, gateway or entry is not there
+    │   ├── Missing         `run` never creates: a file, log, gateway or entry is not there
+    │   └── ListError       a candidate list does not hold (carries every finding of it)
     └── Fatal           the process ends and a restart recovers
         ├── StoreFailed     a write or an fsync failed: nothing after it may be acknowledged
         └── Unsafe          the database is not in the state in which evidence may be stored
@@ -18,6 +19,13 @@ HTTP sees them through one table in server/ingest/problems.py.
 
 # ruff: noqa: N818  # the names say what the caller does, as in the tree above
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.plan.findings import Finding
 
 
 class ServerError(Exception):
@@ -70,6 +78,14 @@ class AlreadyThere(ConfigError):
 
 class Missing(ConfigError):
     """`run` and the readers never create what is not there."""
+
+
+class ListError(ConfigError):
+    """A candidate list does not hold: everything that is wrong with it, so that one round mends it."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(one) for one in self.findings))
 
 
 class Fatal(ServerError):

@@ -1,0 +1,1 @@
+"""The plan of an exam point: who sits which items where (docs/formats/plan.md)."""
