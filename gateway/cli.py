@@ -20,6 +20,8 @@ from device_adapters.errors import AdapterError
 from gateway import commands
 from gateway.config import Config, effective, parse_config
 from gateway.contentkey import create_content_key
+from gateway.doctor import examine
+from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
 from gateway.errors import ConfigError, GatewayError
 from gateway.opening import signer_of
 from gateway.run import run as run_gateway
@@ -75,6 +77,24 @@ def status(
     document = commands.status_document(load(config_file))
     print(json.dumps(document, ensure_ascii=False, indent=2) if as_json else commands.status_text(document))
     if document.get("trouble"):
+        raise SystemExit(FAILED)
+
+
+@app.command()
+def doctor(
+    config_file: File,
+    lang: Annotated[str, typer.Option("--lang", help="zh or en; both without it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The steps as a document.")] = False,
+) -> None:
+    """Say in plain words why this box cannot reach its server or a rig. Changes nothing; works beside `run`."""
+    if lang and lang not in LANGUAGES:
+        raise ConfigError(f"--lang {lang!r}: zh or en")
+    found = examine(load(config_file))
+    if as_json:
+        print(json.dumps(as_document(found), ensure_ascii=False, indent=2))
+    else:
+        print(as_text(found, (lang,) if lang else LANGUAGES))
+    if failed(found):
         raise SystemExit(FAILED)
 
 

@@ -1,0 +1,115 @@
+"""Every rig by one read of its status block, all at the same time. Writes nothing, acknowledges nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from device_adapters.decode import decode_status
+from device_adapters.errors import BackOff, DecodeError, NotConnected
+from device_adapters.modbus import ModbusWire
+from device_adapters.wire import ExceptionReply, OddReply
+from gateway.doctor.report import fail, good, warn
+from gateway.doctor.server import check_tcp
+
+if TYPE_CHECKING:
+    from device_adapters.profile import Profile
+    from gateway.config import RigConfig
+    from gateway.doctor.report import Finding
+    from gateway.texts import Texts
+
+_AT_ONCE: Final = 64
+_RIG_S: Final = 6.0
+_ALL_S: Final = 15.0
+
+
+async def check_rigs(rigs: tuple[RigConfig, ...], texts: Texts) -> list[Finding]:
+    """In the order of the settings; a rig whose turn did not come in time says so."""
+    places = asyncio.Semaphore(_AT_ONCE)
+    tasks = [asyncio.create_task(_bounded(rig, texts.profiles[rig.profile], places)) for rig in rigs]
+    if not tasks:
+        return [warn("rigs", "none in the settings", "设置中没有设备")]
+    done, late = await asyncio.wait(tasks, timeout=_ALL_S)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    return [task.result() if task in done else _late(rig) for rig, task in zip(rigs, tasks, strict=True)]
+
+
+def _step(rig: RigConfig) -> str:
+    return f"rig {rig.serial} at {rig.station}"
+
+
+def _late(rig: RigConfig) -> Finding:
+    return fail(_step(rig), "no whole answer in time. Check the network.", "未在时限内完整应答，请检查网络。")
+
+
+async def _bounded(rig: RigConfig, profile: Profile, places: asyncio.Semaphore) -> Finding:
+    async with places:
+        try:
+            async with asyncio.timeout(_RIG_S):
+                return await _check(rig, profile)
+        except TimeoutError:
+            return _late(rig)
+
+
+async def _check(rig: RigConfig, profile: Profile) -> Finding:
+    wire = ModbusWire(rig.host, rig.port, rig.unit, profile.transport)
+    try:
+        try:
+            await wire.connect()
+        except NotConnected:
+            tcp = await check_tcp(_step(rig), rig.host, rig.port)  # the wire does not tell why
+            return tcp if tcp.level != "ok" else _late(rig)
+        data = await wire.read(profile.status.at, profile.status.words)
+        live, _ = decode_status(profile, data, rig=rig.serial)
+        return good(_step(rig), f"answers, {live.state}", f"应答正常，{live.state}")
+    except (NotConnected, BackOff, OddReply, ExceptionReply, DecodeError) as error:
+        return _explained(rig, error)
+    finally:
+        wire.drop()
+
+
+def _explained(rig: RigConfig, error: Exception) -> Finding:
+    step = _step(rig)
+    if isinstance(error, BackOff):
+        return warn(step, "answers that it is busy. Try again.", "设备应答忙，请稍后再试。")
+    if isinstance(error, DecodeError):
+        return _undecoded(step, error.reason)
+    if isinstance(error, OddReply):
+        if "wrong unit" in error.detail:
+            return fail(
+                step,
+                f"another unit than {rig.unit} answers. Correct `unit`.",
+                f"应答的不是单元 {rig.unit}，请更正 unit。",
+            )
+        return fail(
+            step,
+            "what listens there speaks no Modbus. Correct host and port.",
+            "该端口不是 Modbus，请更正 host 和 port。",
+        )
+    if isinstance(error, ExceptionReply):
+        return fail(
+            step,
+            f"Modbus {error.detail}: check `unit` and profile",
+            f"Modbus 异常 {error.code}，请检查 unit 和 profile",
+        )
+    return fail(
+        step,
+        f"takes the connection and gives no answer ({error}): busy with others, wrong `unit`, or no rig",
+        "接受连接但无应答：连接已占满、unit 有误，或不是设备",
+    )
+
+
+def _undecoded(step: str, reason: str) -> Finding:
+    if reason == "serial":
+        return fail(
+            step,
+            "another rig answers at this address. Compare the serial numbers and the addresses.",
+            "该地址应答的是另一台设备，请核对序列号和地址。",
+        )
+    return fail(
+        step,
+        f"its status is not what the profile says ({reason}). Correct `profile`.",
+        f"状态与 profile 不符（{reason}），请更正 profile。",
+    )
