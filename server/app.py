@@ -3,7 +3,11 @@
     gateways (mTLS) ─▶ GatewayApp ─▶ Ingest ─▶ Committer ─▶ EntryStore ◀─ Auditor
                             │ heartbeats          │ stored       │
                             ▼                     ▼              ▼
-    people (HTTPS) ◀─ pages, SSE ◀─ Hub ◀─ LiveBoard ◀─── Projector ─▶ projections.db
+    people (HTTPS) ◀─ pages, SSE ◀─ Hub ◀─ LiveBoard ◀─── Projector ─▶ projections
+
+With SQLite this is the only process. With PostgreSQL there may be several: each stores, receipts and shows; one of them
+leads, which means that projector, board, registry watch, audit and the look for notes that were never kept run there
+(server/live/relay.py). When it dies, another one begins with all five.
 
 Order of stopping: streams end, listeners refuse new work and let running requests end, the committer stores what still
 waits, then projector, board and auditor are cancelled, then the databases close. A failed write ends the process with
@@ -24,8 +28,8 @@ from certs.contexts import gateway_server_context, people_server_context
 from certs.errors import CertsError
 from server.audit import Auditor
 from server.control import ControlApp, socket_path
-from server.errors import ConfigError, Fatal, ServerError
-from server.evidence.database import PEOPLE_FILE, PROJECTIONS_FILE, sqlite_is_old
+from server.errors import Busy, ConfigError, Fatal, ServerError
+from server.evidence.database import sqlite_is_old
 from server.ingest.committer import Committer
 from server.ingest.heartbeat import Heartbeats
 from server.ingest.protocol import BoundedProtocol, IdentifiedProtocol, listener_protocol
@@ -35,27 +39,29 @@ from server.ingest.service import Ingest
 from server.ingest.witness import Witness
 from server.listeners import Listener, listener
 from server.live.board import LiveBoard
+from server.live.fanout import Alone, Fanout
 from server.live.hub import Hub
+from server.live.relay import Relay
 from server.local import LocalApp
-from server.opened import Opened, opened
-from server.people.accounts import AccountStore
+from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
 from server.projection.projector import Projector
 from server.projection.rubrics import RubricBook
-from server.projection.store import ProjectionStore
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from server.config import Config
+    from server.people.accounts import AccountStore
+    from server.projection.store import ProjectionStore
 
 log = structlog.get_logger()
 
 RESTART_AFTER_S = 5.0
 REGISTRY_EVERY_S = 5.0
+NOTES_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,13 @@ class Views:
     board: LiveBoard
     projector: Projector
     context: PeopleContext
+    fanout: Fanout
+
+    async def close(self) -> None:
+        """Close what they opened."""
+        await self.fanout.close()
+        await self.accounts.close()
+        await self.projections.close()
 
 
 class Server:
@@ -89,7 +102,11 @@ class Server:
     def _make_listeners(self) -> dict[str, Listener]:
         config, keys, store, clock = self._open.config, self._open.keys, self._open.store, self._open.clock
         gateway_tls, people_tls = tls_contexts(config)
-        heartbeats = Heartbeats(store, clock, self._views.board.heartbeat)
+        fanout = self._views.fanout
+        heartbeats = Heartbeats(store, clock, self._views.board.heartbeat, forward=fanout.beat)
+        if isinstance(fanout, Relay):
+            fanout.take = heartbeats.take
+        self.heartbeats = heartbeats
         witness = Witness(store, keys.witness, clock, config.domain)
         gateways = GatewayApp(self.ingest, heartbeats, witness, ReadSide(store), self.fail)
         people = create_people_app(self._views.context)
@@ -118,12 +135,7 @@ class Server:
                 ]
                 watching = [
                     tasks.create_task(self._supervise(name, work), name=name)
-                    for name, work in (
-                        ("projector", self._views.projector.run),
-                        ("board", self._views.board.run),
-                        ("auditor", self.auditor.run),
-                        ("registry", self._follow_registry),
-                    )
+                    for name, work in (("fanout", self._views.fanout.run), ("leading", self._lead))
                 ]
                 await self._listening(serving)
                 ready({name: each.port for name, each in self._listeners.items() if each.started})
@@ -175,9 +187,45 @@ class Server:
             except Fatal as error:
                 self.fail(error)
                 return
+            except Busy as error:  # the database is away
+                log.warning("task waits", task=name, reason=error.reason)
             except Exception:  # the supervisor: a bug here may cost the view, never the ingest
                 log.exception("task failed", task=name)
             await self._open.clock.sleep(RESTART_AFTER_S)
+
+    async def _lead(self) -> None:
+        """Term after term: what exactly one process may do runs between gaining and losing the lead."""
+        fanout = self._views.fanout
+        while True:
+            await fanout.gain()
+            self.heartbeats.forget()
+            led = [
+                asyncio.create_task(self._supervise(name, work), name=name)
+                for name, work in (
+                    ("projector", self._project),
+                    ("board", self._views.board.run),
+                    ("auditor", self.auditor.run),
+                    ("registry", self._follow_registry),
+                    ("notes", self._keep_notes),
+                )
+            ]
+            try:
+                await fanout.lost()
+            finally:
+                for task in led:
+                    task.cancel()
+                await asyncio.gather(*led, return_exceptions=True)
+
+    async def _project(self) -> None:
+        await self._views.projections.prepare()
+        await self._views.projector.run()
+
+    async def _keep_notes(self) -> None:
+        """A process that died between a commit and its note has left a log without its newest note."""
+        while self._open.postgres is not None:
+            await self._open.clock.sleep(NOTES_EVERY_S)
+            await self.committer.recover()
+        await asyncio.Event().wait()
 
     # -- wiring ----------------------------------------------------------------------------------------------------
 
@@ -196,11 +244,10 @@ class Server:
             await self._open.clock.sleep(REGISTRY_EVERY_S)
 
     def _stored(self, origin: str, size: int) -> None:
-        self._views.board.stored(origin, size)
-        self._views.projector.notify()
+        self._views.fanout.stored(origin, size)
 
     def _cosigned(self, _origin: str, _size: int) -> None:
-        self._views.projector.notify()
+        self._views.fanout.cosigned()
 
     def trouble(self) -> str | None:
         """Why this server cannot give receipts, or None."""
@@ -221,6 +268,7 @@ class Server:
             "audit_findings": self.auditor.findings,
             "projected_entries": self._views.projector.progress.entries,
             "streams": self._views.hub.streams,
+            "leads": float(self._views.fanout.leads),
             **refused,
         }
 
@@ -238,10 +286,9 @@ def tls_contexts(config: Config) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 async def open_views(open_: Opened) -> Views:
     """Projections, people and the live board."""
-    data: Path = open_.config.data
     clock, store = open_.clock, open_.store
-    accounts = await AccountStore.open(data / PEOPLE_FILE, clock)
-    projections = await ProjectionStore.open(data / PROJECTIONS_FILE)
+    accounts = await open_.accounts()
+    projections = await open_.projections()
     book, hub = RubricBook(), Hub(clock, secrets.token_hex(8))
     board = LiveBoard(clock, hub, book, alarm=store.alarm)
     projector = Projector(store, projections, clock, book=book, listener=board)
@@ -257,13 +304,29 @@ async def open_views(open_: Opened) -> Views:
         secret=open_.keys.cookies,
         title=open_.config.title,
     )
-    return Views(accounts, projections, hub, board, projector, context)
+    fanout: Fanout = Alone(board, projector)
+    if open_.postgres is not None:
+        fanout = Relay(
+            open_.postgres.url,
+            clock,
+            hub=hub,
+            board=board,
+            projector=projector,
+            projections=projections,
+            book=book,
+        )
+    return Views(accounts, projections, hub, board, projector, context, fanout)
 
 
 async def serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None:
     """`kaofen-server run`."""
-    if sqlite_is_old():
+    if config.database is None and sqlite_is_old():
         log.info("old SQLite", note="one writing connection per database is kept; see docs/server.md")
+    with folder_held(config):
+        await _serve(config, ready)
+
+
+async def _serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None:
     async with opened(config, write=True) as open_:
         views = await open_views(open_)
         try:
@@ -274,5 +337,4 @@ async def serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None
             await server.run(ready)
         finally:
             socket_path(config.data).unlink(missing_ok=True)
-            await views.accounts.close()
-            await views.projections.close()
+            await views.close()

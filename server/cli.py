@@ -47,6 +47,10 @@ def init(  # noqa: PLR0917  # one per option of the command
     local: Annotated[str, typer.Option(help="Loopback address of /health and /metrics; empty for none.")] = "",
     tls: Annotated[Path | None, typer.Option(help="Folder with cert.pem, cert.key, ca.pem of kaofen-certs.")] = None,
     title: Annotated[str, typer.Option(help="Name of the place, on every page.")] = "",
+    database: Annotated[str, typer.Option(help="PostgreSQL: postgresql://user@host:port/name; empty for SQLite.")] = "",
+    database_password_file: Annotated[
+        Path | None, typer.Option(help="File with the database's password in its first line.")
+    ] = None,
     operator: Annotated[str | None, typer.Option(help="Name of the first account.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="File with its password in the first line.")] = None,
 ) -> None:
@@ -69,6 +73,8 @@ def init(  # noqa: PLR0917  # one per option of the command
         ("people", "cert"): f"{folder}/cert.pem",
         ("people", "key"): f"{folder}/cert.key",
         ("local", "listen"): local,
+        ("database", "url"): database,
+        ("database", "password_file"): str(database_password_file.absolute()) if database_password_file else "",
     }
     _, keys = commands.init(directory, settings, account)
     print(f"server made: {directory / commands.CONFIG_NAME}")
@@ -91,6 +97,14 @@ def run(config_file: File) -> None:
 
 def _ready(ports: dict[str, int]) -> None:
     print("ready " + " ".join(f"{name}={port}" for name, port in ports.items() if port), flush=True)
+
+
+@app.command()
+def migrate(config_file: File) -> None:
+    """Bring the tables of an older version to this one; no server may run. Make a backup before."""
+    for done in commands.migrate(read_config(config_file)):
+        print(f"migrated: {done}")
+    print("the tables are of this version")
 
 
 @app.command()

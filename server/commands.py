@@ -14,12 +14,15 @@ from scorelog.journal.clock import SystemClock
 from scorelog.journal.files import rename_synced, sync_file
 from server import backup as backups
 from server.audit import Auditor
-from server.config import parse_config, render
+from server.config import parse_config, render, resolved
 from server.control import ask
-from server.errors import AlreadyThere, ConfigError, Refused
-from server.evidence.database import EVIDENCE_FILE, PEOPLE_FILE, create, lock, open_registry
-from server.evidence.seal import Sealer
-from server.evidence.sql import SqlEntryStore
+from server.database import kept
+from server.database.location import shown
+from server.database.postgres import connect
+from server.database.schemas import refuse_taken
+from server.errors import AlreadyThere, ConfigError, Refused, Unsafe
+from server.evidence.database import EVIDENCE_FILE, PEOPLE_FILE, create, create_people, lock
+from server.evidence.database import migrate as migrate_files
 from server.evidence.store import Gateway
 from server.fsck import Report
 from server.fsck import fsck as check
@@ -28,17 +31,23 @@ from server.ingest.committer import Committer
 from server.ingest.origins import parse_origin
 from server.ingest.refill import tell_restored
 from server.ingest.service import Ingest
-from server.keys import MIRROR, Keys, create_keys, load_keys
-from server.opened import opened
+from server.keys import COOKIES, MIRROR, WITNESS, Keys, create_keys, load_keys
+from server.opened import opened, opened_accounts, opened_registry
 from server.people.accounts import AccountStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
+    from sqlalchemy import URL
+
     from server.config import Config
+    from server.evidence.sql import SqlEntryStore
+    from server.live.fanout import Fanout
+    from server.opened import Opened
 
 CONFIG_NAME = "server.toml"
+LEAD_WAIT_S = 3.0
 
 
 # -- init ----------------------------------------------------------------------------------------------------------
@@ -47,17 +56,20 @@ CONFIG_NAME = "server.toml"
 def init(
     directory: Path, settings: Mapping[tuple[str, str], str | int], account: tuple[str, str] | None
 ) -> tuple[Config, Keys]:
-    """Settings, first account, keys, empty databases, in this order; nothing that is there is touched."""
+    """Settings, first account, keys, empty databases; nothing that is there is touched."""
     config_file = directory / CONFIG_NAME
-    config = parse_config(render(settings), directory.absolute())
+    config = resolved(parse_config(render(settings), directory.absolute()))
     for path in (config_file, config.data / PEOPLE_FILE, config.data / EVIDENCE_FILE, config.keys / MIRROR):
         if path.exists():
             raise AlreadyThere(f"{path}: already there; this server was made before")
     config.data.mkdir(0o700, parents=True, exist_ok=True)
-    if account is not None:
-        asyncio.run(_first_account(config, *account))
-    create_keys(config.keys)
-    create(config.data)
+    if config.database is None:
+        if account is not None:
+            asyncio.run(_first_account(config, *account))
+        create_keys(config.keys)
+        create(config.data)
+    else:
+        _init_postgres(config, config.database, account)
     # Last, and at once: a folder with this file is a whole server.
     fresh = config_file.with_name(CONFIG_NAME + ".new")
     fresh.write_text(render(settings), "utf-8")
@@ -67,6 +79,7 @@ def init(
 
 
 async def _first_account(config: Config, name: str, password: str) -> None:
+    create_people(config.data)
     accounts = await AccountStore.open(config.data / PEOPLE_FILE, SystemClock())
     try:
         await accounts.create(name, password, "operator")
@@ -76,6 +89,31 @@ async def _first_account(config: Config, name: str, password: str) -> None:
             leftover.unlink()
         raise
     await accounts.close()
+
+
+def _init_postgres(config: Config, url: URL, account: tuple[str, str] | None) -> None:
+    """Tables and account in a database that has none of ours; all of it or nothing."""
+    postgres = connect(url)
+    try:
+        with postgres.writer.connect() as connection:
+            refuse_taken(connection, shown(url))
+        create_keys(config.keys)
+        kept.create(postgres, load_keys(config).mirror.vkey)
+        try:
+            if account is not None:
+                asyncio.run(_first_operator(config, *account))
+        except ConfigError:
+            kept.drop(postgres)
+            for name in (MIRROR, WITNESS, COOKIES):
+                (config.keys / name).unlink()
+            raise
+    finally:
+        postgres.dispose()
+
+
+async def _first_operator(config: Config, name: str, password: str) -> None:
+    async with opened_accounts(config) as accounts:
+        await accounts.create(name, password, "operator")
 
 
 def need_tls_files(folder: Path) -> None:
@@ -103,12 +141,6 @@ def read_password(path: Path) -> str:
 # -- gateways ------------------------------------------------------------------------------------------------------
 
 
-def registry(config: Config) -> SqlEntryStore:
-    """The registry alone, beside a running server; the evidence is not opened."""
-    database = open_registry(config.data)
-    return SqlEntryStore(database, database, SystemClock(), Sealer(b""))
-
-
 def gateway_of(config: Config, gateway_id: str, vkey: str) -> Gateway:
     """The gateway that a printed vkey describes, of whatever generation."""
     try:
@@ -125,32 +157,23 @@ def gateway_of(config: Config, gateway_id: str, vkey: str) -> Gateway:
 
 async def add_gateway(config: Config, gateway_id: str, vkey: str) -> None:
     """Enrol."""
-    store = registry(config)
-    try:
+    async with opened_registry(config) as store:
         await store.add_gateway(gateway_of(config, gateway_id, vkey))
-    finally:
-        await store.close()
 
 
 async def list_gateways(config: Config) -> list[Gateway]:
     """All of them."""
-    store = registry(config)
-    try:
+    async with opened_registry(config) as store:
         return await store.gateways()
-    finally:
-        await store.close()
 
 
 async def revoke(config: Config, gateway_id: str, reason: str, fingerprint: str | None) -> None:
     """A whole gateway, or one of its certificates."""
-    store = registry(config)
-    try:
+    async with opened_registry(config) as store:
         if fingerprint is None:
             await store.set_gateway_status(gateway_id, "revoked", reason)
         else:
             await store.revoke_certificate(gateway_id, fingerprint.lower().replace(":", ""), reason)
-    finally:
-        await store.close()
 
 
 async def token(config: Config, label: str) -> str:
@@ -158,12 +181,8 @@ async def token(config: Config, label: str) -> str:
     answer = ask(config.data, "POST", "/token", label.encode())
     if answer is not None:
         return str(_ok(answer)["token"])
-    lock(config.data).release()
-    accounts = await AccountStore.open(config.data / PEOPLE_FILE, SystemClock())
-    try:
+    async with opened_accounts(config) as accounts:
         return await accounts.create_token(label)
-    finally:
-        await accounts.close()
 
 
 async def operator(config: Config, name: str, password: str) -> str:
@@ -171,12 +190,23 @@ async def operator(config: Config, name: str, password: str) -> str:
     answer = ask(config.data, "POST", "/operator", f"{name}\n{password}".encode())
     if answer is not None:
         return str(_ok(answer)["done"])
-    lock(config.data).release()
-    accounts = await AccountStore.open(config.data / PEOPLE_FILE, SystemClock())
-    try:
+    async with opened_accounts(config) as accounts:
         return await accounts.operator(name, password)
+
+
+def migrate(config: Config) -> list[str]:
+    """Bring the tables of an older version to this one; no server may run."""
+    if config.database is None:
+        held = lock(config.data)
+        try:
+            return migrate_files(config.data)
+        finally:
+            held.release()
+    postgres = connect(config.database)
+    try:
+        return kept.migrate(postgres)
     finally:
-        await accounts.close()
+        postgres.dispose()
 
 
 # -- evidence ------------------------------------------------------------------------------------------------------
@@ -215,10 +245,22 @@ async def rebuild(config: Config) -> int:
     async with opened(config, write=True) as open_:
         views = await open_views(open_)
         try:
+            await _lead_alone(open_, views.fanout)
+            await views.projections.prepare()
             return await views.projector.rebuild()
         finally:
-            await views.accounts.close()
-            await views.projections.close()
+            await views.close()
+
+
+async def _lead_alone(open_: Opened, fanout: Fanout) -> None:
+    """With PostgreSQL another process may be projecting right now."""
+    try:
+        async with asyncio.timeout(LEAD_WAIT_S):
+            await fanout.gain()
+    except TimeoutError:
+        raise Unsafe(
+            f"{shown(open_.postgres.url) if open_.postgres else ''}: a server runs; stop every one first"
+        ) from None
 
 
 async def import_files(config: Config, files: Sequence[Path]) -> AsyncIterator[tuple[Path, str]]:

@@ -161,7 +161,11 @@ def parse_config(text: str, folder: Path) -> Config:
 
 def read_config(path: Path) -> Config:
     """The settings in a file; the database's password from its own file, its URL also from the environment."""
-    config = _read_file(path)
+    return resolved(_read_file(path))
+
+
+def resolved(config: Config) -> Config:
+    """With what is not in the file: the environment's URL goes before the file's, and the password is read."""
     override = parse_url(os.environ.get(VARIABLE, ""), VARIABLE, secret=True)
     url = override or config.database
     return replace(config, database=with_password(url, config.password_file) if url else None)

@@ -22,13 +22,16 @@ TRIES = 3
 SERVER_VERSION_MIN = 130_000
 
 LEADER_LOOK_S = 1.0
+LEADER_IDLE_S = 10
+IDLE_TIMEOUT_VERSION = 140_000
 # Hints to the other processes: at most so often, in pieces that a notification can carry (8,000 bytes).
 TELL_EVERY_S = 0.1
 NOTICE_BYTES_MAX = 7_000
 # The other side's news is looked for this often even when no notification came.
 LOOK_EVERY_S = 2.0
-BEATS_AT_ONCE = 500
 ROWS_AT_ONCE = 500
-GATEWAYS_TOLD_MAX = 100_000
+# Rows of the process that led before go when the one that leads now has not made them again after this long.
+STALE_AFTER_S = 10.0
+RECONNECT_S = 1.0
 # Rows of a copy that are in memory at once.
 COPY_ROWS = 500

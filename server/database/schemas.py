@@ -42,11 +42,18 @@ def there(connection: sa.Connection) -> list[str]:
     return list(connection.execute(query, {"names": list(OURS)}).scalars())
 
 
-def create_kept(connection: sa.Connection) -> None:
-    """Every table that is kept, empty; AlreadyThere when one of our schemas is."""
+def refuse_taken(connection: sa.Connection, where: str) -> None:
+    """AlreadyThere when one of our schemas is."""
     found = there(connection)
     if found:
-        raise AlreadyThere(f"schema {found[0]}: already there; a fresh one would deny everything that was receipted")
+        raise AlreadyThere(
+            f"{where}: has schema {found[0]} already; fresh tables would deny everything that was receipted"
+        )
+
+
+def create_kept(connection: sa.Connection) -> None:
+    """Every table that is kept, empty; AlreadyThere when one of our schemas is."""
+    refuse_taken(connection, "the database")
     for kind, tables in KEPT.items():
         create_schema(connection, names.SCHEMAS[kind], tables)
         revisions.stamp(connection, kind)

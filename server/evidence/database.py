@@ -48,6 +48,7 @@ PEOPLE_FILE: Final = "people.db"
 PROJECTIONS_FILE: Final = "projections.db"
 FILES: Final[dict[str, Kind]] = {EVIDENCE_FILE: "evidence", REGISTRY_FILE: "registry", PEOPLE_FILE: "people"}
 LOCK_FILE: Final = "evidence.lock"
+MOVED_FILE: Final = "moved-to-postgresql"
 READERS_FILE: Final = "evidence.readers"
 READERS_WAIT_S: Final = 30.0
 READERS: Final = 4
@@ -169,6 +170,7 @@ def migrate(directory: Path) -> list[str]:
 
 def lock(directory: Path, *, empty: bool = False) -> DirectoryLock:
     """One server per evidence database; `empty` when it is about to be put there."""
+    refuse_moved(directory)
     if not empty and not (directory / EVIDENCE_FILE).exists():
         raise Missing(f"{directory / EVIDENCE_FILE}: no evidence database; `kaofen-server init` makes one, once")
     try:
@@ -231,8 +233,19 @@ def open_evidence(directory: Path) -> SqliteDatabase:
     return SqliteDatabase(writer, _reader_engine(path), "evidence")
 
 
+def refuse_moved(directory: Path) -> None:
+    """Evidence that went on in PostgreSQL must not go on here as well: two servers would sign two histories."""
+    marker = directory / MOVED_FILE
+    if marker.exists():
+        raise Unsafe(
+            f"{marker}: this evidence was moved ({marker.read_text('utf-8').strip()}); set database.url. "
+            "To go back to the state before the move, remove that file"
+        )
+
+
 def read_evidence(directory: Path) -> SqliteDatabase:
     """For a command beside a running server: reads, never writes."""
+    refuse_moved(directory)
     path = directory / EVIDENCE_FILE
     if not path.exists():
         raise Missing(f"{path}: no evidence database")
@@ -244,6 +257,7 @@ def read_evidence(directory: Path) -> SqliteDatabase:
 
 def open_registry(directory: Path) -> SqliteDatabase:
     """For the server and for the operator's commands, also at the same time."""
+    refuse_moved(directory)
     path = directory / REGISTRY_FILE
     if not path.exists():
         raise Missing(f"{path}: no registry; `kaofen-server init` makes one, once")

@@ -62,11 +62,13 @@ class Heartbeats:
         clock: Clock,
         show: Callable[[str, Mapping[str, Any], int], None],
         nonce: Callable[[], str] = lambda: secrets.token_hex(16),
+        forward: Callable[[str, Mapping[str, Any], int, int], bool] = lambda *_: False,
     ) -> None:
         self._store = store
         self._clock = clock
         self._show = show
         self._nonce = nonce
+        self._forward = forward
         self._seen: dict[str, _Seen] = {}
         self._refills = Refills(store)
 
@@ -78,10 +80,22 @@ class Heartbeats:
             raise Refused(403, f"{beat.origin[:200]} is not a log of gateway {gateway_id}")
         state = await self._store.log(beat.origin)
         stored = state.size if state else 0
+        now_us = self._clock.now_us()
+        if not self._forward(gateway_id, document, stored, now_us):
+            await self.take(gateway_id, document, stored, now_us)
+        return self.answer(stored, None)
+
+    async def take(self, gateway_id: str, document: Mapping[str, Any], stored: int, now_us: int) -> None:
+        """Watch and show a beat, also one that came to another process: the signs need all of a gateway's beats."""
+        beat = msgspec.convert(document, Heartbeat, strict=True)
         await self._watch(gateway_id, beat, stored)
         await self._refills.look(beat.origin, stored, max(0, beat.size - beat.unsent))
-        self._show(gateway_id, document, self._clock.now_us())
-        return self.answer(stored, None)
+        self._show(gateway_id, document, now_us)
+
+    def forget(self) -> None:
+        """Other processes have watched meanwhile: begin anew."""
+        self._seen.clear()
+        self._refills = Refills(self._store)
 
     def answer(self, size: int, revoked: str | None) -> dict[str, Any]:
         """The answer; for a revoked gateway only the reason matters."""

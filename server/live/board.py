@@ -63,6 +63,12 @@ class LiveBoard:
         self._clock = clock
         self._hub = hub
         self._alarm = alarm
+        self._book = book
+        self.count_alerts: Callable[[], Awaitable[int]] | None = None
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        """Start from nothing: at the beginning, and when this process takes over from another one."""
         self._gateways: dict[str, _Gateway] = {}
         self._rigs: dict[tuple[str, str], _Rig] = {}
         self._scores: list[_Score] = []
@@ -70,10 +76,9 @@ class LiveBoard:
         self._results: OrderedDict[str, Result] = OrderedDict()
         self._stored: dict[str, int] = {}
         self._cosigned: dict[str, int] = {}
-        self._context = Context(self._cosigned, book)
+        self._context = Context(self._cosigned, self._book)
         self._rows: dict[str, dict[str, Any]] = {}
         self._open_alerts = 0
-        self.count_alerts: Callable[[], Awaitable[int]] | None = None
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
@@ -165,6 +170,16 @@ class LiveBoard:
         """How many alerts nobody has acknowledged."""
         self._open_alerts = open_count
         self._publish("alerts", {"open": open_count})
+
+    def mirror(self, key: str, row: dict[str, Any]) -> None:
+        """A row that another process has made: shown here as well. Everything live must be a row for that."""
+        if key == "alerts":
+            self.alerts(row["open"])
+        elif row.get("gone"):
+            self._rows.pop(key, None)
+            self._hub.publish(key, row)
+        else:
+            self._publish(key, row)
 
     # -- what goes out ---------------------------------------------------------------------------------------------
 

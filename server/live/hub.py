@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from server.live import limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from scorelog.journal.clock import Clock
 
@@ -57,6 +57,7 @@ class Hub:
         self._grown = asyncio.Event()
         self._closed = False
         self.streams = 0
+        self.published: Callable[[str, str], None] | None = None  # what other processes are told
 
     @property
     def last_id(self) -> str:
@@ -67,6 +68,8 @@ class Hub:
         """Put this row under its key and tell the streams."""
         self.version += 1
         data = json.dumps({"key": key, "row": row}, ensure_ascii=False, separators=(",", ":"))
+        if self.published is not None:
+            self.published(key, data)
         self._rows[key] = _Row(self.version, data)
         self._rows.move_to_end(key)
         self._wake()

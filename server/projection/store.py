@@ -93,6 +93,12 @@ class ProjectionStore:
         async with self.reading() as db:
             return [dict(row) for row in (await db.execute(query)).mappings()]
 
+    async def adoptions_beside(self, known: set[str]) -> list[dict[str, Any]]:
+        """Adopted texts that are not among these hashes, one row each place."""
+        query = sa.select(schema.adoptions).where(schema.adoptions.c.sha256.not_in(sorted(known)))
+        async with self.reading() as db:
+            return [dict(row) for row in (await db.execute(query)).mappings()]
+
     async def cursor(self) -> dict[str, Any]:
         """The last bundle that was projected; `seq` 0 when there is none."""
         async with self.reading() as db:
