@@ -13,6 +13,13 @@ down_revision = None
 
 def upgrade() -> None:
     """Make them."""
+    _reports()
+    _logs()
+    _refusals()
+    _bundles()
+
+
+def _reports() -> None:
     op.create_table(
         "alarms",
         sa.Column("id", INT64, primary_key=True, autoincrement=True),
@@ -35,6 +42,9 @@ def upgrade() -> None:
         sa.Column("seal", BYTES, nullable=False),
         sqlite_strict=True,
     )
+
+
+def _logs() -> None:
     op.create_table(
         "logs",
         sa.Column("id", INT64, primary_key=True, autoincrement=True),
@@ -53,6 +63,9 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("logs_by_gateway", "logs", ["gateway_id", "generation"])
+
+
+def _refusals() -> None:
     op.create_table(
         "meta",
         sa.Column("key", TEXT, primary_key=True),
@@ -83,6 +96,9 @@ def upgrade() -> None:
         sa.Column("note", BYTES, nullable=False),
         sqlite_strict=True,
     )
+
+
+def _bundles() -> None:
     op.create_table(
         "bundles",
         sa.Column("seq", INT64, primary_key=True, autoincrement=True),
