@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,9 +61,9 @@ class Zygotes:
 
 
 class ServerProcess:
-    """One server in one folder. `with` ends every process that it started."""
+    """One server in one folder, over SQLite or the PostgreSQL database at a URL."""
 
-    def __init__(self, folder: Path, zygotes: Zygotes) -> None:
+    def __init__(self, folder: Path, zygotes: Zygotes, database: str = "") -> None:
         self.folder = folder
         self.config = folder / "server" / "server.toml"
         self.ports: dict[str, int] = {}
@@ -75,11 +76,21 @@ class ServerProcess:
         self.ok(
             "init", str(folder / "server"), "--domain", DOMAIN, "--host", "127.0.0.1", "--tls", str(self.tls.server),
             "--gateway-port", "0", "--people-port", "0", "--local", "127.0.0.1:0",
-            "--operator", "operator", "--password-file", str(password),
+            "--operator", "operator", "--password-file", str(password), "--database", database,
         )  # fmt: skip
         mirror = parse_vkey(self.ok("vkey", str(self.config)).strip())
         assert isinstance(mirror, CosignatureVerifier)
         self.mirror = mirror
+
+    def sibling(self, folder: Path, zygotes: Zygotes) -> ServerProcess:
+        """Another process on the same PostgreSQL database: the same keys and settings, a folder of its own."""
+        other = object.__new__(ServerProcess)
+        other.folder, other.ports, other.pid, other._runs, other._zygotes = folder, {}, 0, 0, zygotes
+        other.tls, other.mirror = self.tls, self.mirror
+        shutil.copytree(self.config.parent / "keys", folder / "server" / "keys")
+        other.config = folder / "server" / "server.toml"
+        shutil.copy(self.config, other.config)
+        return other
 
     def _begin(self, words: tuple[str, ...], failpoints: str, *, serving: bool) -> tuple[int, Path, Path]:
         self._runs += 1
