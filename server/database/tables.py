@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from server.evidence import schema as evidence_schema
 from server.people import accounts
+from server.plan import schema as plan_schema
 from server.projection import schema as projection_schema
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Kind = Literal["evidence", "registry", "people"]
 
 KEPT: Final[dict[Kind, MetaData]] = {
     "evidence": evidence_schema.evidence,
-    "registry": evidence_schema.registry,
+    "registry": plan_schema.registry,
     "people": accounts.metadata,
 }
 PROJECTIONS: Final = projection_schema.metadata

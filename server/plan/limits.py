@@ -17,3 +17,7 @@ TICKET_CHARS_MAX = 32
 NAME_CHARS_MAX = 64
 TRY_MAX = 99
 ID_KEY_BYTES_MIN = 32
+
+# Read plans and known nonces that a process keeps: both never change.
+PLANS_IN_MEMORY = 32
+NONCES_IN_MEMORY = 4_096
