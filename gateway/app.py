@@ -32,7 +32,7 @@ from gateway.spool import Spool
 from gateway.supervise import RigSupervisor
 from gateway.uploader import Uploader
 from scorelog.format.keys import CosignatureVerifier, parse_vkey
-from scorelog.format.text import utc_us
+from scorelog.format.text import utc_text, utc_us
 from scorelog.journal.errors import JournalError, LogFull, LogUntrusted
 
 if TYPE_CHECKING:
@@ -122,7 +122,12 @@ class App:
             not_after_us=certificate_not_after_us(config.server.cert),
         )
         self.pages = LocalPages(
-            log, self._progress, self._meters, status=self.status, take_receipt=self._uploader.take_receipt
+            log,
+            self._progress,
+            self._meters,
+            clock=clock,
+            status=self.status,
+            take_receipt=self._uploader.take_receipt,
         )
         self._supervisors = [self._supervisor(rig) for rig in config.rigs]
 
@@ -157,10 +162,15 @@ class App:
             "trouble": self.pages.trouble(),
             "accepts_exams": self._accepts_exams(),
             "free_bytes": room.free_bytes,
+            "total_bytes": room.total_bytes,
+            "server": {"url": self._config.server.url, **self._heartbeat.link},
             "server_offset_ms": _ms(self._heartbeat.server_offset_us),
+            "clock_sync": self._parts.clock.sync_state(),
+            "certificate_not_after": utc_text(certificate_not_after_us(self._config.server.cert)),
             "instance": self._start.instance,
             "software": self._start.software,
             "rigs": [{**view.to_json(), "reason": view.reason} for view in self._board.rigs.values()],
+            "refusals": self._board.refusals(),
         }
 
     async def _begin(self) -> None:

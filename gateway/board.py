@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gateway import limits
 from scorelog.format.text import utc_text
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Board:
     def __init__(self, subjects: Iterable[Subject], clock: Clock) -> None:
         self._clock = clock
         self.rigs = {subject.serial: RigView(subject) for subject in subjects}
+        self._refusals: deque[tuple[int, str, str]] = deque(maxlen=limits.REFUSALS_SHOWN)
 
     def show(self, status: RigStatus) -> None:
         """A live status was read."""
@@ -73,6 +76,14 @@ class Board:
         view.reason = ""
         if view.state == "offline":
             self._enter(view, "unknown")
+
+    def refused(self, serial: str, reason: str) -> None:
+        """A reading was not believed; the bytes are in the log, here stands only the reason's code."""
+        self._refusals.append((self._clock.now_us(), serial, reason))
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """The last ones, the oldest first."""
+        return [{"utc": utc_text(at_us), "rig": serial, "reason": reason} for at_us, serial, reason in self._refusals]
 
     def _enter(self, view: RigView, state: str) -> None:
         if view.state != state:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
+from gateway import limits
 from gateway.errors import Retry
 from scorelog.format.text import utc_text, utc_us
 
@@ -86,6 +87,7 @@ class Heartbeat:
         self._not_after_us = not_after_us
         self._said: dict[str, object] = {}
         self.server_offset_us: int | None = None
+        self.link: dict[str, Any] = {"answers": None, "reason": "", "revoked": None}  # for the box's own page
 
     async def run(self) -> NoReturn:
         """Until cancelled. Raises GenerationFrozen when the server proves that another history exists."""
@@ -100,8 +102,10 @@ class Heartbeat:
             answer = await self._client.heartbeat(self.beat())
         except Retry as error:
             self._say("server", "silent", reason=str(error))
+            self.link = {**self.link, "answers": False, "reason": str(error)}
             return
         self._say("server", "answers")
+        self.link = {"answers": True, "reason": "", "revoked": answer.revoked or None}
         self._note_time(answer, (self._clock.mono_us() - sent_us) // 2)
         self._say("certificate", "renewal due" if answer.renew else "fresh")
         self._say("enrolment", "revoked" if answer.revoked else "valid", reason=answer.revoked or "")
@@ -119,7 +123,12 @@ class Heartbeat:
             "size": self._log.size,
             "unsent": self._progress.unsent,
             "oldest_unsent_ms": self._progress.oldest_unsent_ms(),
-            "clock": {"utc": utc_text(now_us), "sync": self._clock.sync_state()},
+            "clock": {
+                "utc": utc_text(now_us),
+                "sync": self._clock.sync_state(),
+                "trusted": now_us >= limits.PLAUSIBLE_TIME_US,
+                "offset_ms": None if self.server_offset_us is None else -self.server_offset_us // 1000,
+            },
             "disk": {"free_bytes": room.free_bytes, "total_bytes": room.total_bytes},
             "certificate": {"not_after": utc_text(self._not_after_us)},
             "boot": self._clock.boot_id(),

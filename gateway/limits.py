@@ -11,6 +11,7 @@ PIECE_BYTES_MAX: Final = 1 << 20
 # Answers. A cosignature line is 200 bytes; a server that sends more is not our server.
 ANSWER_BYTES_MAX: Final = 64 * 1024
 CHECKPOINT_BYTES_MAX: Final = 8 * 1024
+PLAN_ANSWER_BYTES_MAX: Final = 8 << 20  # a text of 1 MiB, what opens its commitments, the rubrics
 RETRY_AFTER_MAX_S: Final = 300.0
 CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -31,6 +32,7 @@ CONNECT_RIG_TIMEOUT_S: Final = 5.0
 READ_SILENCE_S: Final = 10.0  # a read that says nothing for so long is a dead link (reliability R6)
 REFUSAL_REPEAT_S: Final = 60.0  # identical refusals: the first at once, then one counted entry per minute
 REFUSAL_KINDS_MAX: Final = 1_000
+REFUSALS_SHOWN: Final = 10  # on the box's own page
 
 # The fold.
 REBUILD_ENTRIES: Final = 8_000  # entries read back at start; more only while an open exam's beginning is missing
@@ -42,6 +44,17 @@ ATTEMPTS_WITH_LEAVES: Final = 4_096
 LEAVES_LISTED_MAX: Final = 700  # 67 bytes each; an entry holds 65,535
 PRACTICE_CONTENTS_PER_RIG: Final = 1_024  # of stored practice records; a rig of interface v1 holds at most 512 records
 PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that the rig may free its ring
+
+# The plan.
+ADOPTED_JSON_BYTES_MAX: Final = 65_000  # a text with JSON's escapes, so that the rest of its entry has room
+PLAN_RETRY_S: Final = 60.0  # until a plan that was refused, or could not be fetched or kept, is asked for again
+NONCE_WAIT_S: Final = 10.0  # a session is opened without the server's nonce after that (B2)
+WINDOW_BEFORE_US: Final = 15 * 60 * 1_000_000  # records are bound so long before a window opens (B3)
+WINDOW_AFTER_US: Final = 60 * 60 * 1_000_000  # and after it has closed
+# A clock that stands before the plan was published, or years after it, or far from the server's, says no window.
+CLOCK_BEFORE_PLAN_US: Final = 86_400 * 1_000_000
+CLOCK_AFTER_PLAN_US: Final = 5 * 366 * 86_400 * 1_000_000
+CLOCK_OFFSET_US: Final = 60 * 60 * 1_000_000
 
 # Clock: a move of the wall clock against the monotonic one beyond this is an entry (design.md section 10).
 CLOCK_STEP_US: Final = 2_000_000

@@ -1,10 +1,12 @@
-"""The box's own pages on loopback: /metrics, /health, /status. For the installer and for monitoring on the box itself.
+"""The box's own pages on loopback: / for people, /status, /metrics and /health for programs on the box.
 
-Bound to a loopback address or not at all. Holds no personal data (P7). /health asks the log itself, not a cached flag.
+Bound to a loopback address or not at all, and answers only to such a name: a page of the Internet that has its name
+point here reads nothing. Holds no personal data (P7). /health asks the log itself, not a cached flag.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -12,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import limits
 from gateway.errors import ReceiptRefused
+from gateway.page.render import HEADERS, RENEW_S, render
 from scorelog.format.checkpoint import open_checkpoint
 from scorelog.format.errors import FormatError
 from scorelog.format.keys import parse_vkey
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.heartbeat import Progress
     from gateway.meters import Meters
+    from scorelog.journal.clock import Clock
     from scorelog.journal.store import LogStore
 
 
@@ -34,9 +38,11 @@ class LocalPages:
         progress: Progress,
         meters: Meters,
         *,
+        clock: Clock,
         status: Callable[[], dict[str, Any]],
         take_receipt: Callable[[bytes], Awaitable[int]],
     ) -> None:
+        self._clock = clock
         self._take_receipt = take_receipt
         self._log = log
         self._progress = progress
@@ -47,7 +53,8 @@ class LocalPages:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `port` 0 takes a free one and says which."""
-        app = web.Application(client_max_size=limits.ANSWER_BYTES_MAX)
+        app = web.Application(client_max_size=limits.ANSWER_BYTES_MAX, middlewares=[_by_a_local_name])
+        app.router.add_get("/", self._page)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
         app.router.add_get("/status", self._show_status)
@@ -95,6 +102,18 @@ class LocalPages:
     async def _show_status(self, _request: web.Request) -> web.Response:
         return web.json_response(self._status())
 
+    async def _page(self, request: web.Request) -> web.Response:
+        """For people. The header renews it, so that it needs no script; `renew=off` stops that."""
+        renewing = request.query.get("renew") != "off"
+        body = render(
+            self._status(),
+            "en" if request.query.get("lang") == "en" else "zh",
+            self._clock.now_us(),
+            renewing=renewing,
+        )
+        headers = {**HEADERS, **({"Refresh": str(RENEW_S)} if renewing else {})}
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
     async def _import_receipt(self, request: web.Request) -> web.Response:
         """Anyone on the box may bring a receipt: it is kept only if it verifies, so it can do no harm."""
         try:
@@ -102,3 +121,20 @@ class LocalPages:
         except ReceiptRefused as error:
             return web.Response(text=str(error), status=400)
         return web.json_response({"size": size})
+
+
+@web.middleware
+async def _by_a_local_name(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A foreign name in `Host` is a page of elsewhere whose name was made to point at this box."""
+    if not _is_local(request.url.host or ""):
+        return web.Response(status=403, text="this page is for the box itself: ask for localhost or its address")
+    return await handler(request)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

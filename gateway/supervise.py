@@ -128,6 +128,7 @@ class RigSupervisor:
             return
         except BadReading as bad:
             self._meters.refusals.labels(self.subject.serial, bad.evidence.reason).inc()
+            self._board.refused(self.subject.serial, bad.evidence.reason)
             _log.warning("reading refused", rig=self.subject.serial, reason=bad.evidence.reason)
             with contextlib.suppress(LogFull):
                 await self._recorder.refuse(self.subject, bad.evidence)
