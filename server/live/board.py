@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.live import limits
 from server.live.beat import Beat, read_beat
-from server.live.rows import Context, Telling, gateway_row, origin_hash, rig_row
+from server.live.rows import Context, Telling, gateway_row, origin_hash, rig_row, silent_rig
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -230,7 +230,7 @@ class LiveBoard:
                 rig.silent = True
                 self._show_rig(gateway_id, serial)
                 owner = self._gateways.get(gateway_id)
-                await self._raise("rig_silent", owner.origin if owner else None, f"{serial} · {gateway_id}")
+                await self._raise("rig_silent", owner.origin if owner else None, silent_rig(serial, gateway_id))
 
     async def _raise(self, kind: str, origin: str | None, detail: str) -> None:
         if self._alarm:

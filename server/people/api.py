@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from server.errors import Missing
 from server.people import limits, models, shapes
+from server.people.alertdesk import Wanted
 from server.people.guard import ForbiddenError
 from server.people.problems import DOCUMENTED
 from server.projection import queries
@@ -38,11 +39,15 @@ def api_router(services: Services) -> APIRouter:
     _proof_routes(router, services)
 
     @router.get("/alerts")
-    async def alerts(limit: Limit = limits.PAGE_DEFAULT, only_open: bool = False) -> models.Alerts:
+    async def alerts(
+        limit: Limit = limits.PAGE_DEFAULT,
+        only_open: bool = False,
+        severity: Annotated[str, Query(pattern="^(alarm|warning|notice)?$")] = "",
+        gateway: Annotated[str, Query(max_length=limits.NAME_MAX)] = "",
+    ) -> models.Alerts:
         """Alerts, newest first: what follows from evidence, and what ingest, audit and the live board raised."""
-        return models.Alerts(
-            alerts=[shapes.alert(one) for one in await services.desk.items(limit, only_open=only_open)]
-        )
+        wanted = Wanted("open" if only_open else "all", severity, gateway)
+        return models.Alerts(alerts=[shapes.alert(one) for one in (await services.desk.listing(wanted, limit)).rows])
 
     @router.post("/alerts/{alert_id}/acknowledge", status_code=204)
     async def acknowledge(

@@ -168,8 +168,10 @@ class AlertModel(Model):
     attempt: str | None
     detail: dict[str, Any]
     times: int
+    over: bool = Field(description="it has ended by itself, as far as this server knows")
     acknowledged_by: str | None
     acknowledged_at: str | None
+    acknowledged_note: str | None
 
 
 class Alerts(Model):

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from server.errors import Missing
 from server.people import limits, shapes, words
-from server.people.guard import ForbiddenError
+from server.people.alertpages import alert_pages
 from server.people.searchwords import SearchWords
 from server.projection import queries
 
@@ -29,7 +29,7 @@ def pages_router(services: Services, renderer: Renderer) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     _live_page(router, services, renderer)
     _attempt_pages(router, services, renderer)
-    _alert_pages(router, services, renderer)
+    alert_pages(router, services, renderer)
 
     @router.get("/gateways")
     async def gateways(request: Request) -> Response:
@@ -134,36 +134,3 @@ def _attempt_pages(router: APIRouter, services: Services, renderer: Renderer) ->
             truncated=len(entries) == limits.TIMELINE_SHOWN,
             alerts=await services.desk.items(limits.PAGE_DEFAULT, attempt=attempt_id),
         )
-
-
-def _alert_pages(router: APIRouter, services: Services, renderer: Renderer) -> None:
-    @router.get("/alerts")
-    async def alerts(request: Request, show: str = "open") -> Response:
-        session = await services.guard.browser(request)
-        only_open = show != "all"
-        rows = await services.desk.items(limits.PAGE_MAX, only_open=only_open)
-        waiting = await services.desk.open_count()
-        return renderer.page(
-            request,
-            "alerts.html",
-            session=session,
-            rows=rows,
-            only_open=only_open,
-            waiting=waiting,
-            hash_of=services.prover.hash_of,
-        )
-
-    @router.post("/alerts/{alert_id}")
-    async def acknowledge(
-        request: Request,
-        alert_id: str,
-        word: Annotated[str, Form(max_length=400)] = "",
-        note: Annotated[str, Form(max_length=limits.NOTE_MAX)] = "",
-    ) -> Response:
-        session = await services.guard.browser(request)
-        services.guard.check_word(session, word)
-        if session.account.role != "operator":
-            raise ForbiddenError("only an operator may acknowledge alerts")
-        if not await services.desk.acknowledge(alert_id, session.account, note):
-            raise Missing("there is no such alert")
-        return RedirectResponse("/alerts", 303)

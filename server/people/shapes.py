@@ -100,8 +100,10 @@ def alert(one: AlertItem) -> models.AlertModel:
         attempt=one.attempt,
         detail=dict(one.detail),
         times=one.times,
+        over=one.over,
         acknowledged_by=seen.account if seen else None,
         acknowledged_at=at(seen.at_us) if seen else None,
+        acknowledged_note=seen.note if seen else None,
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from server.people.alertwords import MEANINGS
+
 STATES: Final = {
     "idle": "空闲",
     "open": "已核验待考",
@@ -93,6 +95,7 @@ ALERTS: Final = {
     "tampered": "存证被改动",
     "forked": "网关日志出现分叉",
     "rolled_back": "网关日志被回退",
+    "cloned": "同一网关在两处运行",
     "bad_signature": "日志签名不成立",
     "wrong_origin": "网关上传了别的日志",
     "frozen": "向已冻结的日志上传",
@@ -228,6 +231,7 @@ TABLES: Final = (
     RUBRIC_STATUS,
     TYPES,
     ALERTS,
+    MEANINGS,
     NOTES,
     DETAILS,
     REFUSALS,

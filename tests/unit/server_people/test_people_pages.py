@@ -237,7 +237,7 @@ async def test_a_silence_that_has_ended_is_marked_over(site: Site, log: Log, rig
     client = await site.client()
 
     async def signs() -> int:
-        return (await client.get("/alerts?lang=en")).text.count(">over<")
+        return (await client.get("/alerts?lang=en")).text.count('tag-passed">over<')
 
     told = {"rig": rig.serial, "station": rig.station, "last_seq": 1}
     await site.upload(log)
