@@ -19,6 +19,7 @@ from simulators.limits import EVENT_SLOTS, EVENT_WORDS, RESULT_SLOTS, RESULT_WOR
 
 if TYPE_CHECKING:
     from simulators.marking import Sheet
+    from simulators.records import Measure
 
 _EVENT_BLANK = bytes(2 * EVENT_WORDS)
 _RESULT_BLANK = bytes(2 * RESULT_WORDS)
@@ -33,6 +34,7 @@ class ItemRun:
     started_us: int  # exam time
     over: bool = False
     elapsed_s: int = 0
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,6 +72,11 @@ class Memory:
     def oldest_seq(self) -> int:
         """The oldest record still held, 0 = none."""
         return self._held[0] if self._held else 0
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Sequence numbers not yet acknowledged, oldest first."""
+        return tuple(self._held)
 
     @property
     def unacked_results(self) -> int:

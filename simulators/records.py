@@ -43,6 +43,15 @@ class Deduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """One number that a rig took beside the score, such as a depth in mm. Only messages have room for it."""
+
+    name: str
+    value: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """One event as the rig latches it."""
 
@@ -98,6 +107,7 @@ class ResultRecord:
     score: int
     mode: Mode
     deductions: tuple[Deduction, ...]
+    measures: tuple[Measure, ...] = ()
 
     @property
     def veto_lines(self) -> int:

@@ -17,19 +17,17 @@ from simulators import marking
 from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, State, Verdict
 from simulators.errors import RigRefuses
 from simulators.limits import (
-    EVENT_SLOTS,
     HEARTBEAT_US,
-    ITEM_BYTES,
     READY_FRESH_US,
-    RESULT_SLOTS,
     ROOM_EVENTS_MIN,
     SERIAL_BYTES,
-    TICKET_BYTES,
     U16_MAX,
 )
 from simulators.memory import ItemRun, Memory, OpenExam
-from simulators.records import EventRecord, ResultRecord, encode_status, text
+from simulators.records import EventRecord, Measure, ResultRecord, text
 from simulators.rubric import EXAM_FAILED, Rubric
+from simulators.status import Shown, Status
+from simulators.wires import RegisterWire, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +47,10 @@ class Latched:
     wall_us: int
 
 
+def _nothing() -> None:
+    """Registers are read when somebody asks."""
+
+
 class Rig:
     """A rig with power. `memory` outlives it: after a power cut a new life begins with `power_up`."""
 
@@ -59,18 +61,21 @@ class Rig:
         time: RigTime,
         *,
         memory: Memory | None = None,
+        wire: Wire | None = None,
         on_latch: Callable[[Latched], None] = lambda _: None,
     ) -> None:
         self.serial = serial
         self.rubric = rubric
         self.time = time
         self.memory = memory or Memory()
+        self.wire = wire or RegisterWire()
         self.control_written = asyncio.Event()
         self.fault_code = 0
         self.clock_error_us: int | None = 0  # None: the rig has no clock
         self.numbers_to_lose = 0
+        self.on_change: Callable[[], None] = _nothing  # its host's, when the host has to say so by itself
         self._on_latch = on_latch
-        self._serial_words = text(serial, SERIAL_BYTES)
+        text(serial, SERIAL_BYTES)
         self.powered = False
         self._forget()
 
@@ -149,7 +154,7 @@ class Rig:
         if self.memory.exam is not None:
             raise RigRefuses("an exam is open already")
         self._need_room()
-        text(ticket, TICKET_BYTES)
+        self.wire.check_ticket(ticket)
         self.memory.exam_no += 1
         self.memory.exam = OpenExam(ticket, self.memory.exam_no, self.memory.mode)
         return self._latch(EventType.EXAM_OPENED, self._now(at), (verdict, attempt, 0, 0))
@@ -186,6 +191,11 @@ class Rig:
         exam, run = self._need_item()
         return self._end_item(exam, run, Outcome.FINISHED, self._now(at))
 
+    def measure(self, *taken: Measure) -> None:
+        """Numbers that the rig takes during the item; a wire that has no room for them leaves them out."""
+        _, run = self._need_item()
+        run.measures += self.wire.measures(taken)
+
     def time_out(self, at: int | None = None) -> Latched:
         """The limit is reached; the sheet counts as it stands."""
         exam, run = self._need_item()
@@ -216,20 +226,12 @@ class Rig:
 
     # ---- the bus side ----
 
-    def status_block(self) -> bytes:
-        """The 48 status words as they are at this moment."""
+    def status(self) -> Status:
+        """What the rig shows at this moment."""
         memory, now = self.memory, self.time.exam_us()
         exam = memory.exam
-        run = exam.run if exam else None
-        item, shown = b"\0" * ITEM_BYTES, (0, 0, 0, 0, 0)
-        if run is not None:
-            elapsed_s = run.elapsed_s if run.over else self._elapsed_s(run, now)
-            item = text(run.sheet.item.code, ITEM_BYTES)
-            score, count = run.sheet.running_score, len(run.sheet.deductions)
-            shown = (run.ordinal, elapsed_s, run.sheet.item.limit_s, score, count)
-        heartbeat = self.time.bus_us() // HEARTBEAT_US & U16_MAX
-        return encode_status(
-            serial=self._serial_words,
+        return Status(
+            serial=self.serial,
             boot=memory.boot,
             state=self.state,
             mode=memory.mode,
@@ -238,17 +240,25 @@ class Rig:
             acked_seq=memory.acked_seq,
             utc_us=self._utc_us(now),
             exam_no=exam.exam_no if exam else 0,
-            item=item,
-            counters=(
-                *shown,
-                heartbeat,
-                int(self.gateway_fresh),
-                EVENT_SLOTS,
-                RESULT_SLOTS,
-                memory.unacked_results,
-                self.fault_code,
-            ),
+            shown=self._shown(exam.run if exam else None, now),
+            heartbeat=self.time.bus_us() // HEARTBEAT_US & U16_MAX,
+            gateway_seen=self.gateway_fresh,
+            unacked_results=memory.unacked_results,
+            fault=self.fault_code,
         )
+
+    def _shown(self, run: ItemRun | None, now: int) -> Shown:
+        if run is None:
+            return Shown()
+        elapsed_s = run.elapsed_s if run.over else self._elapsed_s(run, now)
+        sheet = run.sheet
+        return Shown(
+            sheet.item.code, run.ordinal, elapsed_s, sheet.item.limit_s, sheet.running_score, len(sheet.deductions)
+        )
+
+    def status_block(self) -> bytes:
+        """The 48 status words as they are at this moment."""
+        return self.status().words()
 
     @property
     def state(self) -> State:
@@ -271,6 +281,7 @@ class Rig:
         self._ack_words = seq
         self.memory.acknowledge(seq)
         self.control_written.set()
+        self.on_change()
 
     def write_ready(self, value: int) -> None:
         """The gateway can record an exam, or (0) cannot (K5)."""
@@ -342,6 +353,7 @@ class Rig:
             score=score,
             mode=exam.mode,
             deductions=tuple(run.sheet.deductions),
+            measures=run.measures,
         )
 
     def _end_exam(self, exam: OpenExam, kind: EventType, args: tuple[int, int, int, int], now: int) -> Latched:
@@ -376,8 +388,9 @@ class Rig:
             mode=memory.mode,
             args=args,
         )
-        memory.latch(event.seq, event.encode(), result.encode() if result else None)
+        memory.latch(event.seq, *self.wire.encode(event, result))
         self.numbers_to_lose = 0
         latched = Latched(self.serial, event, result, self.time.wall_us())
         self._on_latch(latched)
+        self.on_change()
         return latched
