@@ -7,6 +7,7 @@ GatewayError
 ├── Refuse                this one thing is not done, with the reason; everything else goes on
 │   ├── ConfigError       a setting is wrong; named by table and key
 │   ├── NotLoopback       the local page would be seen from outside the box
+│   ├── PlanRefused       a plan that does not hold; the one in use stays
 │   ├── ReceiptRefused    a file that is no receipt of this log
 │   └── NoReceiptYet      the entry is stored here and its receipt has not come
 └── Fatal                 the process ends; the service manager's restart recovers
@@ -44,6 +45,10 @@ class ConfigError(Refuse):
 
 class NotLoopback(ConfigError):  # noqa: N818 - as above
     """The local page listens on 127.0.0.0/8 or ::1 and nowhere else."""
+
+
+class PlanRefused(Refuse):
+    """A plan that does not hold, or is not for this box. The reason holds nothing personal."""
 
 
 class ReceiptRefused(Refuse):

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 _SPOOL = register("gateway.spool", "a practice record is written to the spool, before its ack")
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes, *, private: bool = False) -> None:
     """Replace a file so that after any crash either the old or the new content is there."""
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
+    if private:
+        fresh.unlink(missing_ok=True)  # one that a crash left may have another mode
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600 if private else 0o666)
+    with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,6 @@
 """The network seam: what a gateway asks of its server, and its form over HTTPS with client certificates.
 
-    upload, heartbeat ──mTLS, no redirects, no environment proxies, bounded answers──> server
+    upload, heartbeat, plan ──mTLS, no redirects, no environment proxies, bounded answers──> server
 
 Real form: `HttpsClient`. Strict fake: tests/support/fake_server_client.py; one contract suite over both. It judges no
 answer beside its size: what proves that something was stored is the uploader's business. Unreachable means "unknown".
@@ -20,6 +20,7 @@ from certs.contexts import gateway_client_context
 from certs.errors import CertsError
 from gateway import limits
 from gateway.errors import BadAnswer, Unreachable
+from scorelog.format.text import is_hex
 from scorelog.format.upload import UPLOAD_TYPE
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from scorelog.journal.clock import Clock
 
 _OK = 200
+_NOT_MODIFIED = 304
 _NOT_FOUND = 404
+NONCE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,22 @@ class UploadAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanAnswer:
+    """200 with a body, 304: the plan that the gateway has, 404: the server has none for this gateway."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNonce:
+    """A session that is open at the server, and the nonce that says when at the earliest."""
+
+    id: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatAnswer:
     """The server's word in return; docs/formats/heartbeat.md."""
 
@@ -52,6 +71,7 @@ class HeartbeatAnswer:
     renew: bool
     revoked: str | None
     size: int
+    sessions: tuple[SessionNonce, ...] = ()
 
 
 class ServerClient(Protocol):
@@ -63,6 +83,10 @@ class ServerClient(Protocol):
 
     async def heartbeat(self, beat: Mapping[str, Any]) -> HeartbeatAnswer:
         """Raises Unreachable, BadAnswer."""
+        ...
+
+    async def plan(self, have: str | None) -> PlanAnswer:
+        """The plan of this gateway's point; `have` is the SHA-256 (hex) of the one in use. Unreachable, BadAnswer."""
         ...
 
     async def checkpoint(self, origin: str) -> bytes | None:
@@ -85,11 +109,16 @@ def parse_heartbeat_answer(body: bytes) -> HeartbeatAnswer:
             renew=value.get("renew", False),
             revoked=value.get("revoked"),
             size=value["size"],
+            sessions=tuple(SessionNonce(one["id"], one["nonce"]) for one in value.get("sessions") or ()),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadAnswer(f"the answer to a heartbeat is none: {type(error).__name__}") from None
     if not isinstance(answer.time, str) or type(answer.size) is not int or type(answer.renew) is not bool:
         raise BadAnswer("the answer to a heartbeat has fields of another type")
+    if answer.plan_version is not None and type(answer.plan_version) is not int:
+        raise BadAnswer("the answer to a heartbeat has a plan version that is no number")
+    if not all(isinstance(one.id, str) and is_hex(one.nonce, NONCE_BYTES) for one in answer.sessions):
+        raise BadAnswer("the answer to a heartbeat has a session without a nonce")
     return answer
 
 
@@ -106,21 +135,31 @@ class HttpsClient:
 
     async def upload(self, body: bytes) -> UploadAnswer:
         """See the protocol."""
-        status, answer, headers = await self._ask("POST", "/gateway/v1/upload", body, UPLOAD_TYPE)
+        sent = {"Content-Type": UPLOAD_TYPE}
+        status, answer, headers = await self._ask("POST", "/gateway/v1/upload", body, sent)
         return UploadAnswer(status, answer, _retry_after(headers.get("Retry-After")))
 
     async def heartbeat(self, beat: Mapping[str, Any]) -> HeartbeatAnswer:
         """See the protocol."""
         body = json.dumps(beat, separators=(",", ":"), ensure_ascii=False).encode()
-        status, answer, _ = await self._ask("POST", "/gateway/v1/heartbeat", body, "application/json")
+        sent = {"Content-Type": "application/json"}
+        status, answer, _ = await self._ask("POST", "/gateway/v1/heartbeat", body, sent)
         if status != _OK:
             raise BadAnswer(f"heartbeat answered with {status}")
         return parse_heartbeat_answer(answer)
 
+    async def plan(self, have: str | None) -> PlanAnswer:
+        """See the protocol."""
+        sent = {} if have is None else {"If-None-Match": f'"{have}"'}
+        status, answer, _ = await self._ask("GET", "/gateway/v1/plan", None, sent, limits.PLAN_ANSWER_BYTES_MAX)
+        if status not in (_OK, _NOT_MODIFIED, _NOT_FOUND):
+            raise BadAnswer(f"plan answered with {status}")
+        return PlanAnswer(status, answer if status == _OK else b"")
+
     async def checkpoint(self, origin: str) -> bytes | None:
         """See the protocol."""
         path = f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
-        status, answer, _ = await self._ask("GET", path, None, None)
+        status, answer, _ = await self._ask("GET", path, None, {})
         if status == _NOT_FOUND:
             return None
         if status != _OK:
@@ -134,15 +173,19 @@ class HttpsClient:
             await session.close()
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None, media_type: str | None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        answer_bytes_max: int = limits.ANSWER_BYTES_MAX,
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        headers = {"Content-Type": media_type} if media_type else {}
         try:
             session = await self._ready_session()
             async with session.request(
                 method, self._server.url + path, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return response.status, await _bounded(response.content), response.headers
+                return response.status, await _bounded(response.content, answer_bytes_max), response.headers
         except TimeoutError:
             raise Unreachable("no answer in time") from None
         except (aiohttp.ClientError, CertsError, OSError) as error:
@@ -181,13 +224,13 @@ class HttpsClient:
         return text[:300]
 
 
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
+async def _bounded(content: aiohttp.StreamReader, most: int) -> bytes:
     """The body, as long as it is one that our server could have sent."""
     body = bytearray()
     async for chunk in content.iter_any():
         body += chunk
-        if len(body) > limits.ANSWER_BYTES_MAX:
-            raise Unreachable(f"an answer of more than {limits.ANSWER_BYTES_MAX} bytes is not our server's")
+        if len(body) > most:
+            raise Unreachable(f"an answer of more than {most} bytes is not our server's")
     return bytes(body)
 
 

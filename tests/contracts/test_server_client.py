@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from fake_https_server import https_server
 from fake_log_store import FakeLogStore
 from fake_server_client import FakeServer, FakeServerClient
 from gateway_parts import fill, make_recorder
+from gateway_plans import plan_answer
 from tls_material import TlsMaterial, make_tls_material
 
 from certs.identity import key_pin
 from gateway.app import first_certificate
 from gateway.config import ServerConfig
-from gateway.errors import Unreachable
-from gateway.transport import HttpsClient
+from gateway.errors import BadAnswer, Unreachable
+from gateway.transport import HttpsClient, PlanAnswer, SessionNonce
 from scorelog.format.cosignature import merge
 from scorelog.format.upload import Upload, encode_upload, parse_size_answer
 
@@ -126,10 +128,39 @@ class TestServerClient:
         await client.upload(await body(log))
         assert await client.checkpoint(log.origin) == log.checkpoint()
 
+    async def test_heartbeat_tells_of_plan_and_sessions(
+        self, server: FakeServer, client: ServerClient, log: FakeLogStore
+    ) -> None:
+        """Plan rule 7: which version the server has, and the nonces of the open sessions."""
+        server.plan_body = plan_answer()
+        server.sessions = {"S20261123-1": "ab" * 16}
+        answer = await client.heartbeat({"v": 1, "origin": log.origin, "rigs": []})
+        assert answer.plan_version == 7
+        assert answer.sessions == (SessionNonce("S20261123-1", "ab" * 16),)
+
+    async def test_plan_is_given_once(self, server: FakeServer, client: ServerClient) -> None:
+        """Plan rule 6: 404 without one, 200 with the bytes unchanged, 304 for the plan that is there already."""
+        assert await client.plan(None) == PlanAnswer(404, b"")
+        body = server.plan_body = plan_answer()
+        assert await client.plan(None) == PlanAnswer(200, body)
+        sha256 = json.loads(body)["sha256"]
+        assert await client.plan(sha256) == PlanAnswer(304, b"")
+        assert await client.plan("00" * 32) == PlanAnswer(200, body)
+        assert server.plans_asked == [None, None, sha256, "00" * 32]
+        server.plan_status = 503
+        with pytest.raises(BadAnswer, match="503"):
+            await client.plan(None)
+
+    async def test_large_plan_comes_whole(self, server: FakeServer, client: ServerClient) -> None:
+        """Rule 1: a text of up to 1 MiB, with what opens it, is no endless answer."""
+        document = json.loads(plan_answer())
+        body = server.plan_body = json.dumps({**document, "later": "x" * (4 << 20)}).encode()
+        assert (await client.plan(None)).body == body
+
     async def test_server_down(self, server: FakeServer, client: ServerClient, log: FakeLogStore) -> None:
         """Every call says Unreachable, and nothing else."""
         server.down = True
-        for call in (client.upload(await body(log)), client.heartbeat({"origin": log.origin})):
+        for call in (client.upload(await body(log)), client.heartbeat({"origin": log.origin}), client.plan(None)):
             with pytest.raises(Unreachable):
                 await call
 

@@ -28,7 +28,7 @@ DEATH_S_MAX = 10.0
 SURVIVED_S = 2.5  # a server that refuses one upload goes on; so long it works with the failpoint armed
 RIGS = 4
 # Steps of occasions that a running exam does not have; their own tests fail them.
-OTHER_OCCASIONS = ("journal.create", "journal.rename", "journal.reserve-give", "gateway.spool")
+OTHER_OCCASIONS = ("journal.create", "journal.rename", "journal.reserve-give", "gateway.spool", "gateway.plan")
 
 
 def failpoints(side: str) -> list[str]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from fake_server_client import FakeServerClient
 
 from certs.contexts import gateway_server_context
-from gateway.errors import Unreachable
+from gateway.errors import BadAnswer, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +42,9 @@ async def https_server(server: FakeServer, tls: TlsMaterial, port: int = 0) -> A
         except Unreachable:
             return _cut_off(request)
 
+    async def plan(request: web.Request) -> web.StreamResponse:
+        return await _plan(server, client, request)
+
     async def checkpoint(request: web.Request) -> web.StreamResponse:
         for origin in server.logs:
             if hashlib.sha256(origin.encode()).hexdigest() == request.match_info["hash"]:
@@ -52,6 +55,7 @@ async def https_server(server: FakeServer, tls: TlsMaterial, port: int = 0) -> A
     app = web.Application(client_max_size=4 << 20)
     app.router.add_post("/gateway/v1/upload", upload)
     app.router.add_post("/gateway/v1/heartbeat", heartbeat)
+    app.router.add_get("/gateway/v1/plan", plan)
     app.router.add_get("/{hash}/checkpoint", checkpoint)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
@@ -61,6 +65,18 @@ async def https_server(server: FakeServer, tls: TlsMaterial, port: int = 0) -> A
         yield f"https://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+async def _plan(server: FakeServer, client: FakeServerClient, request: web.Request) -> web.StreamResponse:
+    have = request.headers.get("If-None-Match")
+    assert have is None or (have[0], have[-1], len(have)) == ('"', '"', 66), have
+    try:
+        answer = await client.plan(have and have[1:-1])
+    except BadAnswer:
+        return web.Response(status=server.plan_status or 500)
+    except Unreachable:
+        return _cut_off(request)
+    return web.Response(status=answer.status, body=answer.body or None)
 
 
 def _cut_off(request: web.Request) -> web.Response:

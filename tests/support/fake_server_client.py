@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.errors import Unreachable
-from gateway.transport import HeartbeatAnswer, UploadAnswer
+from gateway.errors import BadAnswer, Unreachable
+from gateway.transport import HeartbeatAnswer, PlanAnswer, SessionNonce, UploadAnswer
 from scorelog.format.checkpoint import open_checkpoint, parse_checkpoint_body
 from scorelog.format.commitment import check_opening
 from scorelog.format.cosignature import CosignatureSigner
@@ -64,6 +64,10 @@ class FakeServer:
         self.beats: list[dict[str, Any]] = []
         self.down = False
         self.heartbeat_size: int | None = None
+        self.plan_body: bytes | None = None  # what `GET /gateway/v1/plan` answers; None: 404
+        self.plan_status: int | None = None  # answers so instead
+        self.plans_asked: list[str | None] = []
+        self.sessions: dict[str, str] = {}  # id and nonce of those whose window is open
         self.changed = asyncio.Condition()
         self._script: deque[Callable[[bytes], UploadAnswer]] = deque()
         self.held_answers: asyncio.Event | None = None
@@ -194,7 +198,28 @@ class FakeServerClient:
         size = held if self.server.heartbeat_size is None else self.server.heartbeat_size
         async with self.server.changed:
             self.server.changed.notify_all()
-        return HeartbeatAnswer("2026-11-23T06:42:05.000000Z", "00" * 16, None, renew=False, revoked=None, size=size)
+        return HeartbeatAnswer(
+            "2026-11-23T06:42:05.000000Z",
+            "00" * 16,
+            None if self.server.plan_body is None else json.loads(self.server.plan_body)["version"],
+            renew=False,
+            revoked=None,
+            size=size,
+            sessions=tuple(SessionNonce(*one) for one in self.server.sessions.items()),
+        )
+
+    async def plan(self, have: str | None) -> PlanAnswer:
+        """See the protocol."""
+        assert not self.closed, "used after close"
+        if self.server.down:
+            raise Unreachable("the fake is down")
+        self.server.plans_asked.append(have)
+        if self.server.plan_status is not None:
+            raise BadAnswer(f"plan answered with {self.server.plan_status}")
+        body = self.server.plan_body
+        if body is None:
+            return PlanAnswer(404, b"")
+        return PlanAnswer(304, b"") if json.loads(body)["sha256"] == have else PlanAnswer(200, body)
 
     async def checkpoint(self, origin: str) -> bytes | None:
         """See the protocol."""
