@@ -21,14 +21,24 @@ if TYPE_CHECKING:
 
     from gateway.readonly import ReadOnlyLog
     from scorelog.format.keys import CosignatureVerifier
+    from scorelog.format.upload import Upload
 
 
 def export(log: ReadOnlyLog, directory: Path) -> list[Path]:
-    """One file per body, named by origin, start and size, so that they sort in the order of their import."""
+    """What has no receipt yet: one file per body, named by origin, start and size: sorted in the order of import."""
+    return _write(log.origin, log.uploads(log.receipted_size), directory)
+
+
+def export_receipted(log: ReadOnlyLog, start: int, directory: Path) -> list[Path]:
+    """What has receipts, for a server that lost it (its backup is older than this log's end). Raises Refuse."""
+    return _write(log.origin, log.receipted_uploads(start), directory)
+
+
+def _write(origin: str, uploads: Iterable[Upload], directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
-    name = log.origin.replace("/", "_")
+    name = origin.replace("/", "_")
     made = []
-    for upload in log.uploads(log.receipted_size):
+    for upload in uploads:
         path = directory / f"{name}-{upload.start:012d}-{upload.size:012d}{FILE_SUFFIX}"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:

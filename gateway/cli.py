@@ -148,13 +148,21 @@ def config(
 
 
 @app.command()
-def export(config_file: File, directory: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+def export(
+    config_file: File,
+    directory: Annotated[Path, typer.Argument(metavar="DIR")],
+    generation: Annotated[
+        int | None,
+        typer.Option(min=0, help="instead what this generation has receipts for: for a server that lost it"),
+    ] = None,
+    start: Annotated[int, typer.Option(min=0, help="with --generation: the first entry that the server lacks")] = 0,
+) -> None:
     """Write what has no receipt yet as upload files. They hold personal data: carry them like the box itself."""
-    made = commands.export(load(config_file), directory)
+    made = commands.export(load(config_file), directory, generation, start)
     for path in made:
         print(path)
     if not made:
-        print("nothing to export: every entry has its receipt")
+        print("nothing to export: " + ("every entry has its receipt" if generation is None else "no receipt above it"))
 
 
 @app.command(name="import-receipt")

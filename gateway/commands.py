@@ -16,7 +16,7 @@ from gateway.app import first_certificate, mirror_verifier
 from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.opening import signer_of
-from gateway.readonly import open_read_only
+from gateway.readonly import open_generation, open_read_only
 from gateway.run import run_file, still_runs
 from gateway.texts import load_texts
 from scorelog.format.checkpoint import parse_checkpoint
@@ -113,8 +113,11 @@ def receipt_of(config: Config, index: int) -> tuple[bytes, bytes]:
         return log.entries(index, index + 1)[0], proof.encode()
 
 
-def export(config: Config, directory: Path) -> list[Path]:
-    """The files made."""
+def export(config: Config, directory: Path, generation: int | None = None, start: int = 0) -> list[Path]:
+    """The files made: of what has no receipt yet, or of what a given generation has receipts for, from `start` on."""
+    if generation is not None:
+        with open_generation(config.log_directory, generation) as log:
+            return carriage.export_receipted(log, start, directory)
     with open_read_only(config.log_directory) as log:
         return carriage.export(log, directory)
 

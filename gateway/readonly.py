@@ -10,7 +10,10 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gateway.errors import Refuse
+from scorelog.format.limits import UPLOAD_ENTRIES_MAX
 from scorelog.format.proof import TlogProof, make_proof
+from scorelog.format.tree import leaf_hash
 from scorelog.format.upload import Upload
 from scorelog.journal import rows
 from scorelog.journal.creation import quarantined_beside
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from scorelog.format.commitment import Opening
     from scorelog.journal.rows import CheckpointRow
+    from scorelog.journal.salvage import Row
 
 _PIECE = 256
 
@@ -74,6 +78,28 @@ class ReadOnlyLog:
             yield Upload(start, tuple(entries), tuple(openings), row.note)
             start = row.size
 
+    def receipted_uploads(self, start: int) -> Iterator[Upload]:
+        """What the server confirmed from `start` on, each body with the receipt itself as its checkpoint.
+
+        Raises Refuse at an entry that is damaged: nothing after it in its upload can be proven any more.
+        """
+        while start < self.receipted_size:
+            row = rows.receipt_above(self._connection, start)
+            if row is None:
+                return
+            if row.size - start > UPLOAD_ENTRIES_MAX:
+                raise Refuse(f"{self.origin}: no receipt between {start} and {row.size}; one file cannot hold as many")
+            entries = [self._whole(one) for one in each_entry(self._connection, start, row.size)]
+            yield Upload(start, tuple(entries), tuple(self.openings(start, row.size)), row.note)
+            start = row.size
+
+    def _whole(self, row: Row) -> bytes:
+        if row.missing or row.error or leaf_hash(row.entry) != row.leaf:
+            raise Refuse(
+                f"{self.origin}: entry {row.index} is damaged; what the server lacks from there on is lost to it"
+            )
+        return row.entry
+
     def checkpoints_above(self, size: int) -> Iterator[CheckpointRow]:
         """Signed sizes that have no receipt yet, the smallest first."""
         for row in rows.checkpoints_upwards(self._connection):
@@ -113,6 +139,26 @@ class OlderGeneration:
         identity = find_identity(self._path)
         with reader(self._path) as connection:
             yield ReadOnlyLog(connection, identity.origin, identity.vkey)
+
+
+@contextmanager
+def open_generation(directory: Path, generation: int) -> Iterator[ReadOnlyLog]:
+    """The log of that generation, in use or put aside. Raises Refuse when there is none, or several copies of it."""
+    found = [directory] if directory.exists() and find_identity(directory).generation == generation else []
+    found += [path for path in quarantined_beside(directory) if _generation_in(path) == generation]
+    if len(found) != 1:
+        copies = f"{len(found)} copies" if found else "nothing"
+        raise Refuse(f"generation {generation}: there is {copies} of it beside {directory}")
+    identity = find_identity(found[0])
+    with reader(found[0]) as connection:
+        yield ReadOnlyLog(connection, identity.origin, identity.vkey)
+
+
+def _generation_in(path: Path) -> int | None:
+    try:
+        return find_identity(path).generation
+    except (LogRefused, OSError):
+        return None
 
 
 def older_generations(directory: Path) -> Iterator[OlderGeneration]:

@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 # Statements are built once: making the object costs more than running it (stack.md section 7).
 _CHANGING: Final = ("size", "root", "range_hashes", "checkpoint", "cosigned_s", "updated_us")
-_ADVANCE: Final = (
+_REGAIN: Final = (
     update(logs)
     .where(
         logs.c.origin == bindparam("at_origin"),
         logs.c.size == bindparam("at_size"),
-        logs.c.frozen.is_(None),
         logs.c.cosigned_s <= bindparam("not_before"),
     )
     .values({name: bindparam(name) for name in _CHANGING})
     .returning(logs.c.id)
 )
+_ADVANCE: Final = _REGAIN.where(logs.c.frozen.is_(None))
 _LOG: Final = select(logs).where(logs.c.origin == bindparam("origin"))
 _REF: Final = select(bundles.c.seq, logs.c.origin, bundles.c.start, bundles.c.stop, bundles.c.received_us).join_from(
     bundles, logs
@@ -64,17 +64,21 @@ def append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
 def _advance(connection: Connection, bundle: Bundle) -> int | None:
     at = {"at_origin": bundle.origin, "at_size": bundle.old_size, "not_before": bundle.cosigned_s}
     values = {**at, **rows.log_values(bundle)}
-    found: int | None = connection.execute(_ADVANCE, values).scalar_one_or_none()
+    statement = _REGAIN if bundle.regained else _ADVANCE
+    found: int | None = connection.execute(statement, values).scalar_one_or_none()
     return found
 
 
 def _create_log(connection: Connection, bundle: Bundle) -> int | None:
-    """The first bundle of a generation: it freezes the lower ones, and comes too late when a higher one is there."""
+    """The first bundle of a generation: it freezes the lower ones, and comes too late when a higher one is there.
+
+    A regained one is never too late, and frozen from the beginning.
+    """
     others = logs.c.gateway_id == bundle.gateway_id
-    taken = select(
-        exists().where(others & ((logs.c.generation > bundle.generation) | (logs.c.origin == bundle.origin)))
-    )
-    if connection.execute(taken).scalar_one():
+    higher = others & (logs.c.generation > bundle.generation)
+    overtaken = connection.execute(select(exists().where(higher))).scalar_one()
+    there = connection.execute(select(exists().where(logs.c.origin == bundle.origin))).scalar_one()
+    if there or (overtaken and not bundle.regained):
         return None
     lower = others & (logs.c.generation < bundle.generation) & logs.c.frozen.is_(None)
     reason = f"generation {bundle.generation} was opened"
@@ -84,6 +88,7 @@ def _create_log(connection: Connection, bundle: Bundle) -> int | None:
         gateway_id=bundle.gateway_id,
         generation=bundle.generation,
         cosigned_size=0,
+        frozen="a later generation was open" if overtaken else None,
         **rows.log_values(bundle),
     )
     return int(connection.execute(created.returning(logs.c.id)).scalar_one())

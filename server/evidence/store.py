@@ -76,6 +76,7 @@ class Bundle:
 
     `range_hashes` is the compact range at `new_size`, `leaves` the hashes of the entries, `cosigned_s` the time that
     the mirror's cosignature will carry: stored with the entries, so that no later cosignature is ever earlier.
+    `regained` entries were receipted before by this very server: a frozen log takes them too, and stays frozen.
     """
 
     origin: str
@@ -91,6 +92,7 @@ class Bundle:
     range_hashes: tuple[bytes, ...]
     received_us: int
     cosigned_s: int
+    regained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from scorelog.format.cosignature import merge
+from scorelog.format.keys import CosignatureVerifier
 from scorelog.journal.failpoints import failpoint
 from server import limits
 from server.errors import Busy, Damaged, StoreFailed
@@ -69,6 +70,11 @@ class Committer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._last_s = 0
+
+    @property
+    def verifier(self) -> CosignatureVerifier:
+        """Of the receipts that this committer makes."""
+        return CosignatureVerifier(self._mirror.name, self._mirror.public_key)
 
     async def recover(self) -> None:
         """Before `run`: take up the time; cosign what was stored but whose note was not kept (same time, same line)."""

@@ -49,6 +49,7 @@ class Accept:
     checkpoint: Checkpoint
     leaves: tuple[bytes, ...]
     range_hashes: tuple[bytes, ...]
+    regained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,21 @@ def check_signature(note: Note, verifier: Verifier) -> Refuse | None:
     return None
 
 
-def judge(state: LogState | None, upload: Upload, checkpoint: Checkpoint, held: Held | None = None) -> Verdict:
-    """The decision on a checkpoint whose signature was verified. `held` is needed when `start` is below the size."""
+def judge(
+    state: LogState | None,
+    upload: Upload,
+    checkpoint: Checkpoint,
+    held: Held | None = None,
+    *,
+    receipted: bool = False,
+) -> Verdict:
+    """The decision on a checkpoint whose signature was verified. `held` is needed when `start` is below the size.
+
+    `receipted`: the checkpoint carries this server's own cosignature. So the server had these entries before it was
+    put back from a backup, and a frozen log takes them again.
+    """
     size = state.size if state else 0
-    if state is not None and state.frozen:
+    if state is not None and state.frozen and not receipted:
         return Refuse(403, f"this log is frozen: {state.frozen}", FROZEN)
     if upload.start > size:
         return _behind(size)

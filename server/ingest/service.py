@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
@@ -27,11 +27,13 @@ from server.evidence.store import Bundle, Gateway, LogState, Refusal
 from server.failpoints import PARSE, VERIFY
 from server.ingest import mirror
 from server.ingest.origins import Origin, parse_origin
+from server.ingest.regain import Regain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from scorelog.format.checkpoint import Checkpoint
+    from scorelog.format.note import Note
     from scorelog.format.upload import Upload
     from scorelog.journal.clock import Clock
     from server.evidence.store import EntryStore
@@ -61,6 +63,7 @@ class Signed:
     upload: Upload
     origin: Origin
     checkpoint: Checkpoint
+    note: Note
 
 
 class Ingest:
@@ -71,6 +74,7 @@ class Ingest:
         self._committer = committer
         self._clock = clock
         self._domain = domain
+        self._regain = Regain(store, committer.verifier)
         self._locks: dict[str, asyncio.Lock] = {}
         self._users: Counter[str] = Counter()
         self._verifiers: dict[tuple[str, bytes], Ed25519Verifier] = {}
@@ -149,7 +153,7 @@ class Ingest:
             bad = mirror.check_signature(note, self._verifier(checkpoint.origin, gateway))
         if bad is not None:
             await self._refuse(gateway, checkpoint.origin, body, bad)
-        return Signed(upload, origin, checkpoint)
+        return Signed(upload, origin, checkpoint, note)
 
     async def _store_or_refuse(self, gateway: Gateway, signed: Signed, body: bytes) -> bytes:
         """Judge against the stored state; when another process moved the log meanwhile, once more."""
@@ -164,13 +168,17 @@ class Ingest:
         raise Busy("this log is being written by another server process", limits.RETRY_AFTER_S)
 
     async def _judge(self, state: LogState | None, gateway: Gateway, signed: Signed) -> mirror.Verdict:
-        if state is None and (newest := await self._newest(gateway)) > signed.origin.generation:
+        newest = await self._newest(gateway) if state is None else signed.origin.generation
+        frozen = newest > signed.origin.generation or bool(state and state.frozen)
+        receipted = frozen and self._regain.receipted(signed.note)
+        if state is None and frozen and not receipted:
             return mirror.Refuse(403, f"generation {newest} of this log is open already", mirror.FROZEN)
         with failpoint(VERIFY):
             upload = signed.upload
-            if state is not None and upload.start < state.size:
-                return mirror.judge(state, upload, signed.checkpoint, await self._held(state, upload))
-            return mirror.judge(state, upload, signed.checkpoint)
+            behind = state is not None and upload.start < state.size
+            held = await self._held(state, upload) if state and behind else None
+            verdict = mirror.judge(state, upload, signed.checkpoint, held, receipted=receipted)
+            return replace(verdict, regained=True) if receipted and isinstance(verdict, mirror.Accept) else verdict
 
     async def _carry_out(
         self, state: LogState | None, gateway: Gateway, signed: Signed, verdict: mirror.Accept | mirror.Cosign
@@ -204,12 +212,16 @@ class Ingest:
             range_hashes=verdict.range_hashes,
             received_us=self._clock.now_us(),
             cosigned_s=0,  # the committer sets it
+            regained=verdict.regained,
         )
 
     # -- what is flagged, never blocked ----------------------------------------------------------------------------
 
     async def _flag(self, state: LogState | None, bundle: Bundle) -> None:
-        if state is None and bundle.generation > 0:
+        if bundle.regained:
+            await self._regain.tell_regained(bundle)
+        elif state is None and bundle.generation > 0:
+            await self._regain.tell_lost(bundle)
             detail = f"generation {bundle.generation} was opened; lower ones are frozen"
             log.warning("new generation", origin=bundle.origin)
             await self._store.alarm(NEW_GENERATION, bundle.origin, 0, detail, bundle.checkpoint)

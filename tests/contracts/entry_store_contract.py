@@ -109,6 +109,22 @@ class EntryStoreContract:
         assert not await store.append(bundle_of(middle, 0, 1))
         assert await store.append(bundle_of(SampleLog("gw-02").grow(1), 0, 1)), "another gateway is not touched"
 
+    async def test_a_frozen_log_takes_what_was_receipted_before(self, store: EntryStore) -> None:
+        """A server put back from a backup: regained entries go into lower generations, which stay frozen."""
+        first, second = SampleLog(generation=0).grow(3), SampleLog(generation=2).grow(2)
+        middle = SampleLog(generation=1).grow(2)
+        assert await store.append(bundle_of(first, 0, 2))
+        assert await store.append(bundle_of(second, 0, 2))
+        for log, start, stop in ((first, 2, 3), (middle, 0, 1), (middle, 1, 2)):
+            regained = replace(bundle_of(log, start, stop), regained=True)
+            assert await store.append(regained)
+            assert not await store.append(regained), "the old size still decides"
+            state = await store.log(log.origin)
+            assert state is not None
+            assert (state.size, bool(state.frozen)) == (stop, True)
+        assert not await store.append(bundle_of(middle.grow(1), 2, 3))
+        assert await store.append(bundle_of(second.grow(1), 2, 3)), "the newest one goes on"
+
     async def test_nodes_and_hashes_are_those_of_the_tree(self, store: EntryStore) -> None:
         """Every complete subtree is there, across bundle and tile borders, and none that is not complete."""
         log = SampleLog().grow(600)

@@ -173,6 +173,44 @@ def test_a_restored_server_is_refilled_to_the_last_entry(point: Point, tmp_path:
     point.judge()
 
 
+@pytest.mark.long
+def test_a_server_restored_to_before_a_generation_is_refilled_by_file(point: Point, tmp_path: Path) -> None:
+    """P2: receipted entries of a log that was put aside since the backup: an alarm says how, and all are back."""
+    world, box = point.world, point.box
+    code, printed = run("kaofen-server", "backup", world.server_config, tmp_path / "backup")
+    assert code == 0, printed
+    start, old = len(box.entries()), box.origin
+    point.exams()
+    before = settled(point)
+    box.stop()
+    disk.change(box.database, disk.flip(5))
+    box.start()
+    world.wait("everything receipted", box.receipted, 30)
+    assert box.origin == next_of(old)
+    world.server.stop()
+    code, printed = run("kaofen-server", "restore", world.server_config, tmp_path / "backup", "--force")
+    assert code == 0, printed
+    world.server.start()
+    world.wait("the server answers", world.serving, 30)
+    lost = point.alarmed("generation_lost", old, start)
+    assert "export CONFIG DIR --generation" in lost["detail"]["reason"]
+    generation = old.rpartition("/")[2]
+    code, printed = run("kaofen-gateway", "export", box.config, tmp_path / "x", "--generation", "77")
+    assert (code, "generation 77: there is nothing of it" in printed) == (1, True), printed
+    words = ("--generation", generation, "--start", str(start))
+    code, printed = run("kaofen-gateway", "export", box.config, tmp_path / "stick", *words)
+    assert code == 0, printed
+    files = sorted((tmp_path / "stick").iterdir())
+    for _ in range(2):
+        code, printed = run("kaofen-server", "import", world.server_config, *files)
+        assert code == 0, printed
+    point.alarmed("refilled", old, start)
+    world.wait("every attempt is as it was", lambda: attempts(point) == before, 30)
+    proven(point, tmp_path / "evidence")
+    point.exams()
+    point.judge()
+
+
 # -- a point without an uplink: files ------------------------------------------------------------------------------
 
 

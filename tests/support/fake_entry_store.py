@@ -288,7 +288,8 @@ class FakeEntryStore:
         assert all(bundle.old_size <= o.index < bundle.new_size for o in bundle.openings)
         state = self._logs.get(bundle.origin)
         newest = max((s.generation for s in self._logs.values() if s.gateway_id == bundle.gateway_id), default=-1)
-        if (state.size if state else 0) != bundle.old_size or bundle.generation < newest:
+        late = bundle.generation < newest
+        if (state.size if state else 0) != bundle.old_size or (late and not bundle.regained):
             return False
         if state is not None and state.cosigned_s > bundle.cosigned_s:
             return False
@@ -306,7 +307,7 @@ class FakeEntryStore:
             cosigned=state.cosigned if state else None,
             cosigned_size=state.cosigned_size if state else 0,
             cosigned_s=bundle.cosigned_s,
-            frozen=None,
+            frozen="a later generation was open" if late else None,
             updated_us=bundle.received_us,
         )
         seq = self._bundles[-1][0].seq + 1 if self._bundles else 1
