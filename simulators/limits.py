@@ -36,6 +36,19 @@ MBAP_LENGTH_MAX = 254
 CONNECTIONS_MAX = 8  # per rig; K6 asks for two
 PIECES_WAITING_MAX = 1024  # delayed reply pieces per connection, beyond which it is closed
 
+# docs/rig-interface-v1-mqtt.md
+PAYLOAD_BYTES_MAX = 16_384  # M1
+MEASURES_MAX = 64  # M3
+IN_FLIGHT_MAX = 32  # M6
+REPEAT_AFTER_US = 5_000_000  # M6, real time
+STATUS_EVERY_US = 1_500_000  # M4 says at least every 2 s
+STATUS_PAUSE_S = 0.05  # between two, when much changes
+KEEPALIVE_S = 10
+SESSION_EXPIRY_S = 86_400
+BROKER_CONNECT_S = 5.0
+BROKER_ANSWER_S = 10.0
+BROKER_PAUSE_S = (0.2, 2.0)  # between two tries to connect: first, at most
+
 RIGS_MAX = 2000
 SPEED_MAX = 100_000.0
 CONTROL_LINE_BYTES_MAX = 65_536

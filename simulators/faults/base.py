@@ -1,4 +1,4 @@
-"""What a fault is: something that may change the words read, the pieces sent, or the rig itself."""
+"""What a fault is: something that may change the words read, the pieces or messages sent, or the rig itself."""
 
 # ruff: noqa: ARG002 - every fault has the whole signature and uses what it needs
 
@@ -47,6 +47,18 @@ class Piece:
     reset: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message as a healthy rig would publish it. `cut`: the connection is broken off before or after it."""
+
+    area: str  # record | status
+    topic: str
+    payload: bytes
+    retain: bool = False
+    delay_s: float = 0.0
+    cut: str = ""
+
+
 class Bench(Protocol):
     """What a fault may do to the rig's host."""
 
@@ -58,6 +70,10 @@ class Bench(Protocol):
 
     def limit_connections(self, count: int | None) -> None:
         """Serve at most that many connections; None = the usual."""
+        ...
+
+    def lose_power(self) -> None:
+        """Cut the power and come back."""
         ...
 
     def lose_memory(self) -> None:
@@ -88,6 +104,10 @@ class Fault:
     def waiting(self, exchange: Exchange) -> list[Piece]:
         """Pieces of an earlier exchange to send before this one's, whether the fault fires now or not."""
         return []
+
+    def publications(self, healthy: Publication, now: list[Publication]) -> list[Publication]:
+        """The messages published instead of `now`; `healthy` is the one that everything began with."""
+        return now
 
     def begin(self, bench: Bench) -> None:
         """The window opens."""

@@ -1,33 +1,44 @@
-"""Faults of the link and of the rig itself (R6-R9): connections that die, numbers that restart, clocks that jump."""
+"""Faults of the link and of the rig itself, on either wire (R6-R9)."""
 
 # ruff: noqa: ARG002 - every fault has the whole signature and uses what it needs
 
 from __future__ import annotations
 
-from simulators.faults.base import OFTEN, Bench, Exchange, Fault, Piece
+from dataclasses import replace
+
+from simulators.faults.base import OFTEN, Bench, Exchange, Fault, Piece, Publication
 
 _LOST_NUMBERS = 3
 _JUMP_US = 86_400_000_000
+_BOTH_WIRES = Fault.areas | {"record"}
 
 
 class Silent(Fault):
     """R6: The connection stands and nothing is ever answered."""
 
-    name, catalogue, usual = "silent", "R6", OFTEN
+    name, catalogue, usual, areas = "silent", "R6", OFTEN, _BOTH_WIRES
 
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """Nothing."""
         return []
 
+    def publications(self, healthy: Publication, now: list[Publication]) -> list[Publication]:
+        """Nothing."""
+        return []
+
 
 class Reset(Fault):
-    """R6: The connection is reset instead of an answer."""
+    """R6: The connection is reset instead of an answer or a message."""
 
-    name, catalogue = "reset", "R6"
+    name, catalogue, areas = "reset", "R6", _BOTH_WIRES
 
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """No bytes, then the reset."""
         return [Piece(b"", reset=True)]
+
+    def publications(self, healthy: Publication, now: list[Publication]) -> list[Publication]:
+        """The connection ends, the message with it."""
+        return [replace(healthy, cut="before")]
 
 
 class ResetInReply(Fault):
@@ -42,7 +53,7 @@ class ResetInReply(Fault):
 
 
 class Refuse(Fault):
-    """R6: The port is closed: connections are refused and open ones end."""
+    """R6: The rig cannot be reached: its port is closed, its connections end, it connects to no broker."""
 
     name, catalogue, usual = "refuse", "R6", OFTEN
 
@@ -67,6 +78,16 @@ class OneConnection(Fault):
     def end(self, bench: Bench) -> None:
         """Back to the usual."""
         bench.limit_connections(None)
+
+
+class Reboot(Fault):
+    """R7: Power is cut and comes back, in mid-exam if it must be (K7)."""
+
+    name, catalogue, usual = "reboot", "R7", OFTEN
+
+    def begin(self, bench: Bench) -> None:
+        """Once, when the window opens."""
+        bench.lose_power()
 
 
 class SeqRestart(Fault):
@@ -123,6 +144,7 @@ FAULTS: tuple[type[Fault], ...] = (
     ResetInReply,
     Refuse,
     OneConnection,
+    Reboot,
     SeqRestart,
     SeqGap,
     ClockJump,

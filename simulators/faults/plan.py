@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from simulators.faults.base import Bench, Exchange, Fault, Look, Piece
+from simulators.faults.base import Bench, Exchange, Fault, Look, Piece, Publication
 from simulators.faults.catalogue import make_fault
 
 if TYPE_CHECKING:
@@ -102,3 +102,11 @@ class FaultPlan:
             if type(entry.fault).pieces is not Fault.pieces and entry.fires(exchange.area):
                 pieces = entry.fault.pieces(exchange, pieces)
         return earlier + pieces
+
+    def publications(self, healthy: Publication) -> list[Publication]:
+        """The messages published."""
+        now = [healthy]
+        for entry in self._sets:
+            if type(entry.fault).publications is not Fault.publications and entry.fires(healthy.area):
+                now = entry.fault.publications(healthy, now)
+        return now

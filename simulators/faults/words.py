@@ -1,10 +1,13 @@
 """Faults of the registers (R1, R2, R3, and the foreign block of R5): the frame is right, the words in it are not."""
 
+# ruff: noqa: ARG002 - every fault has the whole signature and uses what it needs
+
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from simulators.faults.base import OFTEN, Fault, Look
+from simulators.faults.base import OFTEN, Fault, Look, Publication
 from simulators.limits import EVENT_SLOTS, EVENT_WORDS, EVENTS_AT, RESULT_SLOTS, RESULT_WORDS, RESULTS_AT
 from simulators.records import with_crc
 
@@ -179,7 +182,11 @@ class PreviousBlock(Fault):
 class ForeignSerial(Fault):
     """R5: A valid record of another rig is served."""
 
-    name, catalogue, areas = "foreign-serial", "R5", _RECORDS
+    name, catalogue, areas = "foreign-serial", "R5", _RECORDS | {"record"}
+
+    def publications(self, healthy: Publication, now: list[Publication]) -> list[Publication]:
+        """The serial in the payload is not the topic's."""
+        return [replace(one, payload=one.payload.replace(b'"serial":"', b'"serial":"ZZ', 1)) for one in now]
 
     def words(self, look: Look) -> bytes:
         """The last two characters of the serial number are others, and the checksum is right."""
