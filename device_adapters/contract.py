@@ -53,7 +53,6 @@ The contract, which `tests/support/adapter_contract.py` proves of every form:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from device_adapters.errors import AdapterError, BackOff, BadReading, NotConnected
@@ -69,7 +68,14 @@ from device_adapters.observation import (
 )
 
 Reading: TypeAlias = Observation | RigStatus
-Ack: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class Ack(Protocol):
+    """What to call once the reading is durable."""
+
+    async def __call__(self, entry: bytes | None = None) -> None:
+        """`entry`: leaf hash of the entry that it became, None where it is no entry of its own (practice)."""
+
 
 __all__ = [
     "Ack",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from device_adapters.observed import Observer
+
 if TYPE_CHECKING:
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.profile import Profile
@@ -24,7 +26,9 @@ def open_adapter(
     """An adapter for one rig, not yet connected. `unit` None takes the profile's."""
     from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (the server has no wire library installed)
     from device_adapters.modbus import ModbusWire  # noqa: PLC0415
+    from device_adapters.registers import RegisterMemory  # noqa: PLC0415
 
     wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
-    return LatchedAdapter(profile, wire, serial, position=position, source=source, rng=spread)
+    memory = RegisterMemory(profile, wire, serial)
+    return LatchedAdapter(memory, Observer(serial, profile.guarantee, source), position=position, rng=spread)

@@ -1,14 +1,14 @@
-"""An adapter for rigs that latch their results: status block, event ring, result store, acknowledgement.
+"""An adapter for rigs that latch their results: status, numbered records, acknowledgement.
 
 Owns: position, gaps and reboots (G2), acknowledging (G3), polling, and what a refusal leads to. The `Course` says
-what was passed over and how far the acknowledgement goes. Knows no wire library and no log. Spec:
-docs/rig-interface-v1.md for the behaviour, docs/formats/profile.md for where things lie; contract.py for what
-callers may rely on.
+what was passed over and how far the acknowledgement goes. A `RigMemory` gets the records, from registers or over
+MQTT. Knows no wire and no log. Spec: docs/rig-interface-v1.md and its MQTT half for the behaviour; contract.py for
+what callers may rely on.
 
     status ──> what is due? ── nothing ──> RigStatus, or wait for the next poll
                   │
                   ├─ another boot, a gap ──> rig.rebooted, sequence.gap
-                  └─ record s ──> read twice, compare, prove, decode ──> Observation ──> ack
+                  └─ record s ──> fetched and proven ──> Observation ──> ack
                         └─ refused three times ──> a hole: BadReading, on with s + 1, s again later
 """
 
@@ -19,41 +19,35 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device_adapters.course import Course
-from device_adapters.decode import decode_status
-from device_adapters.errors import BackOff, BadReading, DecodeError, NotConnected
+from device_adapters.errors import BadReading, DecodeError, NotConnected
 from device_adapters.limits import RESTART_AFTER_S
-from device_adapters.observation import Evidence, Position, RawArea
-from device_adapters.observed import GAP, REBOOTED, Observer
-from device_adapters.reading import RefusedRecordError, marked, read_record
+from device_adapters.observation import Evidence, Position
+from device_adapters.observed import GAP, REBOOTED
 from device_adapters.refusals import Refusals
-from device_adapters.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
     from random import Random
 
     from device_adapters.contract import Ack, Reading
     from device_adapters.decode import Standing
-    from device_adapters.observation import Observation, RigStatus, Source
-    from device_adapters.profile import Profile, Word
-    from device_adapters.wire import Wire
+    from device_adapters.memory import RigMemory
+    from device_adapters.observation import Observation, RigStatus
+    from device_adapters.observed import Observer
 
 
 class LatchedAdapter:
     """One rig. See contract.Adapter."""
 
-    def __init__(
-        self, profile: Profile, wire: Wire, serial: str, *, position: Position | None, source: Source, rng: Random
-    ) -> None:
-        self._profile = profile
-        self._wire = wire
-        self._serial = serial
-        self._observer = Observer(serial, profile.guarantee, source)
+    def __init__(self, memory: RigMemory, observer: Observer, *, position: Position | None, rng: Random) -> None:
+        self._memory = memory
+        self._observer = observer
         self._rng = rng
         self._refusals = Refusals()
         # What the caller has stored, what it was offered, the record read last and the boot it was read under.
         self._position = position
         self._course: Course | None = None
         self._offer: Observation | None = None
+        self._stray: Observation | None = None
         self._record: Observation | None = None
         self._record_boot = 0
         # What the rig showed last, and what was shown of it.
@@ -77,21 +71,23 @@ class LatchedAdapter:
     async def connect(self) -> None:
         """Open the connection. Raises NotConnected."""
         self._forget()
-        await self._wire.connect()
+        await self._memory.connect()
         self._shown_at = self._now()
 
     async def close(self) -> None:
         """Drop the connection."""
-        self._wire.drop()
+        self._memory.drop()
         self._forget()
 
     async def read(self) -> tuple[Reading, Ack]:
         """The next reading; waits for one."""
         while True:
-            if not self._wire.connected:
+            if not self._memory.connected:
                 await self._poll()  # raises, and says why
             if self._offer is not None:
                 return self._offer, self._ack_of(self._offer)
+            if await self._uncalled():
+                continue
             due = self._due()
             if due is not None and not self._overdue():
                 self._offer = await self._next(due)
@@ -106,39 +102,45 @@ class LatchedAdapter:
 
     async def set_ready(self, ready: bool) -> None:
         """Write the ready word once. Raises NotConnected, BackOff."""
-        if self._profile.ready is None:
-            return
         self._ready = self._ready % 0xFFFF + 1
         self._ready_due = self._ready if ready else 0
-        if self._proven is not None or not self._wire.connected:
+        if self._proven is not None or not self._memory.connected:
             await self._write_ready()
 
     async def _write_ready(self) -> None:
         """Write what `set_ready` left, once."""
-        value, word = self._ready_due, self._profile.ready
-        if value is not None and word is not None:
+        value = self._ready_due
+        if value is not None:
             self._ready_due = None
-            await self._write(word, value)
+            await self._memory.write_ready(value, self._known_connection)
 
     # ------------------------------------------------------------------ acknowledging
 
     def _ack_of(self, observation: Observation) -> Ack:
-        async def ack() -> None:
+        async def ack(entry: bytes | None = None) -> None:
             course = self._course
             if self._offer is not observation or course is None:
                 return  # acked before: the same observation may have been yielded more than once
             self._offer = None
+            self._memory.stored(observation, entry)
+            if observation is self._stray:
+                return
             before = course.acknowledged
             self._moved(observation, course)
             if observation is not self._record:
                 return
             self._record = None
             # On a new connection, or after a reboot in between, the next status decides what is told (_remind).
-            known = not self._wire.connected or (self._proven is not None and self._proven[1] == self._record_boot)
+            known = not self._memory.connected or (self._proven is not None and self._proven[1] == self._record_boot)
             if known and course.acknowledged > before:
-                await self._tell(course.acknowledged)
+                await self._memory.tell(course.acknowledged, self._known_connection)
 
         return ack
+
+    @property
+    def _known_connection(self) -> int:
+        """Nothing is written to a rig whose serial number was not read on this very connection."""
+        return self._proven[0] if self._proven is not None else -1
 
     def _moved(self, observation: Observation, course: Course) -> None:
         """The observation is stored. A late one leaves the position where it is."""
@@ -179,22 +181,20 @@ class LatchedAdapter:
             return
         end = course.acknowledged
         if standing.acked_seq < end <= standing.last_seq and self._reminded != (connection, end):
-            await self._tell(end)
+            await self._memory.tell(end, self._known_connection)
             self._reminded = (connection, end)
 
-    async def _tell(self, seq: int) -> None:
-        if self._profile.ack is not None:
-            await self._write(self._profile.ack, seq)
-
-    async def _write(self, word: Word, value: int) -> None:
-        """Nothing is written to a rig whose serial number was not read on this very connection."""
-        connection = self._proven[0] if self._proven is not None else -1
-        try:
-            await self._wire.write(word.at, word.encode(value), connection)
-        except OddReply as error:
-            raise NotConnected(error.detail) from None
-        except ExceptionReply as error:
-            raise BackOff(self._profile.transport.busy_wait_ms / 1000, error.detail) from None
+    async def _uncalled(self) -> bool:
+        """What came although nobody waits for it: a stored record again is acknowledged again, another is offered."""
+        course, standing = self._course, self._standing
+        if course is None or standing is None or course.opening or course.boot != standing.boot:
+            return False
+        if 0 < self._memory.repeated() <= course.acknowledged:
+            await self._memory.tell(course.acknowledged, self._known_connection)
+        stray = self._memory.stray(course.next, course.holes, standing.boot)
+        if stray is not None:
+            self._offer = self._stray = self._observer.record(stray)
+        return stray is not None
 
     # ------------------------------------------------------------------ what is due
 
@@ -273,7 +273,7 @@ class LatchedAdapter:
 
     async def _confirmed(self, standing: Standing, made: Observation) -> Observation | None:
         """What follows from the status block alone is said only if a second reading says the same."""
-        await self._poll()
+        await self._poll(again=True)
         again = self._standing
         if again is not None and replace(again, acked_seq=0) == replace(standing, acked_seq=0):
             return made
@@ -288,40 +288,43 @@ class LatchedAdapter:
         """Record `seq`, proven; None after a failed reading. It is latched, so it is kept until it is acked."""
         if self._record is not None and self._record.seq == seq and self._record_boot == standing.boot:
             return self._record
+        position = self._position
+        floor = (
+            position.epoch if position is not None and (standing.last_seq < position.seq or seq > position.seq) else 0
+        )
         try:
-            found = await read_record(self._wire, self._profile, self._serial, seq, standing.boot)
-        except RefusedRecordError as error:
-            self._refuse(seq, error)
-        except (ExceptionReply, OddReply) as error:
-            self._refuse(seq, _reply_refused(error))
-        except NotConnected as error:  # a rig that falls silent at one record only would hold all others back
-            self._refuse(seq, DecodeError("wire", error.reason))
-        else:
-            self._refusals.good(seq)
-            self._record, self._record_boot = self._observer.record(found), standing.boot
-            return self._record
-        return None
-
-    async def _poll(self) -> None:
-        """Read the status block, and tell the rig again what it should know already."""
-        block, began = self._profile.status, self._now()
-        self._standing = self._live = None
-        connection = self._wire.connection
-        data = b""
-        try:
-            data = await self._wire.read(block.at, block.words)
-            live, standing = decode_status(self._profile, data, rig=self._serial)
+            found = await self._memory.fetch(seq, standing.boot, floor)
         except DecodeError as error:
-            areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, data)])
-            self._refuse(None, DecodeError(error.reason, error.detail, areas))
-        except (ExceptionReply, OddReply) as error:
-            self._refuse(None, _reply_refused(error))
+            self._refuse(seq, error)
+            return None
+        if found is None:
+            self._standing, self._poll_at = None, float("-inf")
+            return None
+        self._refusals.good(seq)
+        self._record, self._record_boot = self._observer.record(found), standing.boot
+        return self._record
+
+    def _floor(self, seq: int, standing: Standing) -> int:
+        """No boot below this has the record: in one memory a later number is never of an earlier boot."""
+        position = self._position
+        if position is None or standing.boot < position.epoch:
+            return 0
+        return position.epoch if seq > position.seq or standing.last_seq < position.seq else 0
+
+    async def _poll(self, *, again: bool = False) -> None:
+        """Look at the status, and tell the rig again what it should know already."""
+        began, connection = self._now(), self._memory.connection
+        self._standing = self._live = None
+        try:
+            live, standing = await self._memory.look(again=again)
+        except DecodeError as error:
+            self._refuse(None, error)
         else:
             self._refusals.good(None)
             self._proven = connection, standing.boot
             self._live, self._standing = live, standing
             self._back_since = (self._back_since or began) if self._went_back(standing) else None
-            self._poll_at = began + self._profile.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
+            self._poll_at = began + self._memory.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
             self._chart(standing)
             await self._write_ready()
             await self._remind(standing, connection)
@@ -339,32 +342,30 @@ class LatchedAdapter:
         return live
 
     def _stale(self) -> bool:
-        return self._now() - self._shown_at >= self._profile.poll.status_every_ms / 1000
+        return self._now() - self._shown_at >= self._memory.poll.status_every_ms / 1000
 
     def _overdue(self) -> bool:
         """Whether the rig's state was not shown for a while although it is known."""
         return self._live is not None and self._stale()
 
     async def _wait_for_poll(self) -> None:
-        wait = self._poll_at - self._now()
-        if wait > 0:
-            await asyncio.sleep(wait)
+        await self._memory.wait(self._poll_at)
 
     # ------------------------------------------------------------------ refusing
 
     def _refuse(self, asked: int | None, error: DecodeError) -> None:
         """One reading failed. Raises BadReading when that is to be told, NotConnected when the socket is gone."""
         epoch = self._position.epoch if self._position is not None else None
-        evidence = Evidence(self._serial, error.reason, error.detail, asked, epoch, error.raw)
-        told = self._refusals.failed(evidence, self._now())
+        evidence = Evidence(self._observer.rig, error.reason, error.detail, asked, epoch, error.raw)
+        told = self._refusals.failed(evidence, self._now(), at_once=self._memory.tells_at_once and bool(error.raw))
         paused = self._refusals.pause_s(asked, self._now()) > 0
         if asked is None and paused:
-            self._wire.drop()  # whatever answers there is not this rig, or not now
+            self._memory.drop()  # whatever answers there is not this rig, or not now
         self._standing = None  # the next try begins with a fresh look at the status block
         self._poll_at = float("-inf")
         if told:
             raise BadReading(evidence)
-        if not self._wire.connected:
+        if not self._memory.connected:
             raise NotConnected(f"{error.reason}: {error.detail}")
 
     def _forget(self) -> None:
@@ -381,12 +382,5 @@ def _held_from(standing: Standing) -> int:
     return standing.oldest_seq or standing.last_seq + 1
 
 
-def _reply_refused(error: ExceptionReply | OddReply) -> DecodeError:
-    """A reply that is no record, as evidence."""
-    odd = isinstance(error, OddReply)
-    cut = ((0, len(error.frame)),) if odd and error.frame else ()
-    return DecodeError("wire" if odd else "exception", error.detail, (RawArea("reply", 0, error.frame, cut),))
-
-
-async def _nothing() -> None:
+async def _nothing(entry: bytes | None = None) -> None:
     """The ack of what needs none."""

@@ -1,8 +1,8 @@
 """From the payload of a rig's message to what it says: interface v1 over MQTT (docs/rig-interface-v1-mqtt.md M1-M4).
 
 Owns: the meaning of a payload. Pure: no broker, no clock. Gateway and server decode with it (P4): `decode_message`
-reads the payload as it came, and again from an entry, with the personal ranges put back or zeroed for good. Those
-records mean the same under every profile, so none is asked for.
+reads the payload as it came, and again from an entry, with the personal ranges put back or zeroed for good. A
+profile's `Shape` says where a maker's own JSON has the values; without one they stand under the interface's names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from device_adapters.message_words import (
     Check,
     PlainCheck,
     flag,
-    hide_rest,
     moment,
     number,
     personal,
@@ -38,11 +37,13 @@ from device_adapters.message_words import (
 )
 from device_adapters.observation import Evidence, RawArea, RigStatus
 from device_adapters.observed import Observer
+from device_adapters.shape import INTERFACE_V1
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from device_adapters.observation import FieldValue, Guarantee, Observation, Source
+    from device_adapters.shape import Layout, Shape
 
 MESSAGE: Final = "message"
 _U16, _U32 = 0xFFFF, 0xFFFFFFFF
@@ -147,7 +148,9 @@ class StatusMessage:
     standing: Standing | None = None
 
 
-def decode_message(raw: Sequence[RawArea], *, rig: str | None = None, erased: bool = False) -> Decoded:
+def decode_message(
+    raw: Sequence[RawArea], *, rig: str | None = None, erased: bool = False, shape: Shape = INTERFACE_V1
+) -> Decoded:
     """Decode a record's payload. Raises DecodeError only. Checks the serial when `rig` is given.
 
     `erased`: the ranges in `cut` were zeroed for good (P7); else `cut` is not looked at. The area that comes back
@@ -155,19 +158,19 @@ def decode_message(raw: Sequence[RawArea], *, rig: str | None = None, erased: bo
     """
     if [(area.area, area.at) for area in raw] != [(MESSAGE, 0)]:
         raise DecodeError("area", "a message has one area of bytes, at 0")
-    members = read_object(raw[0].data, raw[0].cut if erased else ())
+    whole, layout = read_object(raw[0].data, raw[0].cut if erased else ()), shape.record
+    members = layout.arrange(whole, _COMMON)
     _check_version(members)
     common, hidden = _checked(members, _COMMON)
     _check_serial(common, rig)
     kind = KINDS.get(str(common["type"]))
     if kind is None:
         raise DecodeError("type", "type is no record of interface v1")
-    own, more = _checked(members, kind.fields)
+    own, more = _checked(layout.arrange(whole, kind.fields), kind.fields)
     _check_sum(own)
-    extra = {name: check for name, check in _OPTIONAL.items() if name in members}
-    optional, other = _checked(members, extra)
-    hidden += more + other
-    hide_rest(members, {**_COMMON, **_OPTIONAL, **kind.fields}, hidden)
+    there = layout.arrange(whole, _OPTIONAL)
+    optional, other = _checked(there, {name: _OPTIONAL[name] for name in there})
+    hidden += more + other + layout.rest(whole, {**_COMMON, **_OPTIONAL, **kind.fields})
     measures = {name: value for name, value in optional.items() if name not in _PERSONAL}
     people = {**common, **optional}
     return Decoded(
@@ -188,31 +191,37 @@ def read_message(
     payload: bytes, *, serial: str, source: Source, guarantee: Guarantee = "latched", retained: bool = False
 ) -> Observation:
     """The observation that the record `payload` on the topic of the rig `serial` is. Raises BadReading only."""
-    try:
-        if retained:
-            raise DecodeError("retained", "a retained record would come again for ever")  # noqa: TRY301
-        found = decode_message((RawArea(MESSAGE, 0, payload),), rig=serial)
-    except DecodeError as error:
-        seq, boot = (None, None) if retained else _claims(payload, serial)
-        raise BadReading(_evidence(payload, serial, error, seq, boot)) from error
+    found = take_message(payload, serial=serial, retained=retained)
     return Observer(serial, guarantee, source).record(found)
 
 
-def read_status(payload: bytes, *, serial: str) -> StatusMessage:
+def take_message(payload: bytes, *, serial: str, retained: bool = False, shape: Shape = INTERFACE_V1) -> Decoded:
+    """What the record `payload` on the topic of the rig `serial` says. Raises BadReading only."""
+    try:
+        if retained:
+            raise DecodeError("retained", "a retained record would come again for ever")  # noqa: TRY301
+        return decode_message((RawArea(MESSAGE, 0, payload),), rig=serial, shape=shape)
+    except DecodeError as error:
+        seq, boot = (None, None) if retained else _claims(payload, serial, shape.record)
+        raise BadReading(_evidence(payload, serial, error, seq, boot)) from error
+
+
+def read_status(payload: bytes, *, serial: str, shape: Shape = INTERFACE_V1) -> StatusMessage:
     """The live status `payload` on the topic of the rig `serial`. Raises BadReading only."""
     try:
-        return _status(payload, serial)
+        return _status(payload, serial, shape.status)
     except DecodeError as error:
         raise BadReading(_evidence(payload, serial, error, None, None)) from error
 
 
-def _status(payload: bytes, serial: str) -> StatusMessage:
-    members = read_object(payload)
+def _status(payload: bytes, serial: str, layout: Layout) -> StatusMessage:
+    members = layout.arrange(read_object(payload), _STATUS)
     _check_version(members)
     will, _ = _checked(members, _WILL)
     _check_serial(will, serial)
     boot, online = _int(will, "boot"), bool(will["online"])
-    if not online and not any(name in members for name in _STATUS if name not in _WILL):
+    sent = (name for name in _STATUS if name not in _WILL and name not in layout.fixed)
+    if not online and not any(name in members for name in sent):
         return StatusMessage(serial, boot, online)
     found, _ = _checked(members, _STATUS)
     standing = Standing(boot, _int(found, "last_seq"), _int(found, "oldest_seq"), _int(found, "acked_seq"))
@@ -263,10 +272,10 @@ def _cuts(hidden: list[Span]) -> tuple[Span, ...]:
     return cuts
 
 
-def _claims(payload: bytes, serial: str) -> tuple[int | None, int | None]:
+def _claims(payload: bytes, serial: str, layout: Layout) -> tuple[int | None, int | None]:
     """Number and boot of a refused record, where it can be told that it is one of this rig."""
     try:
-        members = read_object(payload)
+        members = layout.arrange(read_object(payload), _COMMON)
         _check_version(members)
         found, _ = _checked(members, {name: _COMMON[name] for name in ("v", "serial", "boot", "seq")})
         _check_serial(found, serial)

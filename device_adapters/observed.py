@@ -20,7 +20,7 @@ class Observer:
     """Speaks for one rig."""
 
     def __init__(self, rig: str, guarantee: Guarantee, source: Source) -> None:
-        self._rig = rig
+        self.rig = rig
         self._guarantee = guarantee
         self._source = source
 
@@ -50,4 +50,4 @@ class Observer:
         return self._made(GAP, epoch, last, {"epoch": epoch, "from": first, "to": last})
 
     def _made(self, kind: str, epoch: int, seq: int, fields: dict[str, FieldValue]) -> Observation:
-        return Observation(kind, self._rig, epoch, seq, 0, fields, self._guarantee, self._source)
+        return Observation(kind, self.rig, epoch, seq, 0, fields, self._guarantee, self._source)

@@ -42,21 +42,17 @@ class Refusals:
         trouble = self._troubles.get(asked)
         return trouble is not None and trouble.rounds > 0
 
-    def failed(self, evidence: Evidence, now: float) -> bool:
-        """One more reading failed. True when that is to be told: the third in a row, unless told lately."""
+    def failed(self, evidence: Evidence, now: float, *, at_once: bool = False) -> bool:
+        """One more reading failed. True when that is to be told: the third (`at_once`: any), not if told lately."""
         trouble = self._troubles.setdefault(evidence.asked, _Trouble())
         trouble.failures += 1
         if trouble.failures < ATTEMPTS:
-            return False
+            return at_once and _news(trouble, evidence, now)
         trouble.failures = 0
         longest = STATUS_RETRY_MAX_S if evidence.asked is None else RETRY_MAX_S
         trouble.retry_at = now + min(RETRY_FIRST_S * 2.0**trouble.rounds, longest)
         trouble.rounds = min(trouble.rounds + 1, 16)
-        known = trouble.told
-        if known is not None and _same(known, evidence) and now - trouble.told_at < REFUSAL_AGAIN_S:
-            return False
-        trouble.told, trouble.told_at = evidence, now
-        return True
+        return _news(trouble, evidence, now)
 
     def good(self, asked: Asked) -> None:
         """It was read after all."""
@@ -65,6 +61,15 @@ class Refusals:
     def forget_records(self) -> None:
         """The rig's memory may be another one: its numbers may mean other records."""
         self._troubles = {None: self._troubles[None]} if None in self._troubles else {}
+
+
+def _news(trouble: _Trouble, evidence: Evidence, now: float) -> bool:
+    """Whether this was not told lately; it is then."""
+    known = trouble.told
+    if known is not None and _same(known, evidence) and now - trouble.told_at < REFUSAL_AGAIN_S:
+        return False
+    trouble.told, trouble.told_at = evidence, now
+    return True
 
 
 def _same(one: Evidence, other: Evidence) -> bool:

@@ -158,7 +158,7 @@ class FakeAdapter:
         return reading, ack
 
     def _ack_nothing(self) -> Ack:
-        async def ack() -> None:
+        async def ack(entry: bytes | None = None) -> None:
             return
 
         return ack
@@ -166,7 +166,7 @@ class FakeAdapter:
     def _ack_of(self, observation: Observation) -> Ack:
         called = False
 
-        async def ack() -> None:
+        async def ack(entry: bytes | None = None) -> None:
             nonlocal called
             assert not called, f"ack of {observation.position} called twice"
             called = True

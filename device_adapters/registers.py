@@ -1,0 +1,117 @@
+"""A rig's memory read out of registers: status block, ring, acknowledgement word. See `memory.RigMemory`.
+
+Owns: which words are read and written. Whatever the wire says that is no record becomes a DecodeError with the bytes
+as evidence. Spec: docs/formats/profile.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from device_adapters.decode import decode_status
+from device_adapters.errors import BackOff, DecodeError, NotConnected
+from device_adapters.observation import RawArea
+from device_adapters.reading import marked, read_record
+from device_adapters.wire import ExceptionReply, OddReply
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from device_adapters.decode import Decoded, Standing
+    from device_adapters.observation import Observation, RigStatus
+    from device_adapters.profile import Profile, Word
+    from device_adapters.wire import Wire
+
+
+class RegisterMemory:
+    """One rig's registers."""
+
+    tells_at_once = False
+
+    def __init__(self, profile: Profile, wire: Wire, serial: str) -> None:
+        self._profile = profile
+        self._wire = wire
+        self._serial = serial
+        self.poll = profile.poll
+
+    @property
+    def connected(self) -> bool:
+        """Whether requests can be made."""
+        return self._wire.connected
+
+    @property
+    def connection(self) -> int:
+        """Number of the wire's connection."""
+        return self._wire.connection
+
+    async def connect(self) -> None:
+        """A new socket."""
+        await self._wire.connect()
+
+    def drop(self) -> None:
+        """Close the socket."""
+        self._wire.drop()
+
+    async def wait(self, until: float) -> None:
+        """A rig of registers says nothing by itself."""
+        wait = until - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def look(self, *, again: bool) -> tuple[RigStatus, Standing]:  # noqa: ARG002  (every reading is newer)
+        """Read the status block."""
+        block, found = self._profile.status, b""
+        try:
+            found = await self._wire.read(block.at, block.words)
+            return decode_status(self._profile, found, rig=self._serial)
+        except DecodeError as error:
+            areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])
+            raise DecodeError(error.reason, error.detail, areas) from None
+        except (ExceptionReply, OddReply) as error:
+            raise _reply_refused(error) from None
+
+    async def fetch(self, seq: int, boot: int, floor: int) -> Decoded:  # noqa: ARG002  (one memory, one record)
+        """Read record `seq` twice, compare, prove, decode."""
+        try:
+            return await read_record(self._wire, self._profile, self._serial, seq, boot)
+        except (ExceptionReply, OddReply) as error:
+            raise _reply_refused(error) from None
+        except NotConnected as error:  # a rig that falls silent at one record only would hold all others back
+            raise DecodeError("wire", error.reason) from None
+
+    async def tell(self, seq: int, connection: int) -> None:
+        """Write the acknowledgement word."""
+        await self._write(self._profile.ack, seq, connection)
+
+    async def write_ready(self, counter: int, connection: int) -> None:
+        """Write the ready word."""
+        await self._write(self._profile.ready, counter, connection)
+
+    def stored(self, observation: Observation, entry: bytes | None) -> None:
+        """Only `tell` tells a rig of registers."""
+
+    def stray(self, following: int, holes: Collection[int], boot: int) -> None:  # noqa: ARG002
+        """Nothing comes unasked."""
+        return
+
+    def repeated(self) -> int:
+        """Nothing comes unasked."""
+        return 0
+
+    async def _write(self, word: Word | None, value: int, connection: int) -> None:
+        if word is None:
+            return
+        try:
+            await self._wire.write(word.at, word.encode(value), connection)
+        except OddReply as error:
+            raise NotConnected(error.detail) from None
+        except ExceptionReply as error:
+            raise BackOff(self._profile.transport.busy_wait_ms / 1000, error.detail) from None
+
+
+def _reply_refused(error: ExceptionReply | OddReply) -> DecodeError:
+    """A reply that is no record, as evidence."""
+    odd = isinstance(error, OddReply)
+    cut = ((0, len(error.frame)),) if odd and error.frame else ()
+    return DecodeError("wire" if odd else "exception", error.detail, (RawArea("reply", 0, error.frame, cut),))
