@@ -46,6 +46,7 @@ from server.local import LocalApp
 from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
+from server.plan.store import PlanStore
 from server.projection.projector import Projector
 from server.projection.rubrics import RubricBook
 
@@ -302,6 +303,7 @@ async def open_views(open_: Opened) -> Views:
         accounts=accounts,
         mirror_vkey=open_.keys.mirror.vkey,
         secret=open_.keys.cookies,
+        plans=PlanStore(open_.registry),
         title=open_.config.title,
     )
     fanout: Fanout = Alone(board, projector)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from server.live import limits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,10 +47,16 @@ class Beat:
     oldest_unsent_ms: int | None
     utc_ms: int | None
     sync: str | None
+    trusted: bool
+    offset_ms: int | None
+    disk_free: int | None
+    disk_total: int | None
     disk_percent_free: int | None
     certificate_ms: int | None
     software: str | None
     accepts_exams: bool
+    plan_version: int | None
+    brokers: tuple[Mapping[str, str | None], ...]
     rigs: tuple[RigBeat, ...]
 
 
@@ -65,10 +73,16 @@ def read_beat(body: Mapping[str, Any]) -> Beat:
         oldest_unsent_ms=_count(body, "oldest_unsent_ms"),
         utc_ms=utc_ms,
         sync=_text(clock, "sync"),
+        trusted=clock.get("trusted") is not False,
+        offset_ms=_signed(clock, "offset_ms"),
+        disk_free=free,
+        disk_total=total,
         disk_percent_free=free * 100 // total if free is not None and total else None,
         certificate_ms=_time_ms(certificate.get("not_after")),
         software=_text(body, "software"),
         accepts_exams=body.get("accepts_exams") is not False,
+        plan_version=_count(body, "plan_version"),
+        brokers=_brokers(body.get("brokers")),
         rigs=tuple(
             beat
             for rig in (rigs if isinstance(rigs, list) else [])
@@ -101,6 +115,11 @@ def _rig(body: Mapping[str, Any], utc_ms: int | None) -> RigBeat | None:
     )
 
 
+def _brokers(told: object) -> tuple[Mapping[str, str | None], ...]:
+    listed = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return tuple({"id": _text(one, "id"), "state": _text(one, "state")} for one in listed[: limits.BROKERS_SHOWN])
+
+
 def _object(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = body.get(key)
     return value if isinstance(value, dict) else {}
@@ -114,6 +133,11 @@ def _text(body: Mapping[str, Any], key: str) -> str | None:
 def _count(body: Mapping[str, Any], key: str) -> int | None:
     value = body.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _signed(body: Mapping[str, Any], key: str) -> int | None:
+    value = body.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53 else None
 
 
 def _time_ms(value: object) -> int | None:

@@ -180,10 +180,22 @@ def gateway_row(
         "unsent": left,
         "oldest_unsent_ms": beat.oldest_unsent_ms if beat and left else None,
         "catching_up": left > limits.CATCHING_UP_ENTRIES,
-        "clock_offset_ms": beat.utc_ms - beat_ms if beat and beat.utc_ms and beat_ms else None,
+        "clock_offset_ms": _offset(beat, beat_ms) if beat else None,
+        "clock_trusted": beat.trusted if beat else None,
         "sync": beat.sync if beat else None,
+        "disk_free": beat.disk_free if beat else None,
+        "disk_total": beat.disk_total if beat else None,
         "disk_percent_free": beat.disk_percent_free if beat else None,
         "certificate_ms": beat.certificate_ms if beat else None,
         "software": beat.software if beat else None,
         "accepts_exams": beat.accepts_exams if beat else None,
+        "plan_version": beat.plan_version if beat else None,
+        "brokers": [dict(one) for one in beat.brokers] if beat else [],
     }
+
+
+def _offset(beat: Beat, beat_ms: int | None) -> int | None:
+    """The gateway's own comparison knows how long the answer was under way; ours does not."""
+    if beat.offset_ms is not None:
+        return beat.offset_ms
+    return beat.utc_ms - beat_ms if beat.utc_ms and beat_ms else None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from server.live.board import LiveBoard
     from server.live.hub import Hub
     from server.people.accounts import AccountStore
+    from server.plan.store import PlanStore
     from server.projection.rubrics import RubricBook
     from server.projection.store import ProjectionStore
 
@@ -28,4 +29,5 @@ class PeopleContext:
     accounts: AccountStore
     mirror_vkey: str
     secret: bytes
+    plans: PlanStore
     title: str = ""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 CHINA: Final = timezone(timedelta(hours=8))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NOTHING: Final = "–"
+SECOND_MS: Final = 1000
 
 
 def points(hundredths: int | None) -> str:
@@ -72,6 +73,17 @@ def of_rfc(text: str | None) -> str:
 def clock(seconds: int | None) -> str:
     """412 → 06:52."""
     return NOTHING if seconds is None else f"{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+def span(ms: int) -> str:
+    """A difference of clocks: 12 → +12 ms, -5400 → −5.4 s."""
+    sign = "−" if ms < 0 else "+"
+    return f"{sign}{abs(ms)} ms" if abs(ms) < SECOND_MS else f"{sign}{abs(ms) / SECOND_MS:.1f} s"
+
+
+def gigabytes(number: int | None) -> str:
+    """With one place."""
+    return NOTHING if number is None else f"{number / 1e9:.1f}"
 
 
 def count(number: int | None) -> str:

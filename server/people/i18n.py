@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from scorelog.format.rubric_tables import Text
+
 Language = Literal["zh", "en"]
 COOKIE: Final = "kaofen-lang"
 LOCALES: Final = Path(__file__).parent / "locales"
@@ -48,6 +50,10 @@ class Translator:
     def of(self, both: Mapping[str, object]) -> str:
         """The right one of a pair {zh, en} that comes from a rubric."""
         return str(both.get(self.language) or both.get("zh") or "")
+
+    def pair(self, text: Text) -> str:
+        """The right one of a text in both languages that comes from a plan."""
+        return text.zh if self.language == "zh" else text.en or text.zh
 
     def table(self, words: Mapping[str, str]) -> dict[str, str]:
         """A table of words.py in this language."""

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from server.errors import Missing
-from server.people import limits, shapes, words
+from server.people import limits, words
 from server.people.alertpages import alert_pages
+from server.people.gatewaypages import gateway_pages
 from server.people.searchwords import SearchWords
 from server.projection import queries
 
@@ -30,24 +31,7 @@ def pages_router(services: Services, renderer: Renderer) -> APIRouter:
     _live_page(router, services, renderer)
     _attempt_pages(router, services, renderer)
     alert_pages(router, services, renderer)
-
-    @router.get("/gateways")
-    async def gateways(request: Request) -> Response:
-        session = await services.guard.browser(request)
-        states = await services.context.store.logs()
-        live = {row["gateway"]: row for row in services.context.board.gateway_rows()}
-        rows = [
-            {
-                "gateway": one,
-                "live": live.get(one.id),
-                "logs": [shapes.log(state) for state in states if state.gateway_id == one.id],
-                "states": [state for state in states if state.gateway_id == one.id],
-            }
-            for one in await services.context.store.gateways()
-        ]
-        now_ms = services.context.clock.now_us() // 1000
-        return renderer.page(request, "gateways.html", session=session, rows=rows, now_ms=now_ms)
-
+    gateway_pages(router, services, renderer)
     return router
 
 

@@ -36,6 +36,14 @@ ATTEMPT_STATES: Final = {"open": "进行中", "finished": "已结束", "aborted"
 VETO_EFFECTS: Final = {"item_zeroed": "本题记零分", "exam_failed": "全场不合格"}
 SEVERITIES: Final = {"alarm": "警报", "warning": "警告", "notice": "提示"}
 SYNCS: Final = {"synced": "已同步", "unsynced": "未同步", "unknown": "未知"}
+GATEWAY_STATES: Final = {
+    "online": "在线",
+    "left": "补传中",
+    "waiting": "等待首次心跳",
+    "silent": "失联",
+    "revoked": "已吊销",
+}
+BROKER_STATES: Final = {"connected": "已连接", "connecting": "正在连接", "down": "未连接"}
 RUBRIC_STATUS: Final = {"default": "默认标准（非官方文本）", "official": "正式标准"}
 
 TYPES: Final = {
@@ -151,6 +159,7 @@ DETAILS: Final = {
 # Why a page refuses, by what the refusal says to programs; else by its status.
 REFUSALS: Final = {
     "there is no such attempt": "没有这场考试。",
+    "there is no such gateway": "没有这个网关。",
     "there is no such alert": "没有这条告警。",
     "only an operator may acknowledge alerts": "只有操作员可以处理告警。",
     "this form has expired: load the page again": "表单已过期，请重新打开页面。",
@@ -228,6 +237,8 @@ TABLES: Final = (
     VETO_EFFECTS,
     SEVERITIES,
     SYNCS,
+    GATEWAY_STATES,
+    BROKER_STATES,
     RUBRIC_STATUS,
     TYPES,
     ALERTS,

@@ -22,12 +22,14 @@ from scorelog.format.cosignature import CosignatureSigner, merge
 from scorelog.format.keys import Ed25519Signer
 from scorelog.format.tree import CompactRange, leaf_hash
 from scorelog.journal.clock import Clock, SystemClock
+from server.evidence.database import create, open_registry
 from server.evidence.store import Gateway
 from server.live.board import LiveBoard
 from server.live.hub import Hub
 from server.people.accounts import AccountStore
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
+from server.plan.store import PlanStore
 from server.projection.projector import Projector
 from server.projection.rubrics import RubricBook
 from server.projection.store import ProjectionStore
@@ -52,6 +54,7 @@ class Site:
     hub: Hub
     clock: Clock
     accounts: AccountStore
+    plans: PlanStore
     projector: Projector
     app: FastAPI
     mirror: CosignatureSigner
@@ -149,6 +152,10 @@ async def open_site(folder: Path, clock: Clock | None = None, title: str = "ç¤ºè
     book, hub = RubricBook(), Hub(clock, "0123456789abcdef")
     board = LiveBoard(clock, hub, book, alarm=store.alarm)
     projector = Projector(store, projections, clock, book=book, listener=board)
+    (folder / "kept").mkdir()
+    create(folder / "kept")
+    registry = open_registry(folder / "kept")
+    plans = PlanStore(registry)
     mirror = CosignatureSigner("exam.example/mirror", Ed25519PrivateKey.generate())
     context = PeopleContext(
         store=store,
@@ -160,16 +167,18 @@ async def open_site(folder: Path, clock: Clock | None = None, title: str = "ç¤ºè
         accounts=accounts,
         mirror_vkey=mirror.vkey,
         secret=Random(7).randbytes(32),
+        plans=plans,
         title=title,
     )
     await accounts.create("chief", PASSWORD)
     app = create_people_app(context)
     try:
-        yield Site(store, projections, board, hub, clock, accounts, projector, app, mirror)
+        yield Site(store, projections, board, hub, clock, accounts, plans, projector, app, mirror)
     finally:
         hub.close()
         await accounts.close()
         await projections.close()
+        await registry.close()
 
 
 @contextlib.asynccontextmanager
