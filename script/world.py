@@ -1,115 +1,50 @@
-"""One exam point as real processes: certificates, server, gateway and simulated rigs in a folder of their own.
+"""One exam point as real processes: certificates, server, gateways, broker and simulated rigs in a folder of their own.
 
 The demo and the end-to-end tests use the same commands that an installer types; nothing here reaches into a
-package of ours. Every process is started by this module, logged to a file, and stopped by its own pid.
+package of ours. Every process is logged to a file, and stopped by its own pid.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import os
-import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
-import urllib.request
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-BIN = Path(sys.executable).parent
-DOMAIN = "exam.example"
+from box import DOMAIN, PROFILE, RUBRIC, Box, Uplink
+from service import BIN, ROOT, Service, WorldError, command, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broker import Broker
+
+__all__ = [
+    "BIN", "DOMAIN", "GATEWAY_ID", "OPERATOR", "PASSWORD", "PROFILE", "ROOT", "RUBRIC",
+    "Service", "World", "WorldError", "command", "free_port",
+]  # fmt: skip
+
 GATEWAY_ID = "gw-01"
 OPERATOR = "operator"
 PASSWORD = "kaofen-demo-2026"  # noqa: S105 - a demo account on loopback, printed on purpose
-ROOT = Path(__file__).resolve().parent.parent
-RUBRIC = ROOT / "server" / "rubrics" / "low-voltage-electrician.toml"
-PROFILE = "kaofen-v1-low-voltage"
-
-
-class WorldError(RuntimeError):
-    """A command of the world failed; the message holds its output."""
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def command(*words: str | Path, env: dict[str, str] | None = None, check: bool = True) -> str:
-    """Run one of our commands to its end and return what it printed."""
-    line = [str(BIN / str(words[0])), *(str(word) for word in words[1:])]
-    done = subprocess.run(
-        line, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **(env or {})}
-    )
-    if check and done.returncode != 0:
-        raise WorldError(f"{' '.join(line)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-@dataclass(slots=True)
-class Service:
-    """A long-running command, its log file and its life."""
-
-    name: str
-    words: tuple[str, ...]
-    log: Path
-    env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, its output appended to the log file."""
-        with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                [str(BIN / self.words[0]), *self.words[1:]],
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.env},
-            )
-
-    def running(self) -> bool:
-        """Whether the process is alive."""
-        return self.process is not None and self.process.poll() is None
-
-    def kill(self) -> None:
-        """SIGKILL: what a power cut of this process looks like."""
-        if self.running() and self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(timeout=10)
-
-    def stop(self, grace_s: float = 20) -> int | None:
-        """SIGTERM, then SIGKILL after the grace. Returns the exit status."""
-        if self.process is None:
-            return None
-        if self.running():
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=grace_s)
-        self.kill()
-        return self.process.returncode
-
-    def tail(self, lines: int = 25) -> str:
-        """The last lines of the log file."""
-        text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
 
 
 class World:
-    """The folder and the three services of one exam point."""
+    """The folder and the services of one exam point. `gateway…` is the first box, the only one of most tests."""
 
-    def __init__(self, directory: Path, *, people_port: int | None = None, backoff_cap_s: int = 30) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        people_port: int | None = None,
+        backoff_cap_s: int = 30,
+        gateways: tuple[str, ...] = (GATEWAY_ID,),
+    ) -> None:
         self.directory = directory
-        self.backoff_cap_s = backoff_cap_s
         self.people_port = people_port or free_port()
         self.gateway_port = free_port()
-        self.local_port = free_port()
         self.token = ""
         self._line: http.client.HTTPSConnection | None = None
         self.ca = directory / "ca" / "root.pem"
@@ -117,11 +52,17 @@ class World:
         self.ready = directory / "ready.json"
         self.policy = directory / "policy.txt"
         self.server_config = directory / "server" / "server.toml"
-        self.gateway_config = directory / "gateway" / "gateway.toml"
         self.server = Service("server", ("kaofen-server", "run", str(self.server_config)), directory / "server.log")
-        gateway = ("kaofen-gateway", "run", str(self.gateway_config))
-        self.gateway = Service("gateway", gateway, directory / "gateway.log")
+        names = ["gateway", *(f"gateway-{one}" for one in gateways[1:])]
+        self.boxes = [
+            Box(one, directory, directory / name, backoff_cap_s=backoff_cap_s)
+            for one, name in zip(gateways, names, strict=True)
+        ]
+        self.gateway = self.boxes[0].service
+        self.gateway_config = self.boxes[0].config
+        self.local_port = self.boxes[0].local_port
         self.fleet = Service("fleet", (), directory / "fleet.log")
+        self.broker: Broker | None = None
 
     # --- set-up, as an installer and an operator do it -------------------------------------------------------
 
@@ -140,52 +81,14 @@ class World:
         )  # fmt: skip
         self.token = command("kaofen-server", "token", self.server_config).strip().splitlines()[-1]
 
-    def build_gateway(self, rigs: list[dict[str, Any]], source: str = "simulator") -> None:
-        """A gateway box for these rigs, enrolled at the server."""
-        home, tls = self.gateway_config.parent, self.directory / "gateway-tls"
-        command("kaofen-certs", "gateway", self.ca.parent, "--domain", DOMAIN, "--id", GATEWAY_ID, "--out", tls)
-        home.mkdir(parents=True, exist_ok=True)
-        mirror = command("kaofen-server", "vkey", self.server_config).strip().splitlines()[-1]
-        self.gateway_config.write_text(self._gateway_toml(rigs, tls, mirror, source), "utf-8")
-        printed = command("kaofen-gateway", "init", self.gateway_config)
-        vkey = next(word for word in printed.split() if word.startswith(f"{DOMAIN}/gw/{GATEWAY_ID}/"))
-        if "+" not in vkey:
-            vkey = next(word for word in printed.split() if word.startswith(DOMAIN) and "+" in word)
-        command("kaofen-server", "gateway", "add", self.server_config, "--id", GATEWAY_ID, "--vkey", vkey)
+    @property
+    def uplink(self) -> Uplink:
+        """What every box is told of the server."""
+        return Uplink(self.ca, self.server_config, self.gateway_port)
 
-    def _gateway_toml(self, rigs: list[dict[str, Any]], tls: Path, mirror: str, source: str) -> str:
-        home = self.gateway_config.parent
-        lines = [
-            f'rubrics = ["{RUBRIC}"]',
-            "[gateway]",
-            f'id = "{GATEWAY_ID}"',
-            f'domain = "{DOMAIN}"',
-            f'data = "{home / "data"}"',
-            f'state_file = "{home / "second-medium" / "log.state"}"',
-            "[server]",
-            f'url = "https://localhost:{self.gateway_port}"',
-            f'ca = "{tls / "ca.pem"}"',
-            f'cert = "{tls / "cert.pem"}"',
-            f'key = "{tls / "cert.key"}"',
-            f'mirror_vkey = "{mirror}"',
-            "[local]",
-            f'listen = "127.0.0.1:{self.local_port}"',
-            "[limits]",
-            f"backoff_cap_s = {self.backoff_cap_s}",
-        ]
-        for rig in rigs:
-            lines += [
-                "[[rig]]",
-                f'serial = "{rig["serial"]}"',
-                f'station = "{rig["station"]}"',
-                f'profile = "{PROFILE}"',
-                f'host = "{rig["host"]}"',
-                f"port = {rig['port']}",
-                f"unit = {rig['unit']}",
-                f'source = "{source}"',
-            ]
-        (home / "second-medium").mkdir(parents=True, exist_ok=True)
-        return "\n".join(lines) + "\n"
+    def build_gateway(self, rigs: list[dict[str, Any]], source: str = "simulator") -> None:
+        """The first box for these rigs, enrolled at the server."""
+        self.boxes[0].build(rigs, self.uplink, source=source)
 
     def start_fleet(self, *options: str) -> list[dict[str, Any]]:
         """Start the simulated rigs and return where they listen."""
@@ -222,7 +125,9 @@ class World:
 
     def diagnosis(self) -> str:
         """The last lines of every log, for a message that can be acted on."""
-        services = (self.server, self.gateway, self.fleet)
+        services = [self.server, *(box.service for box in self.boxes), self.fleet]
+        if self.broker is not None:
+            services.append(self.broker.service)
         return "\n".join(f"--- {one.name} ({one.log}) running={one.running()}\n{one.tail()}" for one in services)
 
     def api(self, path: str) -> Any:
@@ -265,16 +170,13 @@ class World:
         return True
 
     def gateway_status(self) -> dict[str, Any] | None:
-        """The running gateway's own status, or None while it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.local_port}/status", timeout=2) as answer:
-                status: dict[str, Any] = json.loads(answer.read())
-                return status
-        except (OSError, ValueError):
-            return None
+        """The first gateway's own status, or None while it does not answer."""
+        return self.boxes[0].status()
 
     def close(self) -> None:
         """Stop everything that was started, in the order in which nothing is lost."""
         self._hang_up()
-        for service in (self.gateway, self.server, self.fleet):
+        for service in (*(box.service for box in self.boxes), self.server, self.fleet):
             service.stop()
+        if self.broker is not None:
+            self.broker.service.stop()

@@ -1,0 +1,88 @@
+"""Commands of ours as processes: run to their end, or kept running with a log file and a life of their own.
+
+Every process is started here and stopped by its own pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class WorldError(RuntimeError):
+    """A command of the world failed; the message holds its output."""
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(*words: str | Path, env: dict[str, str] | None = None, check: bool = True) -> str:
+    """Run one of our commands to its end and return what it printed."""
+    line = [str(BIN / str(words[0])), *(str(word) for word in words[1:])]
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **(env or {})}
+    )
+    if check and done.returncode != 0:
+        raise WorldError(f"{' '.join(line)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@dataclass(slots=True)
+class Service:
+    """A long-running command, its log file and its life."""
+
+    name: str
+    words: tuple[str, ...]
+    log: Path
+    env: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, its output appended to the log file. A word with a whole path is a program of the machine."""
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(
+                [str(BIN / self.words[0]), *self.words[1:]],
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.env},
+            )
+
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL: what a power cut of this process looks like."""
+        if self.running() and self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(timeout=10)
+
+    def stop(self, grace_s: float = 20) -> int | None:
+        """SIGTERM, then SIGKILL after the grace. Returns the exit status."""
+        if self.process is None:
+            return None
+        if self.running():
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=grace_s)
+        self.kill()
+        return self.process.returncode
+
+    def tail(self, lines: int = 25) -> str:
+        """The last lines of the log file."""
+        text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
