@@ -78,6 +78,8 @@ class Item(Model):
     guarantee: str | None
     source: str | None
     rubric: str | None
+    session: str | None = Field(default=None, description="of the plan, as the gateway bound it")
+    binding: str | None = Field(default=None, description="who said so: rig, tablet, plan, none")
 
 
 class Items(Model):
@@ -112,6 +114,14 @@ class Attempt(Model):
     notes: list[str]
     first_at: str
     last_at: str
+    session: str | None = Field(default=None, description="of the plan that counts; null: staged or matched elsewhere")
+    point: str | None = None
+    plan: str | None = Field(default=None, description="SHA-256 of the plan's text")
+    planned: list[dict[str, Any]] = Field(default=[], description="item and place, in order")
+    runs: list[dict[str, Any]] = Field(default=[], description="every end of an item; `why`: why it does not count")
+    staged: bool = False
+    matched_to: str | None = Field(default=None, description="the planned attempt that has these records")
+    matches: list[dict[str, Any]] = Field(default=[], description="matches that brought records here")
 
 
 class Attempts(Model):

@@ -42,7 +42,7 @@ def item(score: ScoreRow, logs: Mapping[str, LogState]) -> models.Item:
         **{
             name: value
             for name, value in asdict(score).items()
-            if name not in {"bundle", "differences", "deductions", "read_us", "received_us"}
+            if name not in {"bundle", "decoded", "differences", "deductions", "read_us", "received_us"}
         },
     )
 

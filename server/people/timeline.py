@@ -14,11 +14,11 @@ from server.errors import Damaged, Missing
 from server.people import formats, limits
 from server.people.proofs import NotCosigned
 from server.projection import queries
+from server.projection.adopting import load_adopted
 from server.projection.errors import Unreadable
 from server.projection.facts import read_fact
 from server.projection.judge import Judgement, judge
 from server.projection.relogged import pieces_of
-from server.projection.rubrics import Adopted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scorelog.format.policy import Policy
     from server.evidence.store import EntryStore, LogState
     from server.people.proofs import EntryProof, Prover
-    from server.projection.rubrics import RubricBook
+    from server.projection.rubrics import Adopted, RubricBook
     from server.projection.store import ProjectionStore
 
 WIDE_S = 600
@@ -87,16 +87,10 @@ class Timelines:
             origin: await self._bounds(origin, [row["index"] for row in rows if row["origin"] == origin], policy)
             for origin in dict.fromkeys(row["origin"] for row in rows)
         }
-        adopted = await self._adopted()
+        adopted = await load_adopted(self._projections, self._book)
         return [
             await self._step(row, states.get(row["origin"]), bounds[row["origin"]], policy, adopted) for row in rows
         ]
-
-    async def _adopted(self) -> Adopted:
-        adopted = Adopted(self._book)
-        for row in await self._projections.adoptions():
-            adopted.add(row["origin"], self._book.take(row["index"], row["kind"], row["sha256"], row["text"]))
-        return adopted
 
     async def _step(
         self,

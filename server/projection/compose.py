@@ -1,7 +1,9 @@
 """An attempt, composed from its items and marks over all rigs and gateways. Pure; the order of arrival changes nothing.
 
 The total is exact (10^-6 points) and the pass mark is compared exactly; rounding is for display. What a rig claims as
-its total is compared with the sum over the items of *that* rig, since a rig knows only its own part.
+its total is compared with the sum over the items of *that* rig, since a rig knows only its own part. An attempt of a
+plan follows its session's rubric and is complete when all its items have ended (runs.py); of one without a plan every
+item counts, by the one rubric that judged them all.
 """
 
 from __future__ import annotations
@@ -11,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from scorelog.format import types
 from scorelog.format.errors import RubricError
-from scorelog.format.scoring import AttemptScore, ItemScore, score_attempt
+from scorelog.format.scoring import score_attempt
 from server.projection.alerts import Alert
+from server.projection.planchecks import TRAINING_RIG
+from server.projection.runs import Planned, Scored, item_score, runs_of, score_planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from scorelog.format.rubric import Rubric
+    from server.projection.alerts import Severity
     from server.projection.rubrics import RubricBook
+    from server.projection.runs import Row
 
 E6_PER_HUNDREDTH = 10_000
 
@@ -28,6 +35,14 @@ class Composed:
 
     row: dict[str, Any]
     alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Matches that brought records here, and the one that took this attempt's records elsewhere."""
+
+    here: tuple[Mapping[str, Any], ...] = ()
+    matched_to: str | None = None
 
 
 def rounded(total_e6: int) -> int:
@@ -41,43 +56,55 @@ def compose(
     marks: Sequence[Mapping[str, Any]],
     tickets: Sequence[str],
     book: RubricBook,
+    *,
+    planned: Planned | None = None,
+    matching: Matching = Matching(),
 ) -> Composed:
-    """`items` and `marks` are the rows of the tables for this attempt, in any order."""
+    """`items` and `marks` are the rows of the tables for this attempt, those matched to it included, in any order."""
     items = sorted((row for row in items if row["mode"] == "exam"), key=_place)
     marks = sorted(marks, key=_place)
     every = [*items, *marks]
-    notes: list[str] = []
-    score, rubric = _score(items, book, notes)
-    if len(set(tickets)) > 1:
-        notes.append("tickets_differ")
+    sha256 = planned.rubric if planned else _one_rubric(items)
+    rubric = book.rubric(sha256)
+    runs = runs_of(items, planned, rubric)
+    scored = score_planned(runs, planned, rubric) if planned else _unplanned(runs, rubric)
     closing = [mark for mark in marks if mark["type"] in types.CLOSING]
     identity = _newest(marks, types.IDENTITY_CHECKED)
     acknowledged = _newest(marks, types.CANDIDATE_ACKNOWLEDGED)
-    alerts = [alert for mark in closing if (alert := _claim_alert(attempt, mark, items, rubric, book))]
-    claims = [mark["fields"].get("claimed_total") for mark in closing if mark["type"] == types.ATTEMPT_FINISHED]
-    wrong = bool(alerts) or any(row["verdict"] == "mismatch" for row in items)
+    alerts = [alert for mark in closing if (alert := _claim_alert(attempt, mark, runs, rubric))]
+    wrong = bool(alerts) or any(run["verdict"] == "mismatch" for run in runs)
+    alerts += _alerts(attempt, every, runs, scored, planned)
+    state = _planned_state(scored, items, marks, planned) if planned else _state(closing)
     row = {
         "attempt": attempt,
         "ticket": min(tickets) if tickets else None,
         "rigs": sorted({row["rig"] for row in every if row["rig"]}),
         "stations": sorted({row["station"] for row in every if row["station"]}),
-        "state": _state(closing),
-        "try_no": _whole(identity.get("try")),
+        "state": state,
+        "try_no": planned.try_no if planned else _whole(identity.get("try")),
         "identity": _word(identity.get("verdict")),
         "ack": _word(acknowledged.get("ack")),
         "abort_reason": _word(_newest(marks, types.ATTEMPT_ABORTED).get("reason")),
         "item_count": len(items),
-        "rubric": rubric,
-        "pass_mark": found.pass_mark if (found := book.rubric(rubric)) else None,
-        "claimed_total": _whole(claims[0]) if len(claims) == 1 else None,
-        "total_e6": score.total_e6 if score else None,
-        "complete": bool(score and score.complete),
-        "failed_by_veto": bool(score and score.failed_by_veto),
-        "passed": score.passed if score and (closing or score.failed_by_veto) else None,
-        "verdict": "mismatch" if wrong else _sureness(items, score),
-        "notes": notes,
+        "rubric": sha256,
+        "pass_mark": rubric.pass_mark if rubric else None,
+        "claimed_total": _claimed(closing),
+        "total_e6": scored.score.total_e6 if scored.score else None,
+        "complete": scored.complete,
+        "failed_by_veto": scored.failed_by_veto,
+        "passed": _passed(scored, state, planned),
+        "verdict": "mismatch" if wrong else _sureness(runs, scored),
+        "notes": [*scored.notes, *_more_notes(identity, tickets, every, planned)],
         "first_us": min(row["received_us"] for row in every),
         "last_us": max(row["received_us"] for row in every),
+        "session": planned.session if planned else None,
+        "point": planned.point if planned else None,
+        "plan": planned.plan if planned else None,
+        "planned": planned.to_json() if planned else [],
+        "runs": runs,
+        "staged": planned is None and matching.matched_to is None,
+        "matched_to": matching.matched_to,
+        "matches": [dict(one) for one in matching.here],
     }
     return Composed(row, tuple(alerts))
 
@@ -86,42 +113,40 @@ def _place(row: Mapping[str, Any]) -> tuple[str, int]:
     return row["origin"], row["index"]
 
 
-def _score(
-    items: Sequence[Mapping[str, Any]], book: RubricBook, notes: list[str]
-) -> tuple[AttemptScore | None, str | None]:
-    """The exact score under the one rubric that judged every item, or None with the reason among the notes."""
+def _one_rubric(items: Sequence[Mapping[str, Any]]) -> str | None:
     rubrics = {row["rubric"] for row in items if row["rubric"]}
-    if len(rubrics) > 1:
-        notes.append("rubrics_differ")
+    return rubrics.pop() if len(rubrics) == 1 else None
+
+
+def _unplanned(runs: Sequence[Row], rubric: Rubric | None) -> Scored:
+    """The exact score under the one rubric that judged every item, or None with the reason among the notes."""
+    rubrics = {run["rubric"] for run in runs if run["rubric"]}
     if len(rubrics) != 1:
-        return None, None
-    sha256 = rubrics.pop()
-    rubric = book.rubric(sha256)
-    if rubric is None or any(row["score_recomputed"] is None for row in items):
-        notes.append("items_not_recomputed")
-        return None, sha256
+        return Scored(None, False, False, ("rubrics_differ",) if rubrics else ())
+    if rubric is None or any(run["score"] is None for run in runs):
+        return Scored(None, False, False, ("items_not_recomputed",))
     try:
-        return score_attempt(rubric, [_item_score(row) for row in items]), sha256
+        score = score_attempt(rubric, [item_score(run) for run in runs])
     except RubricError as error:
-        notes.append(str(error))
-        return None, sha256
-
-
-def _item_score(row: Mapping[str, Any]) -> ItemScore:
-    return ItemScore(row["item"], row["score_recomputed"], row["veto_effect"], row["outcome"] != "aborted")
+        return Scored(None, False, False, (str(error),))
+    return Scored(score, score.complete, score.failed_by_veto, ())
 
 
 def _newest(marks: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
     """The fields of the newest mark of a type; which one is newest does not depend on the order of arrival."""
     mine = [mark for mark in marks if mark["type"] == kind]
-    newest = max(mine, key=lambda mark: (mark["read_us"] or 0, *_place(mark)), default=None)
+    newest = max(mine, key=_when, default=None)
     return newest["fields"] if newest else {}
 
 
-def _sureness(items: Sequence[Mapping[str, Any]], score: AttemptScore | None) -> str:
-    if not items:
+def _when(row: Mapping[str, Any]) -> tuple[int, str, int]:
+    return (row["read_us"] or 0, *_place(row))
+
+
+def _sureness(runs: Sequence[Row], scored: Scored) -> str:
+    if not runs:
         return "none"
-    return "impossible" if score is None or any(row["verdict"] == "impossible" for row in items) else "equal"
+    return "impossible" if scored.score is None or any(run["verdict"] == "impossible" for run in runs) else "equal"
 
 
 def _whole(value: object) -> int | None:
@@ -132,24 +157,89 @@ def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _claimed(closing: Sequence[Mapping[str, Any]]) -> int | None:
+    """Each rig claims its own part: together they claim the total."""
+    claims = [_whole(mark["fields"].get("claimed_total")) for mark in closing if mark["type"] == types.ATTEMPT_FINISHED]
+    return sum(one for one in claims if one is not None) if claims and None not in claims else None
+
+
 def _state(closing: Sequence[Mapping[str, Any]]) -> str:
     if not closing:
         return "open"
     return "aborted" if any(mark["type"] == types.ATTEMPT_ABORTED for mark in closing) else "finished"
 
 
-def _claim_alert(
-    attempt: str, mark: Mapping[str, Any], items: Sequence[Mapping[str, Any]], sha256: str | None, book: RubricBook
-) -> Alert | None:
-    """The rig's closing claim against the items of that rig."""
-    rubric = book.rubric(sha256)
+def _planned_state(
+    scored: Scored, items: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, Any]], planned: Planned
+) -> str:
+    """A rig that closed its part closes nothing else: the plan says when the whole is over."""
+    if scored.complete:
+        return "finished"
+    steps = [*items, *(mark for mark in marks if mark["type"] != types.CANDIDATE_ACKNOWLEDGED)]
+    if max(steps, key=_when, default={}).get("type") == types.ATTEMPT_ABORTED:
+        return "aborted"
+    return "finished" if planned.over else "open"
+
+
+def _passed(scored: Scored, state: str, planned: Planned | None) -> bool | None:
+    if scored.failed_by_veto:
+        return False
+    if planned is not None and not scored.complete:
+        return None if state == "open" else False
+    if scored.score is None or state == "open" or "partial_paper" in scored.notes:
+        return None
+    return scored.score.passed
+
+
+def _more_notes(
+    identity: Mapping[str, Any], tickets: Sequence[str], every: Sequence[Mapping[str, Any]], planned: Planned | None
+) -> list[str]:
+    told = _whole(identity.get("try"))
+    found = [
+        ("tickets_differ", len(set(tickets)) > 1),
+        ("try_differs", planned is not None and told is not None and told != planned.try_no),
+        ("not_in_plan", planned is None and any(row.get("session") for row in every)),
+        (TRAINING_RIG, any(TRAINING_RIG in (row.get("notes") or ()) for row in every)),
+    ]
+    return [name for name, there in found if there]
+
+
+def _alerts(
+    attempt: str, every: Sequence[Mapping[str, Any]], runs: Sequence[Row], scored: Scored, planned: Planned | None
+) -> list[Alert]:
+    """What only the whole shows. An alert of one entry (a wrong score, say) stands at that entry already."""
+    found = []
+    for rig in sorted({row["rig"] for row in every if TRAINING_RIG in (row.get("notes") or ())}):
+        at_us = min(row["received_us"] for row in every if row["rig"] == rig)
+        found.append(_whole_alert("exam_on_training_rig", "alarm", attempt, at_us, {}, rig=rig))
+    at_us = max(row["received_us"] for row in every)
+    for run in runs:
+        if run["again"] and run["verdict"] == "mismatch":
+            detail = {"type": types.ITEM_FINISHED, "differences": run["differences"]}
+            level = f"again/{attempt}"
+            where = (run["origin"], run["index"], run["rig"])
+            found.append(Alert("recompute_mismatch", "alarm", *where, attempt, run["received_us"], detail, level))
+    if planned and runs and scored.score is None:
+        found.append(_whole_alert("attempt_not_scored", "warning", attempt, at_us, {"notes": list(scored.notes)}))
+    return found
+
+
+def _whole_alert(
+    kind: str, severity: Severity, attempt: str, at_us: int, detail: Mapping[str, Any], *, rig: str | None = None
+) -> Alert:
+    return Alert(kind, severity, None, None, rig, attempt, at_us, detail, level=f"attempt/{attempt}")
+
+
+def _claim_alert(attempt: str, mark: Mapping[str, Any], runs: Sequence[Row], rubric: Rubric | None) -> Alert | None:
+    """The rig's closing claim against the items of that exam at that rig."""
     if mark["type"] != types.ATTEMPT_FINISHED or rubric is None:
         return None
-    mine = [row for row in items if row["rig"] == mark["rig"]]
-    if any(row["score_recomputed"] is None for row in mine):
+    exam_no = mark["fields"].get("exam_no")
+    mine = [run for run in runs if run["rig"] == mark["rig"] and exam_no in (None, run.get("exam_no"))]
+    if any(run["score"] is None for run in mine):
         return None
     try:
-        score = score_attempt(rubric, [_item_score(row) for row in mine])
+        score = score_attempt(rubric, [item_score(run) for run in mine])
     except RubricError:
         return None
     again = {"claimed_total": rounded(score.total_e6), "items": len(mine), "exam_failed": score.failed_by_veto}

@@ -128,7 +128,7 @@ def _strength(guarantee: str | None) -> int:
 
 def _score(fact: Fact, decoded: Judgement, adopted: Adopted) -> Judgement:
     code = str(decoded.fields.get("item"))
-    rubric, why = adopted.rubric(fact.place.origin, fact.place.index, code)
+    rubric, why = adopted.rubric_for(fact, code)
     if rubric is None:
         verdict: Verdict = "mismatch" if decoded.differences else "impossible"
         return Judgement(verdict, decoded.differences, (*decoded.notes, why), decoded.fields)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 # Raised with every change of the tables or of what is written into them: an older file is deleted and rebuilt.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 BUNDLES_AT_ONCE = 64
 # Ingest goes first: after so many entries the projector lets the rest of the process run.
 ENTRIES_PER_TURN = 8
 REASON_MAX = 300
-RUBRICS_KEPT = 64
+RUBRICS_KEPT = 256
 PROFILES_KEPT = 64
 DONE_ITEMS_SHOWN = 12
 DEDUCTIONS_KEPT = 64
@@ -18,3 +18,6 @@ RETRY_S = 1.0
 # A stored bundle waits this long at most before its cosignature is looked for again without a notify.
 COSIGNATURE_LOOK_S = 0.2
 SCORES_AT_START = 48
+# Parts of a plan before its last one: 1 MiB of text in pieces that escapes make as small as 6 KiB.
+PLAN_PARTS_MAX = 200
+ATTEMPTS_AT_ONCE = 400

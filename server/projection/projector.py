@@ -17,8 +17,10 @@ import structlog
 
 from server.errors import Busy, Damaged
 from server.projection import limits, queries
+from server.projection.adopting import load_adopted
 from server.projection.alerts import Alert
-from server.projection.apply import Applied, Applier, replace_alerts, result_of
+from server.projection.apply import Applied, Applier
+from server.projection.composing import replace_alerts, result_of
 from server.projection.errors import MovedOn
 from server.projection.relogged import pieces_of
 from server.projection.rubrics import Adopted, RubricBook
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from scorelog.journal.clock import Clock
     from server.evidence.store import BundleRef, EntryStore, StoredEntry
+    from server.projection.adopting import Known
 
 UNSTORABLE: Final = (sa.exc.DataError, UnicodeError, OverflowError)
 log = structlog.get_logger(__name__)
@@ -65,12 +68,14 @@ class Projector:
         book: RubricBook | None = None,
         listener: Listener | None = None,
         alerted: Callable[[], None] | None = None,
+        known: Known | None = None,
     ) -> None:
         self._store = store
         self._projections = projections
         self._clock = clock
         self._listener = listener
         self._alerted = alerted
+        self._known = known
         self.book = book or RubricBook()
         self._applier = Applier(Adopted(self.book), {})
         self._wake = asyncio.Event()
@@ -144,10 +149,8 @@ class Projector:
                 log.warning("projections_rebuilt", reason="the evidence under them is another")
                 await self._projections.reset()
                 cursor = {"seq": 0}
-        adopted = Adopted(self.book)
-        for row in await self._projections.adoptions():
-            adopted.add(row["origin"], self.book.take(row["index"], row["kind"], row["sha256"], row["text"]))
-        self._applier = Applier(adopted, await self._projections.rigs())
+        adopted = await load_adopted(self._projections, self.book)
+        self._applier = Applier(adopted, await self._projections.rigs(), self._known)
         self._seq = cursor["seq"]
         self._uncosigned = {state.origin: state.size for state in await self._store.logs()}
         self._ready = True

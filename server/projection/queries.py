@@ -70,6 +70,7 @@ async def attempts(
     """Attempts, the one with the newest entry first. `search` finds ticket (if `tickets`), attempt id, rig, station."""
     table = schema.attempts.c
     query = sa.select(schema.attempts).order_by(table.last_us.desc(), table.attempt.desc()).limit(limit)
+    query = query.where(table.matched_to.is_(None))  # its records stand at another attempt
     if before is not None:
         last_us, attempt_id = before
         query = query.where(
@@ -91,6 +92,7 @@ async def attempts(
         "failed": table.passed.is_(False),
         "aborted": table.state == "aborted",
         "mismatch": table.verdict == "mismatch",
+        "staged": table.staged.is_(True),
     }
     if state in conditions:
         query = query.where(conditions[state])
@@ -169,5 +171,80 @@ async def totals(db: AsyncConnection) -> dict[str, int]:
         count.filter(table.passed.is_(False)).label("failed"),
         count.filter(table.state == "aborted").label("aborted"),
         count.filter(table.verdict == "mismatch").label("mismatch"),
-    )
+        count.filter(table.staged.is_(True)).label("staged"),
+    ).where(table.matched_to.is_(None))
     return dict((await db.execute(query)).mappings().one())
+
+
+# -- plans ---------------------------------------------------------------------------------------------------------
+
+
+async def plans(db: AsyncConnection) -> list[Row]:
+    """Of each point the plan that counts (a row of adopted_plans), by point."""
+    newest: dict[str, Row] = {}
+    for row in await _rows(db, sa.select(schema.adopted_plans)):
+        other = newest.get(row["point"])
+        if other is None or _counts_before(row) > _counts_before(other):
+            newest[row["point"]] = row
+    return [newest[point] for point in sorted(newest)]
+
+
+async def plan_of(db: AsyncConnection, point: str) -> Row | None:
+    """The plan of a point that counts; None where no gateway of it adopted one."""
+    found = await _rows(db, sa.select(schema.adopted_plans).where(schema.adopted_plans.c.point == point))
+    return max(found, key=_counts_before, default=None)
+
+
+def _counts_before(row: Row) -> tuple[bool, int, str]:
+    """The newest; one that this server did not publish only where there is no other."""
+    return row["known"] is not False, row["version"], row["sha256"]
+
+
+async def session_attempts(db: AsyncConnection, plan: str, session: str) -> list[Row]:
+    """The planned attempts of a session in the order of the plan, each with `attempt_row`: None without a record.
+
+    A row has the columns of planned_attempts; `attempt_row` those of attempts, `runs` and running result included.
+    """
+    table = schema.planned_attempts
+    query = sa.select(table).where(table.c.sha256 == plan, table.c.session == session).order_by(table.c.position)
+    planned = await _rows(db, query)
+    there = {row["attempt"]: row for row in await _rows(db, _of_session(plan, session))}
+    return [{**row, "attempt_row": there.get(row["attempt"])} for row in planned]
+
+
+def _of_session(plan: str, session: str) -> sa.Select[Any]:
+    table = schema.planned_attempts.c
+    mine = sa.select(table.attempt).where(table.sha256 == plan, table.session == session)
+    return sa.select(schema.attempts).where(schema.attempts.c.attempt.in_(mine))
+
+
+async def session_marks(db: AsyncConnection, session: str) -> list[Row]:
+    """When which gateway opened and closed a session, by log and index."""
+    table = schema.session_marks
+    return await _rows(db, sa.select(table).where(table.c.session == session).order_by(table.c.origin, table.c.index))
+
+
+async def attempt_detail(db: AsyncConnection, attempt_id: str) -> Row | None:
+    """An attempt over all rigs and gateways; None when neither a plan nor a record knows it.
+
+    `attempt`: the row of attempts or None; `planned`: the newest row of planned_attempts or None; `running`: the states
+    (as RigState.to_json) of rigs that are at this attempt or at one matched to it, with items that have not ended yet.
+    """
+    row = await attempt(db, attempt_id)
+    table = schema.planned_attempts
+    joined = table.join(schema.adopted_plans, table.c.sha256 == schema.adopted_plans.c.sha256)
+    query = sa.select(table, schema.adopted_plans.c.known).select_from(joined).where(table.c.attempt == attempt_id)
+    planned = max(await _rows(db, query), key=_counts_before, default=None)
+    if row is None and planned is None:
+        return None
+    own = [attempt_id, *(one["staged"] for one in (row["matches"] if row else ()))]
+    rigs = await _rows(db, sa.select(schema.rigs).where(schema.rigs.c.attempt.in_(own)))
+    running = [one["body"] for one in sorted(rigs, key=lambda one: (one["gateway"], one["rig"]))]
+    return {"attempt": row, "planned": planned, "running": running}
+
+
+async def staged(db: AsyncConnection, limit: int) -> list[Row]:
+    """Attempts bound to nobody or outside any session that no match has brought home, newest first."""
+    table = schema.attempts.c
+    query = sa.select(schema.attempts).where(table.staged.is_(True))
+    return await _rows(db, query.order_by(table.last_us.desc(), table.attempt.desc()).limit(limit))

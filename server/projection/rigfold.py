@@ -72,6 +72,7 @@ class RigState:
     guarantee: str | None = None
     source: str | None = None
     rubric: str | None = None
+    owner: tuple[str, str, int, int] | None = None  # another gateway, by the plan; and the first entry that shows it
 
     def to_json(self) -> dict[str, Any]:
         """As the table keeps it."""
@@ -85,6 +86,7 @@ class RigState:
                 **body,
                 "deductions": tuple(Deducted(**d) for d in body["deductions"]),
                 "done": tuple(DoneItem(**d) for d in body["done"]),
+                "owner": tuple(body["owner"]) if body.get("owner") else None,
             },
         )
 

@@ -1,4 +1,4 @@
-"""Profiles and rubrics as the logs adopted them, by hash.
+"""Profiles, rubrics and plans as the logs adopted them, by hash.
 
 `RubricBook` gives the words of a rubric to whoever shows something. `Adopted` answers the stricter question of P4: what
 had *this log* adopted before *this entry*? Only that may judge the entry.
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
     from device_adapters.profile import Profile
     from scorelog.format.rubric import Rubric
+    from server.projection.facts import Fact
+    from server.projection.plans import PlanFacts
     from server.projection.rigfold import Deducted
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """One `profile.adopted` or `rubric.adopted`; `problem` says why the text cannot be used."""
+    """One `profile.adopted`, `rubric.adopted` or whole `plan.adopted`; `problem` says why it cannot be used."""
 
     index: int
     kind: str
@@ -107,6 +109,7 @@ class Adopted:
 
     def __init__(self, book: RubricBook) -> None:
         self.book = book
+        self.plans: dict[str, PlanFacts] = {}
         self._by_origin: dict[str, list[Adoption]] = {}
 
     def add(self, origin: str, adoption: Adoption) -> None:
@@ -135,6 +138,33 @@ class Adopted:
         if len(fitting) == 1:
             return fitting[0], ""
         return None, "rubric_ambiguous" if fitting else "rubric_not_adopted"
+
+    def plan(self, origin: str, index: int) -> PlanFacts | None:
+        """The plan that this log went by at this entry: the last one that it had adopted."""
+        usable = [one for one in self._before(origin, index, "plan") if one.problem is None]
+        return self.plans.get(usable[-1].sha256) if usable else None
+
+    def rubric_for(self, fact: Fact, item: str) -> tuple[Rubric | None, str]:
+        """The rubric that judges an item of this entry: its session's, where the entry names one, never a guess."""
+        place = fact.place
+        if fact.entry.session is None:
+            return self.rubric(place.origin, place.index, item)
+        wanted, why = self._session_rubric(fact)
+        if wanted is None:
+            return None, why
+        if any(one.sha256 == wanted for one in self._before(place.origin, place.index, "rubric") if not one.problem):
+            return self.book.rubric(wanted), "rubric_unreadable"
+        return None, "session_rubric_not_adopted"
+
+    def _session_rubric(self, fact: Fact) -> tuple[str | None, str]:
+        """The hash of the rubric of the entry's session, in the plan that it names or else in the last one."""
+        named, adopted = fact.entry.plan, self._before(fact.place.origin, fact.place.index, "plan")
+        usable = [one for one in adopted if one.problem is None and named in (None, one.sha256)]
+        plans = [plan for one in usable if (plan := self.plans.get(one.sha256))]
+        found = [session for plan in plans if (session := plan.sessions.get(fact.entry.session or ""))]
+        if found:
+            return found[-1].rubric, ""
+        return None, "session_not_in_plan" if plans else "plan_not_adopted"
 
     def _before(self, origin: str, index: int, kind: str) -> list[Adoption]:
         return [one for one in self._by_origin.get(origin, []) if one.kind == kind and one.index < index]

@@ -2,7 +2,8 @@
 
 `bundle` is the EntryStore's global bundle number, the projector's cursor. Times are µs UTC. Scores are hundredths,
 exact totals are 10^-6 points (weight in 1/10000 times hundredths). The only personal value is the ticket, in `tickets`
-and copied into `attempts` and `rigs`: gone after its erasure and a rebuild.
+and copied into `attempts` and `rigs`: gone after its erasure and a rebuild. `matched` repeats the kept matches, so that
+an attempt is composed from tables of one database alone.
 """
 
 from __future__ import annotations
@@ -53,6 +54,90 @@ adoptions = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
 )
 
+# Each part of an adopted plan as it came; the last one of each text is repeated in plan_adoptions.
+plan_parts = sa.Table(
+    "plan_parts",
+    metadata,
+    sa.Column("origin", sa.String(255), primary_key=True),
+    sa.Column("index", _BIG, primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("of", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+plan_adoptions = sa.Table(
+    "plan_adoptions",
+    metadata,
+    sa.Column("origin", sa.String(255), primary_key=True),
+    sa.Column("index", _BIG, primary_key=True),
+    sa.Column("gateway", sa.String(64), nullable=False),
+    sa.Column("received_us", _BIG, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, index=True),
+    sa.Column("problem", sa.Text),  # why this adoption counts for nothing
+)
+
+# Every text that at least one of its gateways adopted, once, whoever came first.
+adopted_plans = sa.Table(
+    "adopted_plans",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("point", sa.String(64), nullable=False),
+    sa.Column("version", _BIG, nullable=False),
+    sa.Column("published", sa.String(32), nullable=False),
+    sa.Column("region", sa.String(16), nullable=False),
+    sa.Column("name", sa.JSON, nullable=False),  # {zh, en}
+    sa.Column("gateways", sa.JSON, nullable=False),
+    sa.Column("rooms", sa.JSON, nullable=False),  # [{id, name, stations: [{id, rigs: [{serial, …}]}]}]
+    sa.Column("known", sa.Boolean),  # this server published it; None where nobody can tell
+    sa.Column("sessions", sa.JSON, nullable=False),  # [{id, occupation, rubric, opens_us, closes_us, stations}]
+    sa.Index("adopted_plans_version", "point", "version"),
+)
+
+planned_attempts = sa.Table(
+    "planned_attempts",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("attempt", sa.String(32), primary_key=True),
+    sa.Column("point", sa.String(64), nullable=False),
+    sa.Column("version", _BIG, nullable=False),
+    sa.Column("session", sa.String(64), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),  # in the session's list, from 0
+    sa.Column("try_no", sa.Integer, nullable=False),
+    sa.Column("rubric", sa.String(64), nullable=False),
+    sa.Column("items", sa.JSON, nullable=False),  # codes, in order
+    sa.Column("places", sa.JSON, nullable=False),  # a station for each, or empty
+    sa.Index("planned_attempts_attempt", "attempt", "version"),
+    sa.Index("planned_attempts_session", "session", "sha256", "position"),
+)
+
+session_marks = sa.Table(
+    "session_marks",
+    metadata,
+    sa.Column("origin", sa.String(255), primary_key=True),
+    sa.Column("index", _BIG, primary_key=True),
+    sa.Column("gateway", sa.String(64), nullable=False),
+    sa.Column("session", sa.String(64), nullable=False, index=True),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("plan", sa.String(64)),
+    sa.Column("nonce", sa.String(32)),
+    sa.Column("reason", sa.String(16)),
+    sa.Column("read_us", _BIG, nullable=False),
+    sa.Column("received_us", _BIG, nullable=False),
+)
+
+# The matches that stand: staged attempt -> planned attempt (server/matches keeps them all).
+matched = sa.Table(
+    "matched",
+    metadata,
+    sa.Column("staged", sa.String(32), primary_key=True),
+    sa.Column("planned", sa.String(32), nullable=False, index=True),
+    sa.Column("number", _BIG, nullable=False),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("at_us", _BIG, nullable=False),
+)
+
 items = sa.Table(
     "items",
     metadata,
@@ -84,6 +169,9 @@ items = sa.Table(
     sa.Column("rubric", sa.String(64)),
     sa.Column("guarantee", sa.String(32)),
     sa.Column("source", sa.String(16)),
+    sa.Column("session", sa.String(64)),
+    sa.Column("binding", sa.String(16)),
+    sa.Column("decoded", sa.Boolean, nullable=False),  # the fields are those of the raw words
     sa.Index("items_cursor", "bundle", "index"),
     sa.Index("items_attempt", "attempt"),
 )
@@ -100,6 +188,9 @@ marks = sa.Table(
     sa.Column("type", sa.String(64), nullable=False),
     sa.Column("read_us", _BIG),
     sa.Column("fields", sa.JSON, nullable=False),
+    sa.Column("session", sa.String(64)),
+    sa.Column("binding", sa.String(16)),
+    sa.Column("notes", sa.JSON, nullable=False),
 )
 
 tickets = sa.Table(
@@ -135,7 +226,17 @@ attempts = sa.Table(
     sa.Column("notes", sa.JSON, nullable=False),
     sa.Column("first_us", _BIG, nullable=False),
     sa.Column("last_us", _BIG, nullable=False),
+    sa.Column("session", sa.String(64)),  # of the plan that counts; None: staged
+    sa.Column("point", sa.String(64)),
+    sa.Column("plan", sa.String(64)),
+    sa.Column("planned", sa.JSON, nullable=False),  # [{item, place}], place None: any rig
+    sa.Column("runs", sa.JSON, nullable=False),  # every end of an item, as server/projection/runs.py says it
+    sa.Column("staged", sa.Boolean, nullable=False),  # bound to nobody, or outside any session
+    sa.Column("matched_to", sa.String(32)),
+    sa.Column("matches", sa.JSON, nullable=False),  # [{staged, account, why, at_us}] that brought records here
     sa.Index("attempts_last", "last_us", "attempt"),
+    sa.Index("attempts_session", "session"),
+    sa.Index("attempts_staged", "staged", "last_us"),
 )
 
 rigs = sa.Table(
@@ -146,6 +247,7 @@ rigs = sa.Table(
     sa.Column("origin", sa.String(255), nullable=False),
     sa.Column("index", _BIG, nullable=False),
     sa.Column("received_us", _BIG, nullable=False),
+    sa.Column("attempt", sa.String(32), index=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
 

@@ -66,6 +66,9 @@ class ScoreRow:
     rubric: str | None
     guarantee: str | None
     source: str | None
+    session: str | None = None
+    binding: str | None = None
+    decoded: bool = True
 
     def to_row(self, book: RubricBook) -> dict[str, Any]:
         """For the live page: what fits in one line."""
