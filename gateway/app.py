@@ -1,6 +1,6 @@
 """The composition root: makes every part, owns every task by name, and ends them in order.
 
-start:  texts ─> log ─> fold ─> start entries ─> local pages ─> uploader, heartbeat ─> rigs ─> READY
+start:  texts ─> log ─> fold ─> start entries ─> plan ─> local pages ─> uploader, heartbeat ─> rigs ─> READY
 stop:   rigs ─> log drained ─> `gateway.stopped` ─> uploader's grace ─> log closed ─> exit 0
 fatal:  rigs cut off at once (no more acks) ─> told "not ready" ─> exit 1; the service manager starts it again
 """
@@ -13,6 +13,7 @@ import os
 import signal
 import ssl
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,6 +27,9 @@ from gateway.heartbeat import Heartbeat, Progress
 from gateway.lifecycle import Start, record_start, record_stop, resume_clock
 from gateway.local import LocalPages
 from gateway.meters import Meters
+from gateway.plan.keeper import PlanKeeper, take_up
+from gateway.plan.sessions import Sessions
+from gateway.plan.shelf import Shelf
 from gateway.rebuild import rebuild
 from gateway.recorder import Recorder
 from gateway.spool import Spool
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from device_adapters.contract import Adapter, Position
     from gateway.config import Config, RigConfig
     from gateway.notify import Notifier
+    from gateway.plan.roster import View
     from gateway.rebuild import Readable
     from gateway.texts import Texts
     from gateway.transport import ServerClient
@@ -83,7 +88,8 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._rig_tasks: list[asyncio.Task[None]] = []
         log, clock = parts.log, parts.clock
-        self._past = rebuild(log, parts.older, rigs=len(config.rigs))
+        self._kept = kept = take_up(Shelf(config.data / "plan"))
+        self._past = rebuild(log, parts.older, rigs=len(config.rigs), since=partial(kept.looks_back_to, clock=clock))
         self._meters = Meters()
         self._board = Board([texts.subject(rig) for rig in config.rigs], clock)
         self._progress = Progress(log, clock)
@@ -96,7 +102,9 @@ class App:
             meters=self._meters,
             anchor_age_s=config.pace.anchor_age_s,
             content_key=parts.content_key,
+            view=self._view,
         )
+        self._plans = self._plan_keeper()
         self._uploader = Uploader(
             log,
             parts.client,
@@ -120,6 +128,8 @@ class App:
             instance=start.instance,
             software=start.software,
             not_after_us=certificate_not_after_us(config.server.cert),
+            hear=self._plans.hear,
+            planned=self._plans.said,
         )
         self.pages = LocalPages(
             log,
@@ -169,6 +179,7 @@ class App:
             "certificate_not_after": utc_text(certificate_not_after_us(self._config.server.cert)),
             "instance": self._start.instance,
             "software": self._start.software,
+            **self._plans.said(),
             "rigs": [{**view.to_json(), "reason": view.reason} for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
         }
@@ -178,11 +189,14 @@ class App:
         read = self._past.last_read
         resume_clock(self._recorder, self._past, self._parts.clock, utc_us(read["utc"]) if read else None)
         await record_start(self._recorder, log, self._past, config=config, texts=self._texts, start=self._start)
+        await self._plans.start(self._kept)
         await self.pages.start(*config.listen)
         self._own("uploader", self._uploader.run())
         self._own("log watch", self._uploader.watch_log())
         self._own("heartbeat", self._heartbeat.run())
         self._own("tick", self._tick())
+        self._own("plan", self._plans.run())
+        self._own("sessions", self._plans.sessions.run())
         for supervisor in self._supervisors:
             serial = supervisor.subject.serial
             self._own(f"rig {serial}", supervisor.run(), self._rig_tasks)
@@ -253,6 +267,23 @@ class App:
                 await self._recorder.check_clock()
             self._parts.notifier.tell(WATCHDOG=1, STATUS=self._sentence())
             await self._parts.clock.sleep(every)
+
+    def _plan_keeper(self) -> PlanKeeper:
+        clock, config = self._parts.clock, self._config
+        return PlanKeeper(
+            Shelf(config.data / "plan"),
+            self._parts.client,
+            self._recorder,
+            sessions=Sessions(self._recorder, clock, self._past.sessions),
+            clock=clock,
+            gateway_id=config.gateway_id,
+            rigs=[rig.serial for rig in config.rigs],
+            adopted=self._past.adopted | self._texts.hashes(),
+        )
+
+    def _view(self) -> View | None:
+        """What records are bound by at this moment; asked only once the plan's part is made."""
+        return self._plans.sessions.view()
 
     def _sentence(self) -> str:
         up = sum(view.state not in ("offline", "unknown") for view in self._board.rigs.values())

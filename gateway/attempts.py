@@ -1,11 +1,11 @@
-"""Which attempt a record belongs to: a pure fold over the gateway's own entries and openings.
+"""What the log says of attempts and rigs: a pure fold over the gateway's own entries and openings.
 
-    fact (one entry: rig, exam, ticket, leaf) ──apply──> attempts, open exams, positions
-                                                             └──resolve──> attempt id of the next record
+    fact (one entry: rig, exam, ticket, leaf) ──apply──> attempts, open exams, ended items, positions
+                                                             └──asked by──> plan/binding.py, for the next record
 
 The live path and the restart feed the same `Fact` into the same `apply`, so a restart in the middle of an exam goes on
-where it was. Attempt ids are random and minted once per (ticket, try) seen here; the ticket itself never leaves this
-module other than as an opening. Never does IO, never reads a clock.
+where it was. Attempt ids of the plan come from the server; others are random and minted once per (ticket, try) seen
+here. Tickets never leave the gateway other than as openings. Never does IO, never reads a clock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from device_adapters.observation import Observation
+    from gateway.plan.binding import Bound
 
 TICKET = "ticket"
 # They say how far the rig was followed, so that a rig that was idle for long is still known after a restart.
@@ -39,8 +40,12 @@ class Fact:
     epoch: int | None = None
     seq: int | None = None
     attempt: str | None = None
+    binding: str | None = None
+    session: str | None = None
+    plan: str | None = None
     exam_no: int | None = None
     retry: int | None = None
+    item: str | None = None
     ticket: bytes = b""
     leaf: bytes = b""
     contents: tuple[str, ...] = ()  # of a practice summary: its records' contents
@@ -54,6 +59,9 @@ class Exam:
     attempt: str
     ticket: bytes
     closed: bool = False
+    binding: str = "none"
+    session: str | None = None
+    plan: str | None = None
 
 
 class Attempts:
@@ -67,6 +75,7 @@ class Attempts:
         self._positions: dict[str, Position] = {}
         self._by_number: OrderedDict[tuple[str, int | None], Exam] = OrderedDict()
         self._practised: dict[str, OrderedDict[str, None]] = {}
+        self._ended: OrderedDict[str, set[str]] = OrderedDict()  # of planned attempts: items that are over
 
     def apply(self, fact: Fact) -> None:
         """Take one entry in. Entries come in the order of the log."""
@@ -79,27 +88,37 @@ class Attempts:
         if fact.attempt is None:
             return
         self._remember_leaf(fact.attempt, fact.leaf)
-        if fact.ticket:
+        if fact.ticket and fact.session is None:
             self._remember_ticket(fact, late)
+        if fact.session is not None and fact.type == types.ITEM_FINISHED and fact.item:
+            self._remember_end(fact.attempt, fact.item)
         self._remember_exam(fact, late)
 
-    def resolve(self, observation: Observation, mint: Callable[[], str]) -> tuple[str, str]:
-        """(attempt, binding) of a record that is about to be written; mints an attempt that was never seen."""
-        ticket = observation.personal.get(TICKET, b"")
-        number = _int(observation.fields.get("exam_no"))
-        exam = self._exams.get(observation.rig)
-        if self.covers(observation.rig, observation.position) and (exam is None or exam.number != number):
-            exam = self._by_number.get((observation.rig, number))  # a late record of an earlier exam
-        if exam is not None and exam.number == number and exam.ticket == ticket:
-            return exam.attempt, "rig" if ticket else "none"
-        if not ticket:
-            return mint(), "none"
-        retry = _int(observation.fields.get("try"))
+    def exam_of(self, observation: Observation) -> Exam | None:
+        """The exam that a record goes on with, if it is not the first of one (B6)."""
+        number, rig = whole_number(observation.fields.get("exam_no")), observation.rig
+        late, exam = self.covers(rig, observation.position), self._exams.get(rig)
+        if late and (exam is None or exam.number != number):
+            exam = self._by_number.get((rig, number))  # a late record of an earlier exam
+        if exam is None or exam.number != number:
+            return None
+        return None if not late and _begins_anew(observation.type, exam) else exam
+
+    def unplanned(self, ticket: bytes, retry: int | None, mint: Callable[[], str]) -> str:
+        """The attempt of a ticket that no plan binds; minted when it was never seen (B5)."""
         known = self._latest.get(ticket) if retry is None else self._by_ticket.get((ticket, retry))
         if known is None:
             known = mint()
             self._by_ticket[ticket, retry or 0] = self._latest[ticket] = known
-        return known, "rig"
+        return known
+
+    def under_way_elsewhere(self, rig: str) -> set[str]:
+        """Attempts that have an open exam at another rig."""
+        return {exam.attempt for at, exam in self._exams.items() if at != rig and not exam.closed}
+
+    def has_ended(self, attempt: str, item: str) -> bool:
+        """Whether a planned attempt's item is over, as far as this log knows."""
+        return item in self._ended.get(attempt, ())
 
     def leaves(self, attempt: str) -> tuple[bytes, ...]:
         """Leaf hashes of the attempt's entries so far, in the order of the log."""
@@ -136,6 +155,7 @@ class Attempts:
             dict(self._positions),
             dict(self._by_number),
             {rig: tuple(contents) for rig, contents in self._practised.items()},
+            {attempt: frozenset(items) for attempt, items in self._ended.items()},
         )
 
     def _is_late(self, fact: Fact) -> bool:
@@ -149,7 +169,14 @@ class Attempts:
         rig, newest = str(fact.rig), self._exams.get(str(fact.rig))
         exam = self._by_number.get((rig, fact.exam_no)) if late else newest
         if exam is None or exam.attempt != fact.attempt or exam.number != fact.exam_no:
-            exam = Exam(fact.exam_no, str(fact.attempt), fact.ticket)
+            exam = Exam(
+                fact.exam_no,
+                str(fact.attempt),
+                fact.ticket,
+                binding=fact.binding or "none",
+                session=fact.session,
+                plan=fact.plan,
+            )
         if fact.type == types.IDENTITY_CHECKED and not late:
             exam = replace(exam, closed=False)
         elif fact.type in types.CLOSING:
@@ -175,6 +202,12 @@ class Attempts:
         while len(self._leaves) > limits.ATTEMPTS_WITH_LEAVES:
             self._leaves.popitem(last=False)
 
+    def _remember_end(self, attempt: str, item: str) -> None:
+        self._ended.setdefault(attempt, set()).add(item)
+        self._ended.move_to_end(attempt)
+        while len(self._ended) > limits.ATTEMPTS_REMEMBERED:
+            self._ended.popitem(last=False)
+
     def _remember_ticket(self, fact: Fact, late: bool) -> None:
         attempt = str(fact.attempt)
         if fact.type == types.IDENTITY_CHECKED:
@@ -189,17 +222,28 @@ class Attempts:
                 del self._latest[ticket]
 
 
-def fact_of_observation(observation: Observation, attempt: str | None, leaf: bytes) -> Fact:
+def _begins_anew(kind: str, exam: Exam) -> bool:
+    """A rig that lost its memory counts from 1 again, one without a counter says 0: a number alone proves little."""
+    if kind == types.IDENTITY_CHECKED:
+        return exam.closed or not exam.number
+    return exam.closed and not exam.number and kind != types.CANDIDATE_ACKNOWLEDGED
+
+
+def fact_of_observation(observation: Observation, bound: Bound | None, leaf: bytes) -> Fact:
     """The live path: a record that was just stored."""
     return Fact(
         type=observation.type,
         rig=observation.rig,
         epoch=observation.epoch,
         seq=observation.seq,
-        attempt=attempt,
-        exam_no=_int(observation.fields.get("exam_no")),
-        retry=_int(observation.fields.get("try")),
-        ticket=observation.personal.get(TICKET, b"") if attempt else b"",
+        attempt=None if bound is None else bound.attempt,
+        binding=None if bound is None else bound.binding,
+        session=None if bound is None else bound.session,
+        plan=None if bound is None else bound.plan,
+        exam_no=whole_number(observation.fields.get("exam_no")),
+        retry=whole_number(observation.fields.get("try")),
+        item=_word(observation.fields.get("item")),
+        ticket=observation.personal.get(TICKET, b"") if bound else b"",
         leaf=leaf,
     )
 
@@ -215,11 +259,15 @@ def fact_of_entry(document: Mapping[str, Any], leaf: bytes, ticket: bytes) -> Fa
     return Fact(
         type=kind,
         rig=rig if isinstance(rig, str) else None,
-        epoch=_int(document.get(epoch)),
-        seq=_int(document.get(seq)),
-        attempt=attempt if isinstance(attempt, str) else None,
-        exam_no=_int(fields.get("exam_no")),
-        retry=_int(fields.get("try")),
+        epoch=whole_number(document.get(epoch)),
+        seq=whole_number(document.get(seq)),
+        attempt=_word(attempt),
+        binding=_word(document.get("binding")),
+        session=_word(document.get("session")),
+        plan=_word(document.get("plan")),
+        exam_no=whole_number(fields.get("exam_no")),
+        retry=whole_number(fields.get("try")),
+        item=_word(fields.get("item")),
         ticket=ticket if isinstance(attempt, str) else b"",
         leaf=leaf,
         contents=_contents(fields) if kind == types.PRACTICE_SUMMARY else (),
@@ -231,5 +279,10 @@ def _contents(fields: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, records)) if isinstance(records, list) else ()
 
 
-def _int(value: object) -> int | None:
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def whole_number(value: object) -> int | None:
+    """An integer that is no truth value, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from device_adapters.contract import Evidence, Observation
+    from gateway.plan.binding import Bound
     from gateway.practice import PracticeRun
 
     Random = Callable[[int], bytes]
@@ -68,7 +69,7 @@ def observed(
     random: Random,
     *,
     content: str,
-    attempt: tuple[str, str] | None = None,
+    bound: Bound | None = None,
     leaves: Sequence[bytes] = (),
 ) -> Draft:
     """One rig record as an entry, personal words cut out and committed."""
@@ -98,8 +99,9 @@ def observed(
         document["mode"] = observation.mode
     if hidden.candidate:
         document["candidate"] = hidden.candidate
-    if attempt is not None:
-        document["attempt"], document["binding"] = attempt
+    if bound is not None:
+        named = {"attempt": bound.attempt, "binding": bound.binding, "session": bound.session, "plan": bound.plan}
+        document.update({name: value for name, value in named.items() if value is not None})
     if observation.type in types.CLOSING:
         document.update(listed(leaves))
     key = EntryKey(observation.rig, observation.epoch, observation.seq, observation.type, observation.ordinal)

@@ -17,6 +17,8 @@ from gateway.errors import Retry
 from scorelog.format.text import utc_text, utc_us
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.board import Board
     from gateway.meters import Meters
     from gateway.transport import HeartbeatAnswer, ServerClient
@@ -73,6 +75,8 @@ class Heartbeat:
         instance: str,
         software: str,
         not_after_us: int,
+        hear: Callable[[HeartbeatAnswer], None],
+        planned: Callable[[], dict[str, Any]],
     ) -> None:
         self._log = log
         self._client = client
@@ -85,6 +89,8 @@ class Heartbeat:
         self._instance = instance
         self._software = software
         self._not_after_us = not_after_us
+        self._hear = hear
+        self._planned = planned
         self._said: dict[str, object] = {}
         self.server_offset_us: int | None = None
         self.link: dict[str, Any] = {"answers": None, "reason": "", "revoked": None}  # for the box's own page
@@ -106,6 +112,7 @@ class Heartbeat:
             return
         self._say("server", "answers")
         self.link = {"answers": True, "reason": "", "revoked": answer.revoked or None}
+        self._hear(answer)
         self._note_time(answer, (self._clock.mono_us() - sent_us) // 2)
         self._say("certificate", "renewal due" if answer.renew else "fresh")
         self._say("enrolment", "revoked" if answer.revoked else "valid", reason=answer.revoked or "")
@@ -135,6 +142,7 @@ class Heartbeat:
             "instance": self._instance,
             "software": self._software,
             "accepts_exams": room.accepts_exams and self._log.failed is None,
+            **self._planned(),
             "rigs": [view.to_json() for view in self._board.rigs.values()],
         }
 

@@ -1,6 +1,6 @@
 """From an observation to a durable entry: the one door into the gateway's log.
 
-    observe ─> attempt ─> draft ─> log.append ─fsync─> fold ─> return; now it may be acked (P1)
+    observe ─> bind ─> draft ─> log.append ─fsync─> fold ─> return; now it may be acked (P1)
 
 Owns the order of these steps, the anchors, the record of clock steps and the practice runs. Never talks to a rig or a
 server.
@@ -16,8 +16,10 @@ from gateway import limits
 from gateway.attempts import Attempts, Fact, fact_of_entry, fact_of_observation
 from gateway.documents import Draft, Subject, content_of, observed, own_entry, practised, refused
 from gateway.errors import StorageFailed
+from gateway.plan.binding import Binder
 from gateway.practice import PracticeRun, belongs, fold, is_practice
 from scorelog.format import canonical, types
+from scorelog.format.limits import ATTEMPT_BYTES
 from scorelog.format.text import utc_text
 from scorelog.journal.clock import read_time
 from scorelog.journal.errors import LogFailed
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from device_adapters.contract import Evidence, Observation, Position
     from gateway.meters import Meters
+    from gateway.plan.binding import Bound
+    from gateway.plan.roster import View
     from gateway.spool import Spool
     from scorelog.format.entry import ReadTime
     from scorelog.journal.clock import Clock
@@ -79,11 +83,13 @@ class Recorder:
         meters: Meters,
         anchor_age_s: int,
         content_key: bytes,
+        view: Callable[[], View | None] = lambda: None,
     ) -> None:
         self._log = log
         self._clock = clock
         self._random = random
         self._attempts = attempts
+        self._binder = Binder(attempts, lambda: random(ATTEMPT_BYTES).hex(), view)
         self._spool = spool
         self._meters = meters
         self._anchor_age_us = anchor_age_s * 1_000_000
@@ -117,13 +123,13 @@ class Recorder:
             return
         if not self._behind(subject, observation):
             await self._end_run(subject, "interrupted")
-        attempt, leaves = self._place(observation)
+        bound, leaves = self._place(observation)
         read = read_time(self._clock)
         content = content_of(observation, self._content_key)
-        draft = observed(observation, subject, read, self._random, content=content, attempt=attempt, leaves=leaves)
+        draft = observed(observation, subject, read, self._random, content=content, bound=bound, leaves=leaves)
         before = self._anchor(read) if observation.type == types.ITEM_STARTED else []
         appended = (await self._append([*before, draft]))[-1]
-        self._take_in(observation, attempt, appended)
+        self._take_in(observation, bound, appended)
 
     async def refuse(self, subject: Subject, evidence: Evidence) -> None:
         """A reading that failed its checks: the first at once, its repetitions as one counted entry a minute."""
@@ -156,21 +162,21 @@ class Recorder:
         """Called every few seconds, so that a step is recorded even when nothing else is."""
         await self._append([])
 
-    def _place(self, observation: Observation) -> tuple[tuple[str, str] | None, tuple[bytes, ...]]:
+    def _place(self, observation: Observation) -> tuple[Bound | None, tuple[bytes, ...]]:
         if observation.mode is None or observation.type == types.RIG_MODE:
             return None, ()
-        attempt = self._attempts.resolve(observation, lambda: self._random(16).hex())
+        bound = self._binder.bind(observation)
         closing = observation.type in types.CLOSING
-        return attempt, self._attempts.leaves(attempt[0]) if closing else ()
+        return bound, self._attempts.leaves(bound.attempt) if closing else ()
 
     def _in_exam(self, observation: Observation) -> bool:
         """A rig that says practice in mid-exam: the record stays an entry of the exam and is judged later."""
         exam = self._attempts.exam(observation.rig)
         return exam is not None and not exam.closed and exam.number == observation.fields.get("exam_no")
 
-    def _take_in(self, observation: Observation, attempt: tuple[str, str] | None, appended: Appended) -> None:
+    def _take_in(self, observation: Observation, bound: Bound | None, appended: Appended) -> None:
         if not appended.existing:
-            self._attempts.apply(fact_of_observation(observation, attempt and attempt[0], appended.leaf))
+            self._attempts.apply(fact_of_observation(observation, bound, appended.leaf))
             return
         self._meters.repeated.inc()
         if self._attempts.covers(observation.rig, observation.position):

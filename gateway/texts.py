@@ -42,6 +42,10 @@ class Texts:
         found = {profile.sha256: Text(profile.sha256, profile.text.decode()) for profile in self.profiles.values()}
         return tuple(found[sha256] for sha256 in sorted(found))
 
+    def hashes(self) -> frozenset[str]:
+        """Of all of them."""
+        return frozenset(file.sha256 for file in (*self.profile_texts(), *self.rubrics))
+
     def subject(self, rig: RigConfig) -> Subject:
         """A rig as entries speak of it."""
         return Subject(rig.serial, rig.station, self.profiles[rig.profile].sha256, rig.source)
