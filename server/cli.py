@@ -20,6 +20,7 @@ from server.config import Config, read_config
 from server.errors import Fatal, ServerError
 from server.keys import load_keys
 from server.logs import configure
+from server.plan.cli import candidates, plans
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 gateways = typer.Typer(help="Which gateways may upload.", no_args_is_help=True)
 app.add_typer(gateways, name="gateway")
+app.add_typer(plans, name="plan")
+app.add_typer(candidates, name="candidates")
 
 File = Annotated[Path, typer.Argument(metavar="CONFIG", help="The server.toml that init wrote.")]
 

@@ -6,6 +6,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from certs.errors import CertsError
 from certs.keys import create_ed25519, load_ed25519, refuse_shared, write_private
 from scorelog.format.cosignature import CosignatureSigner
@@ -22,6 +25,7 @@ MIRROR: Final = "mirror.key"
 WITNESS: Final = "witness.key"
 COOKIES: Final = "cookies.secret"
 SECRET_BYTES: Final = 32
+_ID_NUMBERS: Final = b"kaofen id number key v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Keys:
     witness: CosignatureSigner
     sealer: Sealer
     cookies: bytes
+    id_numbers: bytes  # the key of the hashes of id numbers; derived, so that no copy of it lies anywhere
 
     @property
     def mirror_verifier(self) -> CosignatureVerifier:
@@ -74,4 +79,5 @@ def load_keys(config: Config) -> Keys:
         CosignatureSigner(config.witness_name, witness),
         Sealer.of(mirror),
         cookies,
+        HKDF(hashes.SHA256(), SECRET_BYTES, None, _ID_NUMBERS).derive(mirror.private_bytes_raw()),
     )

@@ -92,6 +92,13 @@ async def opened(config: Config, *, write: bool, clock: Clock | None = None) -> 
 @asynccontextmanager
 async def opened_registry(config: Config) -> AsyncIterator[SqlEntryStore]:
     """The registry alone, beside running servers; the evidence is not opened."""
+    async with opened_registry_database(config) as database:
+        yield SqlEntryStore(database, database, SystemClock(), Sealer(b""))
+
+
+@asynccontextmanager
+async def opened_registry_database(config: Config) -> AsyncIterator[Database]:
+    """The same for the rooms that have tables of their own in it."""
     with ExitStack() as stack:
         if config.database is None:
             database: Database = open_registry(config.data)
@@ -99,11 +106,10 @@ async def opened_registry(config: Config) -> AsyncIterator[SqlEntryStore]:
             postgres = stack.enter_context(_connected(config))
             await asyncio.to_thread(kept.check, postgres, None)
             database = postgres.database(SCHEMAS["registry"])
-        store = SqlEntryStore(database, database, SystemClock(), Sealer(b""))
         try:
-            yield store
+            yield database
         finally:
-            await store.close()
+            await database.close()
 
 
 @asynccontextmanager

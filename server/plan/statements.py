@@ -23,7 +23,7 @@ from server.plan.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.sql.elements import ColumnElement
@@ -142,7 +142,8 @@ def publish(connection: Connection, made: Publication) -> None:
             raise ConfigError(f"session {session.id} belongs to another point; give it another id")
     _add(connection, plan_rubrics, [{"sha256": sha256, "text": each} for sha256, each in made.rubrics.items()])
     _add(connection, plan_openings, [each.row(plan.version) for each in made.openings])
-    _add(connection, plan_persons, [{"attempt": attempt, "keyed": hashed} for attempt, hashed in made.persons.items()])
+    for attempt, hashed in made.persons.items():
+        _set_person(connection, attempt, hashed)
 
 
 def _refuse_taken_gateway(connection: Connection, point_id: str, gateway_id: str) -> None:
@@ -153,11 +154,20 @@ def _refuse_taken_gateway(connection: Connection, point_id: str, gateway_id: str
         )
 
 
+def _set_person(connection: Connection, attempt: str, hashed: str) -> None:
+    """A corrected id number takes the place of the wrong one."""
+    make = _inserter(connection)(plan_persons).values(attempt=attempt, keyed=hashed)
+    connection.execute(make.on_conflict_do_update(index_elements=["attempt"], set_={"keyed": hashed}))
+
+
+def _inserter(connection: Connection) -> Callable[[Table], postgresql.Insert | sqlite.Insert]:
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+
 def _add(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Rows that may be there already."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     if rows:
-        connection.execute(make(table).on_conflict_do_nothing(), list(rows))
+        connection.execute(_inserter(connection)(table).on_conflict_do_nothing(), list(rows))
 
 
 def known_nonce(connection: Connection, session_id: str) -> str | None:

@@ -109,6 +109,11 @@ class PlanStore:
             found.setdefault(one.attempt, {})[one.field] = one.value
         return found
 
+    async def newest_openings(self, attempt_ids: Iterable[str]) -> dict[tuple[str, str], PlanOpening]:
+        """(attempt, field) -> the newest opening that is still there."""
+        found = await self._registry.read(partial(statements.openings, attempts=tuple(attempt_ids)))
+        return {(one.attempt, one.field): one for _, one in found}
+
     async def openings_of(self, plan: Plan) -> tuple[PlanOpening, ...]:
         """What opens the commitments of this very plan, as far as it is still there."""
         stated = {
