@@ -6,31 +6,19 @@ Exit codes: 0 everything done and acknowledged (or stopped while staying), 1 --t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import resource
-import signal
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from simulators.control import Control
+from simulators import rounds
 from simulators.errors import InputError
+from simulators.exam_plan import load_plan
 from simulators.faults import CATALOGUE, parse_fault
-from simulators.fleet import Fleet, FleetSettings
-from simulators.limits import CONNECTIONS_MAX
-from simulators.rubric import find_rubric, load_rubric
-from simulators.summary import summary
-from simulators.truth import TruthFile, truth_line
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from simulators.rig import Latched
+from simulators.fleet import FleetSettings
+from simulators.mqtt.broker import Broker, parse_broker
+from simulators.mqtt.embedded import serve_broker
+from simulators.running import INPUT_EXIT, Wishes, run, run_fleet
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,17 +27,20 @@ app = typer.Typer(
     help="Simulated practical-exam rigs of Kaofen rig interface v1.",
 )
 
-_TIMEOUT_EXIT = 1
-_INPUT_EXIT = 2
-_SIGNAL_EXIT = 128
-_SHOWN_MAX = 20
-
 RubricOption = Annotated[Path | None, typer.Option(help="Rubric file (TOML); default: the low-voltage electrician's.")]
 FaultOption = Annotated[
     list[str] | None,
     typer.Option("--fault", help="[RIG=]NAME[:PROBABILITY][@FROM-TO], seconds from the start; may be repeated."),
 ]
 AddressOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+BrokerOption = Annotated[str | None, typer.Option(help="HOST:PORT of the broker; without a plan all rigs hang on it.")]
+ProtocolOption = Annotated[str, typer.Option(help="5 or 3.1.1 (the embedded broker knows only 3.1.1).")]
+CaOption = Annotated[Path | None, typer.Option(help="TLS to the broker, trusting this CA.")]
+PasswordsOption = Annotated[Path | None, typer.Option(help="Lines of SERIAL:PASSWORD.")]
+CertificatesOption = Annotated[Path | None, typer.Option(help="Folder with SERIAL/cert.pem and SERIAL/cert.key.")]
+ReadyOption = Annotated[
+    Path | None, typer.Option("--ready", "--ready-file", help="Write addresses here once all rigs listen.")
+]
 
 
 @app.command()
@@ -61,7 +52,7 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     address: AddressOption = "127.0.0.1",
     port_base: Annotated[int, typer.Option(help="First port; 0 = free ports, see --ready.")] = 0,
     truth: Annotated[Path | None, typer.Option(help="Write every latched record here, one JSON line each.")] = None,
-    ready: Annotated[Path | None, typer.Option(help="Write addresses here once all rigs listen.")] = None,
+    ready: ReadyOption = None,
     rubric: RubricOption = None,
     fault: FaultOption = None,
     reboots: Annotated[int, typer.Option(help="Exams during which the rig loses power in mid-item.")] = 1,
@@ -71,6 +62,19 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     timeout: Annotated[float | None, typer.Option(help="Give up after so many real seconds, exit 1.")] = None,
     stay: Annotated[bool, typer.Option("--stay", help="Go on serving when everything is done.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No summary.")] = False,
+    plan: Annotated[Path | None, typer.Option(help="Run the rigs and candidates of this plan (TOML).")] = None,
+    gateway: Annotated[list[str] | None, typer.Option(help="With --plan: only rigs of this gateway; again.")] = None,
+    sitting: Annotated[list[str] | None, typer.Option(help="With --plan: only the session of this id; again.")] = None,
+    items: Annotated[str, typer.Option(help="With --plan: items of candidates whose list says none.")] = "",
+    no_ticket: Annotated[
+        list[str] | None,
+        typer.Option(help="With --plan: rigs that know no ticket, such as 'FE-*'; again."),
+    ] = None,
+    broker: BrokerOption = None,
+    broker_protocol: ProtocolOption = "5",
+    broker_ca: CaOption = None,
+    broker_passwords: PasswordsOption = None,
+    broker_certificates: CertificatesOption = None,
 ) -> None:
     """Run many rigs with seeded candidates until all exams are done and all records acknowledged."""
     settings = _checked(
@@ -85,10 +89,13 @@ def fleet(  # noqa: PLR0917 - options, each by its name
             practice=practice,
             session=session,
             faults=tuple(parse_fault(text) for text in fault or ()),
+            broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
         )
     )
-    wishes = _Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet)
-    raise typer.Exit(_run(_fleet(settings, wishes)))
+    asked = rounds.Wishes(seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()))
+    line_up = None if plan is None else _checked(lambda: rounds.play(load_plan(plan, items.split()), asked))
+    wishes = Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet, line_up=line_up)
+    raise typer.Exit(run(run_fleet(settings, wishes)))
 
 
 @app.command()
@@ -103,6 +110,11 @@ def rig(  # noqa: PLR0917 - options, each by its name
     rubric: RubricOption = None,
     fault: FaultOption = None,
     control_port: Annotated[int, typer.Option(help="Port of the control socket; 0 = a free one.")] = 0,
+    broker: BrokerOption = None,
+    broker_protocol: ProtocolOption = "5",
+    broker_ca: CaOption = None,
+    broker_passwords: PasswordsOption = None,
+    broker_certificates: CertificatesOption = None,
 ) -> None:
     """Run one rig and tell what happens on it, for a person with a Modbus tool. Ctrl-C ends it."""
     settings = _checked(
@@ -117,9 +129,20 @@ def rig(  # noqa: PLR0917 - options, each by its name
             prefix=serial,
             practice=0,
             faults=tuple(parse_fault(text) for text in fault or ()),
+            broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
         )
     )
-    raise typer.Exit(_run(_fleet(settings, _Wishes(rubric, control_port=control_port, stay=True, talk=True))))
+    raise typer.Exit(run(run_fleet(settings, Wishes(rubric, control_port=control_port, stay=True, talk=True))))
+
+
+@app.command()
+def broker(
+    address: AddressOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 = a free one, see --ready-file.")] = 1883,
+    ready: ReadyOption = None,
+) -> None:
+    """Run an embedded MQTT broker (3.1.1, nothing kept) for machines without Mosquitto, until it is stopped."""
+    raise typer.Exit(run(serve_broker(address, port, ready)))
 
 
 @app.command()
@@ -139,158 +162,17 @@ def main() -> None:
     app()
 
 
+def _broker(
+    place: str | None, protocol: str, ca: Path | None, passwords: Path | None, certificates: Path | None
+) -> Broker | None:
+    if place is None:
+        return None
+    return parse_broker(place, protocol, ca=ca, passwords=passwords, certificates=certificates)
+
+
 def _checked(make: Any) -> Any:
     try:
         return make()
     except InputError as error:
         typer.echo(f"kaofen-simulate: {error}", err=True)
-        raise typer.Exit(_INPUT_EXIT) from None
-
-
-def _run(work: Coroutine[Any, Any, int]) -> int:
-    """Run on uvloop where it is installed: a request then costs a third."""
-    with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415 - optional
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return _told(runner, work)
-    with asyncio.Runner() as runner:
-        return _told(runner, work)
-
-
-def _told(runner: asyncio.Runner, work: Coroutine[Any, Any, int]) -> int:
-    try:
-        return runner.run(work)
-    except InputError as error:
-        typer.echo(f"kaofen-simulate: {error}", err=True)
-        return _INPUT_EXIT
-
-
-@dataclass(frozen=True, slots=True)
-class _Wishes:
-    """What the command line asks beside the fleet itself."""
-
-    rubric: Path | None
-    truth: Path | None = None
-    ready: Path | None = None
-    control_port: int = 0
-    deadline_s: float | None = None
-    stay: bool = False
-    talk: bool = False
-    quiet: bool = False
-
-
-async def _fleet(settings: FleetSettings, wishes: _Wishes) -> int:
-    _raise_file_limit(settings.rigs)
-    rules = load_rubric(find_rubric(wishes.rubric))
-    try:
-        truth = TruthFile(wishes.truth)
-    except OSError as error:
-        raise InputError(f"--truth {wishes.truth}: {error.strerror}") from error
-    told = {"on_latch": _tell, "say": _say} if wishes.talk else {}
-    the_fleet = Fleet(settings, rules, truth, **told)  # type: ignore[arg-type]  # two callables by their names
-    control = Control(the_fleet)
-    try:
-        async with the_fleet:
-            document = the_fleet.ready_document(await control.start(wishes.control_port))
-            _announce(document, the_fleet)
-            if wishes.ready is not None:
-                _write_whole(wishes.ready, document)
-            code = await _until_done(the_fleet, control, wishes)
-            if not wishes.quiet:
-                typer.echo(summary(the_fleet))
-            return code
-    finally:
-        await control.close()
-        truth.close()
-
-
-async def _until_done(the_fleet: Fleet, control: Control, wishes: _Wishes) -> int:
-    """Done, timed out or stopped, whichever is first; the exit code."""
-    caught = _catch_signals(control.stopped)
-    done = asyncio.create_task(the_fleet.finished(), name="finished")
-    stopped = asyncio.create_task(control.stopped.wait(), name="stopped")
-    await asyncio.wait({done, stopped}, timeout=wishes.deadline_s, return_when=asyncio.FIRST_COMPLETED)
-    if done.done():
-        done.result()
-        if the_fleet.scenario.runs:
-            typer.echo("all exams are done and all records acknowledged")
-            sys.stdout.flush()
-        if wishes.stay:
-            await stopped
-    done.cancel()
-    was_stopped = control.stopped.is_set()
-    stopped.cancel()
-    left = the_fleet.waiting()
-    if not left or (was_stopped and (wishes.stay or not caught)):
-        return 0
-    if was_stopped:
-        return _SIGNAL_EXIT + caught[0]
-    _complain(left, wishes.deadline_s)
-    return _TIMEOUT_EXIT
-
-
-def _catch_signals(stopped: asyncio.Event) -> list[int]:
-    """Both signals stop the fleet in order; which one came."""
-    caught: list[int] = []
-
-    def stop(number: int) -> None:
-        caught.append(number)
-        stopped.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    return caught
-
-
-def _complain(left: list[str], deadline_s: float | None) -> None:
-    typer.echo(f"kaofen-simulate: not done after {deadline_s} s; {len(left)} rigs still wait:", err=True)
-    for line in left[:_SHOWN_MAX]:
-        typer.echo(f"  {line}", err=True)
-    if len(left) > _SHOWN_MAX:
-        typer.echo(f"  and {len(left) - _SHOWN_MAX} more", err=True)
-
-
-def _announce(document: dict[str, Any], the_fleet: Fleet) -> None:
-    ports = [entry["port"] for entry in document["rigs"]]
-    counts = the_fleet.scenario.counts()
-    what = f"{len(ports)} rigs listen" if len(ports) > 1 else "1 rig listens"
-    typer.echo(f"{what} on {document['rigs'][0]['host']}, ports {min(ports)} to {max(ports)}")
-    typer.echo(
-        f"{counts['exams']} exams with {counts['resits']} resits; control at 127.0.0.1:{document['control']['port']}"
-    )
-    sys.stdout.flush()
-
-
-def _write_whole(path: Path, document: dict[str, Any]) -> None:
-    """Whoever sees the file sees all of it."""
-    half = path.with_name(path.name + ".part")
-    try:
-        half.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        half.replace(path)
-    except OSError as error:
-        raise InputError(f"--ready {path}: {error.strerror}") from error
-
-
-def _raise_file_limit(rigs: int) -> None:
-    """A listening port and some connections for every rig."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = rigs * (1 + CONNECTIONS_MAX) + 256
-    if soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(
-                resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
-            )
-
-
-def _tell(latched: Latched) -> None:
-    line = truth_line(latched)
-    shown = " ".join(f"{key}={value}" for key, value in line["fields"].items() if key not in {"deductions", "exam_no"})
-    clock = (line["rig_time"] or "no clock")[11:19]
-    typer.echo(
-        f"{clock}  {line['serial']}  seq {line['seq']:>4}  {line['type']:<23} exam {line['exam_no']:>3}  {shown}"
-    )
-
-
-def _say(serial: str, text: str) -> None:
-    typer.echo(f"--------  {serial}  {text}")
+        raise typer.Exit(INPUT_EXIT) from None

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
 from simulators.errors import InputError, SimulatorError
 from simulators.faults import FaultSpec
-from simulators.host import POWER_OFF_S, RigHost
 from simulators.limits import CONTROL_LINE_BYTES_MAX, U16_MAX
+from simulators.plug import POWER_OFF_S, Host
 from simulators.scenario import ordinary_run
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Control:
             "power_cycle": self._power_cycle,
             "summary": self._summary,
         }
-        self._buttons: dict[str, Callable[[RigHost, Request], Latched]] = {
+        self._buttons: dict[str, Callable[[Host, Request], Latched]] = {
             "mode": lambda h, r: h.rig.set_mode(Mode[_word(r, "mode")]),
             "open": lambda h, r: h.rig.open_exam(
                 str(r["ticket"]), int(r.get("try", 1)), Verdict[_word(r, "verdict", "match")]
@@ -118,12 +118,12 @@ class Control:
 
     # ---- buttons ----
 
-    def _press(self, button: Callable[[RigHost, Request], Latched], request: Request) -> Answer:
+    def _press(self, button: Callable[[Host, Request], Latched], request: Request) -> Answer:
         latched = button(self._host(request), request)
         answer: Answer = {"seq": latched.event.seq, "boot": latched.event.boot, "latched_at_us": latched.wall_us}
         return answer if latched.result is None else {**answer, "score": latched.result.score}
 
-    def _start(self, host: RigHost, request: Request) -> Latched:
+    def _start(self, host: Host, request: Request) -> Latched:
         """Start, and let the rig end the item by itself when its limit is reached."""
         rig = host.rig
         latched = rig.start_item(str(request["item"]))
@@ -143,25 +143,25 @@ class Control:
 
     # ---- the bench ----
 
-    def _host(self, request: Request) -> RigHost:
+    def _host(self, request: Request) -> Host:
         host = self._fleet.by_serial.get(str(request["rig"]))
         if host is None:
             raise InputError(f"there is no rig {request['rig']!r}")
         return host
 
-    def _hosts(self, request: Request) -> list[RigHost]:
+    def _hosts(self, request: Request) -> list[Host]:
         return self._fleet.hosts if request.get("rig") is None else [self._host(request)]
 
     def _rigs(self, _: Request) -> Answer:
         return {"rigs": [self._state(host) for host in self._fleet.hosts]}
 
     @staticmethod
-    def _state(host: RigHost) -> Answer:
+    def _state(host: Host) -> Answer:
         rig, memory = host.rig, host.rig.memory
         return {
             "serial": rig.serial,
             "station": host.station,
-            "port": host.port,
+            **host.where(),
             "powered": rig.powered,
             "boot": memory.boot,
             "state": rig.state.name.lower(),

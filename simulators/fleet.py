@@ -18,6 +18,9 @@ from simulators.errors import InputError
 from simulators.faults.catalogue import make_fault
 from simulators.host import RigHost
 from simulators.limits import SPEED_MAX
+from simulators.lineup import LineUp, RigPlace, line_up_of
+from simulators.mqtt.host import MqttHost
+from simulators.mqtt.payloads import MessageWire
 from simulators.rig import Latched, Rig
 from simulators.scenario import Scenario, plan_fleet
 from simulators.station import Station, Turnstile
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulators.faults import FaultSpec
+    from simulators.mqtt.broker import Broker
+    from simulators.plug import Host
     from simulators.rubric import Rubric
     from simulators.truth import TruthFile
 
@@ -49,6 +54,7 @@ class FleetSettings:
     session: str = "S20261123"
     prefix: str = "LV"
     faults: tuple[FaultSpec, ...] = ()
+    broker: Broker | None = None  # without a plan: all rigs hang on it
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= SPEED_MAX:
@@ -69,46 +75,46 @@ class Fleet:
         truth: TruthFile,
         *,
         time: RigTime | None = None,
+        line_up: LineUp | None = None,
         on_latch: Callable[[Latched], None] = lambda _: None,
         say: Callable[[str, str], None] = lambda _rig, _text: None,
     ) -> None:
         self.settings = settings
-        self.rubric = rubric
-        self.scenario: Scenario = plan_fleet(
-            rubric,
-            rigs=settings.rigs,
-            exams=settings.exams,
-            seed=settings.seed,
-            reboots=settings.reboots,
-            practice=settings.practice,
-            session=settings.session,
-        )
+        line_up = line_up or _by_count(settings, rubric)
+        self.rubric = line_up.rubric
+        self.scenario: Scenario = line_up.scenario
         self.truth = truth
         self.outcomes: Counter[str] = Counter()
         self.latest: dict[str, Latched] = {}
         self._on_latch = on_latch
+        self._say = say
         self._time = time or FleetTime(settings.speed)
-        self.hosts = [self._host(index) for index in range(settings.rigs)]
+        self.hosts: list[Host] = [self._host(index, place) for index, place in enumerate(line_up.rigs)]
+        self.gateways = {place.serial: place.gateway for place in line_up.rigs}
         self.by_serial = {host.rig.serial: host for host in self.hosts}
         turnstile = Turnstile()
         self.stations = [
             Station(host, runs, turnstile, say) for host, runs in zip(self.hosts, self.scenario.queues, strict=True)
         ]
+        self._station_of = {station.host.rig.serial: station for station in self.stations}
         self._tasks: list[asyncio.Task[None]] = []
         self._check_faults()
 
-    def _host(self, index: int) -> RigHost:
+    def _host(self, index: int, place: RigPlace) -> Host:
         settings = self.settings
-        rig = Rig(f"{settings.prefix}-{index + 1:04d}", self.rubric, self._time, on_latch=self._latched)
-        return RigHost(
-            rig,
-            address=settings.address,
-            port=settings.port_base + index if settings.port_base else 0,
-            unit=settings.unit,
-            station=f"A-{index + 1:02d}",
-            seed=settings.seed,
-            on_memory_lost=self.truth.memory_lost,
-        )
+        more: dict[str, Any] = {
+            "station": place.station,
+            "seed": settings.seed,
+            "on_memory_lost": self.truth.memory_lost,
+        }
+        if place.wire == MqttHost.wire:
+            if settings.broker is None:
+                raise InputError(f"rig {place.serial} hangs on MQTT: say --broker HOST:PORT")
+            rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
+            return MqttHost(rig, settings.broker, say=self._say, **more)
+        rig = Rig(place.serial, self.rubric, self._time, on_latch=self._latched)
+        port = settings.port_base + index if settings.port_base else 0
+        return RigHost(rig, address=settings.address, port=port, unit=settings.unit, **more)
 
     def _check_faults(self) -> None:
         """A wrong fault is told before anything listens."""
@@ -124,9 +130,13 @@ class Fleet:
                 await host.start()
         except OSError as error:
             await self.stop()
+            where = host.where()
             raise InputError(
-                f"{host.rig.serial} cannot listen on {host.address}:{host.port}: {error.strerror}"
+                f"{host.rig.serial} cannot listen on {where.get('host')}:{where.get('port')}: {error.strerror}"
             ) from error
+        except InputError:
+            await self.stop()
+            raise
         for spec in self.settings.faults:
             for host in self.hosts if spec.rig is None else [self.by_serial[spec.rig]]:
                 host.set_fault(spec)
@@ -142,8 +152,7 @@ class Fleet:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for host in self.hosts:
-            await host.stop()
+        await asyncio.gather(*(host.stop() for host in self.hosts))
 
     async def finished(self) -> None:
         """Return when all exams are done and all records acknowledged; a station that broke raises here."""
@@ -163,7 +172,7 @@ class Fleet:
                 reasons.append(f"{station.host.rig.serial}: {why} ({len(station.queue)} exams left)")
             elif memory.oldest_seq:
                 left = memory.last_seq - memory.oldest_seq + 1
-                asked = "" if station.host.requests else ", and nobody has asked this rig anything"
+                asked = "" if station.host.requests else ", and nobody has asked or told this rig anything"
                 acked = f"(ack_seq {memory.acked_seq} of {memory.last_seq})"
                 reasons.append(f"{station.host.rig.serial}: {left} records not acknowledged {acked}{asked}")
         return reasons
@@ -173,7 +182,13 @@ class Fleet:
         return {
             "control": control,
             "rigs": [
-                {"serial": h.rig.serial, "host": h.address, "port": h.port, "unit": h.unit, "station": h.station}
+                {
+                    "serial": h.rig.serial,
+                    "wire": h.wire,
+                    "station": h.station,
+                    "gateway": self.gateways[h.rig.serial],
+                    **h.where(),
+                }
                 for h in self.hosts
             ],
         }
@@ -182,5 +197,26 @@ class Fleet:
         self.latest[latched.rig] = latched
         if latched.result is not None:
             self.outcomes[latched.result.outcome.name.lower()] += 1
-        self.truth.record(latched)
+        self.truth.record(latched, self._more(latched))
         self._on_latch(latched)
+
+    def _more(self, latched: Latched) -> dict[str, Any]:
+        """What the record does not say: where, and who it really was."""
+        station = self._station_of[latched.rig]
+        run, told = station.serving, latched.event.ticket
+        who = {"ticket": run.ticket, "order": run.order, "session": run.session} if run and run.session else {}
+        return {"station": station.host.station, "rig_ticket": told, **who}
+
+
+def _by_count(settings: FleetSettings, rubric: Rubric) -> LineUp:
+    """A fleet without a plan."""
+    scenario = plan_fleet(
+        rubric,
+        rigs=settings.rigs,
+        exams=settings.exams,
+        seed=settings.seed,
+        reboots=settings.reboots,
+        practice=settings.practice,
+        session=settings.session,
+    )
+    return line_up_of(scenario, rubric, settings.prefix, "modbus" if settings.broker is None else "mqtt")

@@ -17,6 +17,7 @@ from simulators.limits import ITEM_BYTES, SCORE_FULL, U16_MAX, WEIGHT_WHOLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_RESUSCITATION = "心肺复苏"
 ITEM_ZEROED = "item_zeroed"
 EXAM_FAILED = "exam_failed"
 
@@ -38,6 +39,7 @@ class Item:
     limit_s: int
     veto_effect: str
     lines: Mapping[int, Line]
+    resuscitation: bool = False  # a manikin takes measures in it
 
     @property
     def veto_lines(self) -> tuple[Line, ...]:
@@ -107,11 +109,23 @@ def find_rubric(given: Path | None) -> Path:
     """The file named on the command line, else the default one of this source tree, which is data and may be absent."""
     if given is not None:
         return given
-    name = Path("server") / "rubrics" / "low-voltage-electrician.toml"
+    return _shipped("low-voltage-electrician")
+
+
+def _shipped(rubric_id: str) -> Path:
+    name = Path("server") / "rubrics" / f"{rubric_id}.toml"
     for place in (Path.cwd(), Path(__file__).resolve().parent.parent):
         if (place / name).is_file():
             return place / name
     raise RubricError(f"{name} is not here; name a rubric file with --rubric")
+
+
+def find_rubric_of(name: str, folder: Path) -> Path:
+    """A plan's rubric: a path beside the plan, else the id of one in this source tree."""
+    for beside in (folder / name, folder / f"{name}.toml"):
+        if beside.is_file():
+            return beside
+    return _shipped(name)
 
 
 def _rubric(document: dict[str, Any]) -> Rubric:
@@ -140,7 +154,7 @@ def _item(entry: dict[str, Any]) -> Item:
         raise RubricError(f"item {code}: a code has 1 to {ITEM_BYTES} characters, a limit 1 to {U16_MAX} s")
     if sum(line.max_points for line in lines.values()) != SCORE_FULL:
         raise RubricError(f"item {code}: the maxima of its lines do not sum to {SCORE_FULL}")
-    return Item(code, limit_s, effect, lines)
+    return Item(code, limit_s, effect, lines, _RESUSCITATION in str(entry.get("name")))
 
 
 def _line(entry: dict[str, Any]) -> Line:

@@ -40,7 +40,10 @@ class Run:
     attempt: int
     fate: Fate
     course: Course
-    after: int | None = None  # number of the run that must be over first (a resit, a repetition)
+    after: int | None = None  # number of the run that must be over first (a resit, a repetition, an earlier item)
+    order: int = 0  # of the candidate in the session's list, from 1; 0 = there is no list
+    session: str = ""
+    rubric: Rubric | None = None  # None: the fleet's
 
 
 @dataclass(slots=True)

@@ -11,14 +11,15 @@ import asyncio
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from simulators.candidates import Course, Ending, Press, Step
 from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
+from simulators.deeds import Press, Step
 from simulators.errors import RigRefuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from simulators.host import RigHost
+    from simulators.candidates import Course, Ending
+    from simulators.plug import Host
     from simulators.scenario import Run
 
 _PAUSE_AFTER_LOSS_S = 0.5
@@ -40,7 +41,7 @@ class Station:
 
     def __init__(
         self,
-        host: RigHost,
+        host: Host,
         runs: Iterable[Run],
         turnstile: Turnstile,
         say: Callable[[str, str], None] = lambda _rig, _text: None,
@@ -50,6 +51,7 @@ class Station:
         self.waiting: str | None = None
         self.endings: Counter[Ending] = Counter()
         self.repeated = 0
+        self.serving: Run | None = None
         self._turnstile = turnstile
         self._say = say
         self._more = asyncio.Event()
@@ -76,6 +78,9 @@ class Station:
     async def _serve(self, run: Run) -> bool:
         if run.after is not None:
             await self._wait(f"run {run.after} of the same candidate", self._turnstile.event(run.after))
+        self.serving = run
+        if run.rubric is not None:
+            self.host.rig.rubric = run.rubric
         try:
             await self._perform(run.course)
         except RigRefuses as refusal:
@@ -83,6 +88,7 @@ class Station:
             self._say(self.host.rig.serial, f"exam lost ({refusal}), to be repeated")
             await self.host.rig.time.sleep_bus(_PAUSE_AFTER_LOSS_S)
             return False
+        self.serving = None
         self.endings[run.course.ending] += 1
         self._turnstile.event(run.number).set()
         return True
@@ -135,8 +141,10 @@ class Station:
             case Press.DEDUCT:
                 rig.deduct(numbers[0], numbers[1], at)
             case Press.FINISH:
+                rig.measure(*step.measures)
                 rig.finish_item(at)
             case Press.TIME_OUT:
+                rig.measure(*step.measures)
                 rig.time_out(at)
             case Press.ABORT:
                 rig.abort(AbortReason(numbers[0]), at)

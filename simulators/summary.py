@@ -9,13 +9,13 @@ from simulators.candidates import Ending
 if TYPE_CHECKING:
     from simulators.fleet import Fleet
 
-_ROW = "{:<10} {:<7} {:>6} {:>6} {:>6} {:>8} {:>8} {:>7} {:>7} {:>9}"
+_ROW = "{:<10} {:<7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>8} {:>7} {:>7} {:>9}"
 
 
 def summary(fleet: Fleet) -> str:
     """One line a rig, then the totals."""
     head = _ROW.format(
-        "rig", "station", "passed", "failed", "broken", "practice", "repeated", "records", "unacked", "requests"
+        "rig", "station", "sat", "passed", "failed", "broken", "practice", "repeated", "records", "unacked", "requests"
     )
     lines = [head, "-" * len(head)]
     for station in fleet.stations:
@@ -25,6 +25,7 @@ def summary(fleet: Fleet) -> str:
             _ROW.format(
                 host.rig.serial,
                 host.station,
+                station.endings[Ending.SAT],
                 station.endings[Ending.PASSED],
                 station.endings[Ending.FAILED],
                 station.endings[Ending.ABORTED],

@@ -27,11 +27,11 @@ class TruthFile:
         self._file = None if path is None else path.open("w", encoding="utf-8", buffering=1)
         self.records = 0
 
-    def record(self, latched: Latched) -> None:
-        """A record was latched."""
+    def record(self, latched: Latched, more: dict[str, Any] | None = None) -> None:
+        """A record was latched; `more` is what the rig itself does not know."""
         self.records += 1
         if self._file is not None:
-            self._write(truth_line(latched))
+            self._write(truth_line(latched) | (more or {}))
 
     def memory_lost(self, rig: str, first: int, last: int) -> None:
         """The `seq-restart` fault threw these unacknowledged records away: nobody can be asked to find them."""
@@ -104,7 +104,14 @@ def _result(result: ResultRecord | None) -> dict[str, Any]:
         "finished": _time(result.finished_s * _US),
         "mode": Mode(result.mode).name.lower(),
         "deductions": [_deduction(d) for d in result.deductions],
+        **_measures(result),
     }
+
+
+def _measures(result: ResultRecord) -> dict[str, Any]:
+    if not result.measures:
+        return {}
+    return {"measures": [{"name": m.name, "value": m.value, "unit": m.unit} for m in result.measures]}
 
 
 def _deduction(deduction: Deduction) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_parts import RUBRIC_FILE, ManualTime, rubric
 
-from simulators.candidates import Course, Ending, Fate, Press, take_exam
+from simulators.candidates import Course, Ending, Fate, take_exam
 from simulators.codes import Outcome
+from simulators.deeds import Press
 from simulators.errors import InputError, RubricError
 from simulators.host import RigHost
 from simulators.marking import total
