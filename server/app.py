@@ -47,6 +47,7 @@ from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
 from server.plan.store import PlanStore
+from server.plan.desk import PlanDesk
 from server.projection.projector import Projector
 from server.projection.rubrics import RubricBook
 
@@ -109,7 +110,8 @@ class Server:
             fanout.take = heartbeats.take
         self.heartbeats = heartbeats
         witness = Witness(store, keys.witness, clock, config.domain)
-        gateways = GatewayApp(self.ingest, heartbeats, witness, ReadSide(store), self.fail)
+        plans = PlanDesk(self._views.context.plans, clock)
+        gateways = GatewayApp(self.ingest, heartbeats, witness, ReadSide(store), self.fail, plans=plans)
         people = create_people_app(self._views.context)
         control = ControlApp(self.ingest, store, self.auditor, self._views.accounts)
         made = {

@@ -31,6 +31,7 @@ class Answer:
     content_type: str
     retry_after_s: int | None = None
     close: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def to_answer(error: BaseException) -> Answer:

@@ -1,8 +1,8 @@
-"""The gateways' listener as one raw ASGI application: five routes, bodies read under a cap and a deadline.
+"""The gateways' listener as one raw ASGI application: six routes, bodies read under a cap and a deadline.
 
     POST /gateway/v1/upload        GET /<hash>/checkpoint
     POST /gateway/v1/heartbeat     GET /<hash>/tile/...
-    POST /add-checkpoint
+    POST /add-checkpoint           GET /gateway/v1/plan
 
 Owns who may call (an enrolled gateway, checked in the database at every request), how a body is read, and that nothing
 escapes as an exception. Raw ASGI because of its cost per request (performance.md section 5).
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from server.ingest.heartbeat import Heartbeats
     from server.ingest.readside import ReadSide
     from server.ingest.witness import Witness
+    from server.plan.desk import PlanDesk
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 
 NOTE_TYPE = "text/plain; charset=utf-8"
 STATE_KEY = "tls_peer_der"
+PLAN_PATH = "/gateway/v1/plan"
 
 
 class Disconnected(Exception):  # noqa: N818  # not an error: the peer has gone, nobody is answered
@@ -57,12 +59,15 @@ class GatewayApp:
         witness: Witness,
         reads: ReadSide,
         fatal: Callable[[Fatal], None],
+        *,
+        plans: PlanDesk | None = None,
     ) -> None:
         self._ingest = ingest
         self._heartbeats = heartbeats
         self._witness = witness
         self._reads = reads
         self._fatal = fatal
+        self._plans = plans
         self._posts = {
             "/gateway/v1/upload": self._upload,
             "/gateway/v1/heartbeat": self._heartbeat,
@@ -96,7 +101,9 @@ class GatewayApp:
             return await post(peer, scope, receive)
         if method not in {"GET", "HEAD"}:
             raise Refused(404, "no such resource")
-        await self._ingest.authorise(peer)
+        gateway = await self._ingest.authorise(peer)
+        if path == PLAN_PATH and self._plans is not None:
+            return await self._plans.fetch(gateway.id, _header(scope, b"if-none-match"))
         return await self._read(path)
 
     async def _upload(self, peer: Peer, scope: Scope, receive: Receive) -> Answer:
@@ -124,7 +131,8 @@ class GatewayApp:
             if refused.status != 403:  # noqa: PLR2004  # a revoked gateway is told why, and shown to nobody
                 raise
             return _json(self._heartbeats.answer(0, refused.reason))
-        return _json(await self._heartbeats.beat(gateway.id, body))
+        answer = await self._heartbeats.beat(gateway.id, body)
+        return _json(answer if self._plans is None else answer | await self._plans.told(gateway.id))
 
     async def _add_checkpoint(self, peer: Peer, scope: Scope, receive: Receive) -> Answer:
         await self._ingest.authorise(peer)
@@ -142,8 +150,8 @@ class GatewayApp:
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     """The body; 413 as soon as it is known to be too long, 408 when it comes too slowly."""
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    if length.isdigit() and int(length) > most:
+    length = _header(scope, b"content-length")
+    if length.isdecimal() and length.isascii() and int(length) > most:
         raise Refused(413, f"a body of {int(length)} bytes, at most {most} are taken")
     try:
         async with asyncio.timeout(limits.BODY_DEADLINE_S):
@@ -168,6 +176,10 @@ async def _receive_all(receive: Receive, most: int) -> bytes:
             return b"".join(parts)
 
 
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+
+
 def _peer(scope: Scope) -> Peer:
     der = scope.get("state", {}).get(STATE_KEY)
     if der is None:
@@ -186,10 +198,12 @@ def _json(document: dict[str, Any]) -> Answer:
 async def send_answer(send: Send, answer: Answer, method: str) -> None:
     """The whole answer at once."""
     headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
         (b"cache-control", b"no-store"),
     ]
+    if answer.content_type:  # a 304 has neither
+        headers.append((b"content-type", answer.content_type.encode()))
+        headers.append((b"content-length", str(len(answer.body)).encode()))
     if answer.retry_after_s is not None:
         headers.append((b"retry-after", str(answer.retry_after_s).encode()))
     if answer.close:
