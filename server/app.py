@@ -28,6 +28,7 @@ from certs.contexts import gateway_server_context, people_server_context
 from certs.errors import CertsError
 from server.audit import Auditor
 from server.control import ControlApp, socket_path
+from server.database.location import AWAY
 from server.errors import Busy, ConfigError, Fatal, ServerError
 from server.evidence.database import sqlite_is_old
 from server.ingest.committer import Committer
@@ -46,8 +47,8 @@ from server.local import LocalApp
 from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
-from server.plan.store import PlanStore
 from server.plan.desk import PlanDesk
+from server.plan.store import PlanStore
 from server.projection.projector import Projector
 from server.projection.rubrics import RubricBook
 
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RESTART_AFTER_S = 5.0
+AWAY_AFTER_S = 1.0
 REGISTRY_EVERY_S = 5.0
 NOTES_EVERY_S = 30.0
 
@@ -190,8 +192,10 @@ class Server:
             except Fatal as error:
                 self.fail(error)
                 return
-            except Busy as error:  # the database is away
-                log.warning("task waits", task=name, reason=error.reason)
+            except (Busy, *AWAY) as error:
+                log.warning("task waits", task=name, reason=type(error).__name__)
+                await self._open.clock.sleep(AWAY_AFTER_S)
+                continue
             except Exception:  # the supervisor: a bug here may cost the view, never the ingest
                 log.exception("task failed", task=name)
             await self._open.clock.sleep(RESTART_AFTER_S)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 VARIABLE: Final = "KAOFEN_DATABASE_URL"
 _SCHEMES: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
+# What SQLAlchemy raises when a database cannot be reached, or not in time: come back later.
+AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+
 
 def parse_url(text: str, name: str, *, secret: bool) -> sa.URL | None:
     """The database at this URL; None for an empty text (SQLite in server.data). `secret`: a password may be in it."""

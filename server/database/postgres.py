@@ -68,7 +68,13 @@ class Postgres:
         translate = {"schema_translate_map": {None: schema}}
         made = [
             create_async_engine(
-                self.url, pool_size=size, max_overflow=0, connect_args=_connect_args(), execution_options=translate
+                self.url,
+                pool_size=size,
+                max_overflow=0,
+                pool_timeout=limits.POOL_TIMEOUT_S,
+                pool_pre_ping=True,  # these rooms do not try again: a connection that broke meanwhile is not given out
+                connect_args=_connect_args(),
+                execution_options=translate,
             )
             for size in (connections, limits.VIEW_READERS)
         ]

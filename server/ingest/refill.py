@@ -35,11 +35,19 @@ class Refills:
         start = self._open.get(origin)
         if start is None and receipted > stored:
             detail = f"the gateway has receipts for {receipted} entries, here are {stored}: put back from a backup"
-            await self._store.alarm(RESTORED, origin, stored, detail)
-            self._open[origin] = stored
+            self._open[origin] = stored  # before the alarm: two beats of one gateway may be looked at at once
+            try:
+                await self._store.alarm(RESTORED, origin, stored, detail)
+            except BaseException:
+                del self._open[origin]
+                raise
         elif start is not None and receipted <= stored:
-            await self._store.alarm(REFILLED, origin, start, _what(start, stored))
             del self._open[origin]
+            try:
+                await self._store.alarm(REFILLED, origin, start, _what(start, stored))
+            except BaseException:
+                self._open[origin] = start
+                raise
 
     async def _unfinished(self) -> dict[str, int]:
         newest: dict[str, tuple[int, int]] = {}

@@ -6,10 +6,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
+from server.database.location import AWAY
 from server.errors import Busy, ConfigError, Damaged, Missing, Refused
 from server.people.guard import ForbiddenError, LoginNeededError
 from server.people.proofs import NotCosigned
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from server.people.render import Renderer
+
+log = structlog.get_logger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 # The first that fits counts.
@@ -69,6 +73,10 @@ def _where(error: dict[str, Any]) -> str:
 def install(app: FastAPI, renderer: Renderer) -> None:
     """Register the table."""
 
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("database away", error=type(error).__name__)
+        return await answer(request, Busy("the database cannot be reached"))
+
     async def answer(request: Request, error: Exception) -> Response:
         status, detail, headers = status_of(error)
         if request.url.path.startswith(("/api/", "/live/")):
@@ -80,5 +88,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
 
     for kind in (LoginNeededError, ForbiddenError, Refused, Busy, Damaged, ConfigError, HTTPException):
         app.add_exception_handler(kind, answer)
+    for gone in AWAY:
+        app.add_exception_handler(gone, away)
     app.add_exception_handler(RequestValidationError, answer)
     app.add_exception_handler(500, answer)

@@ -103,6 +103,24 @@ class RealPostgres:
         self.stop(number=number)
         self.start()
 
+    def crash(self) -> None:
+        """SIGKILL of the postmaster and of every process of it, as a power cut of this machine alone; not started."""
+        assert self._process is not None
+        pid = self._process.pid
+        # Stopped first, so that it starts nothing new and notices nothing.
+        self._process.send_signal(signal.SIGSTOP)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self._process.kill()
+        self._process.wait(10)
+        self._process = None
+        for child in map(int, children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while any(Path(f"/proc/{child}").exists() and not _zombie(child) for child in children):
+            assert time.monotonic() < deadline, "a process of the cluster lives on"
+            time.sleep(0.02)
+
     def close(self) -> None:
         """Stop it and remove its folder."""
         self.stop(number=signal.SIGQUIT)
@@ -143,6 +161,12 @@ def running_postgres() -> Iterator[RealPostgres]:
         yield made
     finally:
         made.close()
+
+
+def _zombie(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
 
 
 def _free_port() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from fake_entry_store import FakeEntryStore
 
@@ -46,3 +48,20 @@ async def test_a_restore_is_finished_after_a_start_too(stored: int, what: str) -
     alarms = await store.alarms()
     assert [(alarm.kind, alarm.times) for alarm in alarms] == [(RESTORED, 2), (REFILLED, 2)]
     assert what in alarms[1].detail
+
+
+class SlowStore(FakeEntryStore):
+    """A database that answers later."""
+
+    async def alarm(self, kind: str, origin: str | None, index: int | None, detail: str, evidence: bytes = b"") -> int:
+        await asyncio.sleep(0)
+        return await super().alarm(kind, origin, index, detail, evidence)
+
+
+async def test_two_heartbeats_at_once_tell_once() -> None:
+    """P8: one gateway's beats may come over two connections, or by way of another process, at the same moment."""
+    store = SlowStore()
+    refills = Refills(store)
+    await asyncio.gather(*(refills.look(ORIGIN, 40, 57) for _ in range(3)))
+    await asyncio.gather(*(refills.look(ORIGIN, 60, 57) for _ in range(3)))
+    assert [(alarm.kind, alarm.times) for alarm in await store.alarms()] == [(RESTORED, 1), (REFILLED, 1)]
