@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gateway.plan.roster import View
     from scorelog.journal.clock import Clock
     from scorelog.journal.store import LogStore
 
@@ -111,6 +112,7 @@ def make_recorder(
     random: Callable[[int], bytes] | None = None,
     meters: Meters | None = None,
     content_key: bytes = CONTENT_KEY,
+    view: Callable[[], View | None] = lambda: None,
 ) -> Recorder:
     """A recorder as the composition root makes it."""
     return Recorder(
@@ -122,6 +124,7 @@ def make_recorder(
         meters=meters or Meters(),
         anchor_age_s=60,
         content_key=content_key,
+        view=view,
     )
 
 
