@@ -9,6 +9,7 @@ import hashlib
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, cast
 
+from device_adapters.build_message import build_message
 from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, UNIT_MAX
 from device_adapters.profile import (
     Area,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from device_adapters.profile import Codes
     from device_adapters.tables import Table
 
-TRANSPORTS = ("modbus-tcp",)
+TRANSPORTS = ("modbus-tcp", "mqtt")
 GUARANTEES = ("latched",)
 HANDSHAKES = ("sequence",)
 INDEXES = ("fixed", "sequence", "named")
@@ -43,6 +44,8 @@ ANY = 2**63
 
 def build(top: Table, text: bytes) -> Profile:
     """The profile of the whole file. Meaningless if the report holds a finding."""
+    if _is_message(top):
+        return build_message(top, text, GUARANTEES)
     top.number("profile", 1, 1)
     codes = {name: _codes(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
     areas_table = top.table("areas")
@@ -81,6 +84,11 @@ def build(top: Table, text: bytes) -> Profile:
     for table in (handshake, event_table, top):
         table.done()
     return profile
+
+
+def _is_message(top: Table) -> bool:
+    transport = top.value("transport")
+    return isinstance(transport, dict) and transport.get("kind") == "mqtt"
 
 
 def _names(table: Table) -> dict[str, str]:

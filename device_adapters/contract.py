@@ -34,10 +34,12 @@ The contract, which `tests/support/adapter_contract.py` proves of every form:
     `poll.status_every_ms`. Its `unreadable` is the oldest record that is passed over, None when there is none.
 7.  Errors of `read`: NotConnected (call `connect` again, after the caller's own back-off; the adapter already
     dropped its socket), BackOff (wait, then read again), BadReading (log it, read again). BadReading comes after the
-    third failed reading of a record in a row. The record is then passed over: the following ones come, and this one is
-    tried again with the adapter's own growing pause (1 s to 5 min) until it can be read or the rig no longer holds it
-    (then it is a `sequence.gap`). The same evidence is raised again at most every 5 minutes. A status block that
-    cannot be read is never passed over. No other exception leaves an adapter, beside cancellation.
+    third failed reading of a record in a row; of a message that came and is none at once, and the broker is told so
+    by the next `read`, which shows that the refusal is durable. After the third failure a record is passed over: the
+    following ones come, and this one is tried again with the adapter's own growing pause (1 s to 5 min) until it can
+    be read or the rig no longer holds it (then it is a `sequence.gap`). The same evidence is raised again at most
+    every 5 minutes. A status block that cannot be read is never passed over. No other exception leaves an adapter,
+    beside cancellation.
 8.  `read`, `ack` and `set_ready` may be cancelled at any point: the socket is then closed if a request was in
     flight, and the next call raises NotConnected.
 9.  `set_ready` writes `gateway_ready` once per call: True writes a changed counter, False writes 0. It may run

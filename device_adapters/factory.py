@@ -9,6 +9,8 @@ from device_adapters.observed import Observer
 
 if TYPE_CHECKING:
     from device_adapters.contract import Adapter, Position, Source
+    from device_adapters.mailbox import Mailbox
+    from device_adapters.message_memory import Post
     from device_adapters.profile import Profile
 
 
@@ -32,3 +34,21 @@ def open_adapter(
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
     memory = RegisterMemory(profile, wire, serial)
     return LatchedAdapter(memory, Observer(serial, profile.guarantee, source), position=position, rng=spread)
+
+
+def open_message_adapter(
+    profile: Profile,
+    post: Post,
+    box: Mailbox,
+    *,
+    position: Position | None = None,
+    source: Source = "sensor",
+    rng: Random | None = None,
+) -> Adapter:
+    """An adapter for one rig whose messages come into `box` over `post`, not yet connected."""
+    from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (as above)
+    from device_adapters.message_memory import MessageMemory  # noqa: PLC0415
+
+    memory = MessageMemory(post, box, profile.poll)
+    spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
+    return LatchedAdapter(memory, Observer(box.serial, profile.guarantee, source), position=position, rng=spread)

@@ -25,3 +25,16 @@ MESSAGE_ROWS_MAX = 64  # deductions, and measures, of one record (M3)
 MESSAGE_HIDDEN_MAX = 256  # byte ranges cut out of one payload, so that their list fits into the entry
 MESSAGE_TICKET_BYTES_MAX = 32  # as in the Modbus half
 MESSAGE_PERSON_BYTES_MAX = 128  # a name, a masked identity number
+
+UNACKNOWLEDGED_MAX = 64  # messages of one broker that were not PUBACKed yet (H1)
+LET_GO_ABOVE = 48  # from here on kept-back records are let go, so that no rig takes the places of the others (H2)
+KEPT_BACK_MAX = 64  # records of one rig that wait for their turn (H3)
+REFUSED_KEPT_MAX = 64  # refused messages of one rig that were not told yet
+DIGESTS_KEPT_MAX = 4096  # records whose bytes are remembered, so that a repetition is known as one
+CONNECT_WAIT_S = 4.0  # for a status of the rig, which comes every 2 s (M4)
+SILENT_AFTER_STATUSES = 3  # so many times `status_every_ms` without one, and the rig is gone
+RECORD_GRACE_PART = 0.25  # of the resend interval: a status may overtake the record that it counts
+ACK_AGAIN_S = 1.0  # the same acknowledgement is not published again sooner
+BROKER_TIMEOUT_S = 5.0  # for one answer of the broker
+BROKER_KEEPALIVE_S = 15
+SESSION_EXPIRY_S = 14 * 24 * 3600  # as in deploy/mosquitto: a box that stays away longer starts anew

@@ -79,7 +79,7 @@ _OPTIONAL: Final[Mapping[str, Check]] = {
     "masked_id": personal(MESSAGE_PERSON_BYTES_MAX),
     "measures": rows(MESSAGE_ROWS_MAX, _MEASURE),
 }
-_PERSONAL: Final = ("ticket", "name", "masked_id")
+PERSONAL_NAMES: Final = ("ticket", "name", "masked_id")
 _EXAM: Final[Mapping[str, Check]] = {"exam_no": number(1, _U32)}
 _RUN: Final[Mapping[str, Check]] = {"item": text(1, 4), "ordinal": _ITEM_RUN, **_EXAM}
 
@@ -137,6 +137,30 @@ _STATUS: Final[Mapping[str, Check]] = {
 }
 
 
+_MODES: Final = ("exam", "practice", "maintenance")
+# The words that a profile may translate a maker's into, and all names that it may place.
+RECORD_WORDS: Final[Mapping[str, Sequence[str]]] = {
+    "type": tuple(KINDS),
+    "mode": _MODES,
+    "old": _MODES,
+    "new": _MODES,
+    "verdict": ("match", "no_match", "not_checked"),
+    "outcome": ("finished", "timeout", "aborted", "veto"),
+    "reason": ("candidate", "examiner", "fault", "power"),
+    "ack": ("signed", "refused", "pending"),
+}
+STATUS_WORDS: Final[Mapping[str, Sequence[str]]] = {
+    "state": ("idle", "open", "running", "finished", "fault"),
+    "mode": _MODES,
+}
+STATUS_NAMES: Final = tuple(_STATUS)
+
+
+def record_names() -> frozenset[str]:
+    """Every value that some record has."""
+    return frozenset({*_COMMON, *_OPTIONAL}.union(*(kind.fields for kind in KINDS.values())))
+
+
 @dataclass(frozen=True, slots=True)
 class StatusMessage:
     """A `status` payload (M4); the will has neither `live` nor `standing`."""
@@ -171,7 +195,7 @@ def decode_message(
     there = layout.arrange(whole, _OPTIONAL)
     optional, other = _checked(there, {name: _OPTIONAL[name] for name in there})
     hidden += more + other + layout.rest(whole, {**_COMMON, **_OPTIONAL, **kind.fields})
-    measures = {name: value for name, value in optional.items() if name not in _PERSONAL}
+    measures = {name: value for name, value in optional.items() if name not in PERSONAL_NAMES}
     people = {**common, **optional}
     return Decoded(
         type=kind.type,
@@ -181,7 +205,7 @@ def decode_message(
         mode=str(common["mode"]),
         rig_time=None if common["time"] is None else str(common["time"]),
         fields={**own, **measures},
-        personal={name: str(people[name]).encode() for name in _PERSONAL if people.get(name) and not erased},
+        personal={name: str(people[name]).encode() for name in PERSONAL_NAMES if people.get(name) and not erased},
         areas=(RawArea(MESSAGE, 0, raw[0].data, _cuts(hidden)),),
         proven=not erased,
     )

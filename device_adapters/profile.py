@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device_adapters.observation import Guarantee
+    from device_adapters.shape import Shape
 
 Codes: TypeAlias = "Mapping[int, str]"
 
@@ -184,7 +185,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One rig model."""
+    """One rig model. One with `message` is heard over MQTT: it has no registers, and what tells of them is empty."""
 
     id: str
     version: str
@@ -202,6 +203,7 @@ class Profile:
     rig_time: tuple[str, str | None] | None
     ack: Word | None
     ready: Word | None
+    message: Shape | None = None
 
 
 def load_profile(text: bytes) -> Profile:

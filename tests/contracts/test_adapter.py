@@ -1,21 +1,29 @@
-"""The adapter's contract over its two forms: the real Modbus adapter at a raw rig, and the strict fake."""
+"""The adapter's contract over its forms: Modbus at a raw rig, MQTT over a real broker, and the strict fake."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 from adapter_contract import AdapterContract, Bench
 from fake_adapter import FakeAdapter
+from mqtt_rig import MqttRig
+from real_mosquitto import password_of, running_mosquitto
 from rig_profiles import adapter_for, fast_v1
 from scripted_rig import EVENTS, Item, ScriptedRig
 
-from device_adapters.contract import Adapter, Evidence, Observation, Position, RawArea, RigStatus
+from device_adapters.contract import Adapter, Evidence, NotConnected, Observation, Position, RawArea, RigStatus
+from device_adapters.factory import open_message_adapter
+from device_adapters.mailbox import Mailbox
+from device_adapters.mqtt import Account, Broker
+from device_adapters.profile import load_profile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 SERIAL = "LV-0001"
 PROFILE = fast_v1(100)
@@ -24,14 +32,20 @@ PROFILE = fast_v1(100)
 class RawBench:
     """The real adapter, over TCP, at a scripted rig."""
 
+    areas = (["event", "result"], True)
+
     def __init__(self, rig: ScriptedRig) -> None:
         self.rig = rig
+        self.spoiled: int | None = None
 
     def adapter(self, position: Position | None) -> Adapter:
         return adapter_for(self.rig, position, PROFILE)
 
-    def latch(self, score: int) -> None:
+    def latch(self, score: int, *, spoiled: bool = False) -> None:
         self.rig.latch_item(Item(score=score, deductions=[]), slot=self.rig.last_seq % 32)
+        if spoiled:
+            self.spoiled = EVENTS + 48 * (self.rig.last_seq % 512) + 40
+            self.rig.registers[self.spoiled] ^= 1
 
     def reboot(self) -> None:
         self.rig.reboot()
@@ -43,12 +57,9 @@ class RawBench:
     def cut(self) -> None:
         self.rig.cut()
 
-    @contextlib.contextmanager
-    def spoiled(self) -> Iterator[None]:
-        at = EVENTS + 48 * (self.rig.last_seq % 512) + 40
-        self.rig.registers[at] ^= 1
-        yield
-        self.rig.registers[at] ^= 1
+    def mend(self) -> None:
+        assert self.spoiled is not None
+        self.rig.registers[self.spoiled] ^= 1
 
     async def acked(self, seq: int) -> None:
         async with asyncio.timeout(5):
@@ -67,11 +78,63 @@ class RawBench:
         return [bool(value) for value in self.rig.ready]
 
 
+def hurried() -> bytes:
+    """The shipped profile with short times."""
+    text = files("device_adapters").joinpath("profiles/kaofen-interface-v1-mqtt.toml").read_bytes()
+    hurried = text.replace(b"status_every_ms = 2000", b"status_every_ms = 200")
+    return hurried.replace(b"resend_every_ms = 1000", b"resend_every_ms = 200")
+
+
+class MessageBench:
+    """The real adapter, over a real broker, at a rig of its own."""
+
+    areas = (["message"], False)
+
+    def __init__(self, rig: MqttRig, broker: Broker, box: Mailbox) -> None:
+        self.rig = rig
+        self.broker = broker
+        self.box = box
+
+    def adapter(self, position: Position | None) -> Adapter:
+        profile = load_profile(hurried())
+        return open_message_adapter(profile, self.broker, self.box, position=position, rng=random.Random(7))
+
+    def latch(self, score: int, *, spoiled: bool = False) -> None:
+        if spoiled:
+            self.rig.spoiled.add(self.rig.last_seq + 1)
+        self.rig.latch(score=score)
+
+    def reboot(self) -> None:
+        self.rig.reboot()
+
+    def show(self, running_score: int) -> None:
+        self.rig.show(running_score=running_score)
+
+    def cut(self) -> None:
+        self.rig.cut()
+
+    def mend(self) -> None:
+        self.rig.spoiled.clear()
+
+    async def acked(self, seq: int) -> None:
+        await asyncio.to_thread(self.rig.wait, lambda: self.rig.acked_seq >= seq, 5)
+
+    @property
+    def told(self) -> list[int]:
+        return self.rig.told
+
+    @property
+    def ready(self) -> list[bool]:
+        return [bool(value) for value in self.rig.ready]
+
+
 class FakeBench:
     """The fake, given what a rig would latch."""
 
+    areas = (["event", "result"], True)
+
     def __init__(self) -> None:
-        self.epoch, self.seq = 3, 0
+        self.epoch, self.seq, self.spoiled = 3, 0, 0
         self.happened: list[Observation] = []
         self.made: list[FakeAdapter] = []
 
@@ -80,16 +143,25 @@ class FakeBench:
         made = FakeAdapter(SERIAL, Position(3, freed) if position and self.made else position)
         for observation in self.happened:
             made.happen(observation)
+        if self.spoiled:
+            made.spoil(self.evidence(self.spoiled))
         self.made.append(made)
         return made
 
-    def latch(self, score: int) -> None:
+    def evidence(self, seq: int) -> Evidence:
+        return Evidence(SERIAL, "crc", "the checksum of event does not fit its words", seq, self.epoch)
+
+    def latch(self, score: int, *, spoiled: bool = False) -> None:
         self.seq += 1
         data = bytes(28) + b"20261123-0007".ljust(32, b"\0") + bytes(34) + b"\x4b\x37"
         raw = tuple(RawArea(area, at, data, ((28, 32), (94, 2))) for area, at in (("event", 4096), ("result", 28672)))
         self._happen(
             "item.finished", self.seq, {"score": score}, raw=raw, personal={"ticket": b"20261123-0007"}, mode="exam"
         )
+        if spoiled:
+            self.spoiled = self.seq
+            for fake in self.made:
+                fake.spoil(self.evidence(self.seq))
 
     def reboot(self) -> None:
         self.epoch += 1
@@ -131,14 +203,10 @@ class FakeBench:
         for fake in self.made:
             fake.drop("cut")
 
-    @contextlib.contextmanager
-    def spoiled(self) -> Iterator[None]:
-        seq = self.seq
+    def mend(self) -> None:
         for fake in self.made:
-            fake.spoil(Evidence(SERIAL, "crc", "the checksum of event does not fit its words", seq, self.epoch))
-        yield
-        for fake in self.made:
-            fake.mend(seq)
+            fake.mend(self.spoiled)
+        self.spoiled = 0
 
     async def acked(self, seq: int) -> None:
         await self.made[-1].until_acked(seq)
@@ -167,3 +235,32 @@ class TestFakeAdapter(AdapterContract):
     @pytest.fixture
     async def bench(self) -> Bench:
         return FakeBench()
+
+
+@pytest.mark.crash
+@pytest.mark.needs("mosquitto")
+class TestMessageAdapter(AdapterContract):
+    """Over MQTT, in both versions."""
+
+    @pytest.fixture(params=["5", "3.1.1"])
+    async def bench(self, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+        gateway = "kaofen-gw-gw-01"
+        with running_mosquitto("password", (gateway, SERIAL)) as real:
+            account = Account(
+                "localhost", real.port, request.param, gateway, gateway, password_of(gateway), real.client_context()
+            )
+            broker, up = Broker(account), asyncio.Event()
+            box = Mailbox(SERIAL, load_profile(hurried()).message)  # type: ignore[arg-type]
+            broker.join(box)
+            holding = asyncio.create_task(broker.hold(up.set))
+            async with asyncio.timeout(10):
+                await up.wait()
+            rig = MqttRig(real, SERIAL, v5=request.param == "5")
+            rig.open()
+            try:
+                yield MessageBench(rig, broker, box)
+            finally:
+                await asyncio.to_thread(rig.close)
+                holding.cancel()
+                with contextlib.suppress(asyncio.CancelledError, NotConnected):
+                    await holding
