@@ -169,7 +169,8 @@ class Fleet:
             memory = station.host.rig.memory
             if station.busy:
                 why = f"waits: {station.waiting}" if station.waiting else "exam in progress"
-                reasons.append(f"{station.host.rig.serial}: {why} ({len(station.queue)} exams left)")
+                trouble = f"; {station.host.trouble}" if station.host.trouble else ""
+                reasons.append(f"{station.host.rig.serial}: {why} ({len(station.queue)} exams left){trouble}")
             elif memory.oldest_seq:
                 left = memory.last_seq - memory.oldest_seq + 1
                 asked = "" if station.host.requests else ", and nobody has asked or told this rig anything"

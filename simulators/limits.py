@@ -46,7 +46,7 @@ STATUS_PAUSE_S = 0.05  # between two, when much changes
 KEEPALIVE_S = 10
 SESSION_EXPIRY_S = 86_400
 BROKER_CONNECT_S = 5.0
-BROKER_ANSWER_S = 10.0
+BROKER_ANSWER_S = 4.0
 BROKER_PAUSE_S = (0.2, 2.0)  # between two tries to connect: first, at most
 
 RIGS_MAX = 2000

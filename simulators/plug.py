@@ -42,6 +42,7 @@ class Host:
         self.plan = FaultPlan(rig.serial, seed)
         self.requests = 0  # how often anybody asked or told this rig anything
         self.power = asyncio.Event()
+        self.trouble: str | None = None  # why it cannot be reached, when it knows
         self._on_memory_lost = on_memory_lost
         self._refusing = False
         self._tasks: set[asyncio.Task[None]] = set()

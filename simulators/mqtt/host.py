@@ -53,7 +53,6 @@ class MqttHost(Host):
         super().__init__(rig, seed=seed, **more)
         self.broker = broker
         self.connections = 0
-        self.trouble: str | None = None
         self._say = say
         self._rng = random.Random(f"{seed}/{rig.serial}/pauses")  # noqa: S311 - reproducible, not secret
         self._link: Link | None = None

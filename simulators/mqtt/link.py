@@ -90,9 +90,13 @@ class Link:
             self._begin()
             async with asyncio.timeout(BROKER_ANSWER_S):
                 said = await self._answer
-        except (OSError, ssl.SSLError, TimeoutError, ValueError) as error:
+        except TimeoutError as error:
             self.break_off()
-            raise LinkFailed(f"broker {self._broker.place}: {error or 'no answer'}") from error
+            hint = "" if self._broker.protocol != "5" else "; one that knows only 3.1.1 needs --broker-protocol 3.1.1"
+            raise LinkFailed(f"broker {self._broker.place}: no answer{hint}") from error
+        except (OSError, ssl.SSLError, ValueError) as error:
+            self.break_off()
+            raise LinkFailed(f"broker {self._broker.place}: {error}") from error
         except asyncio.CancelledError:
             connecting.add_done_callback(lambda _: self.break_off())
             raise
