@@ -44,10 +44,13 @@ from server.live.fanout import Alone, Fanout
 from server.live.hub import Hub
 from server.live.relay import Relay
 from server.local import LocalApp
+from server.matches.desk import MatchDesk
+from server.matches.store import MatchStore
 from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
 from server.plan.desk import PlanDesk
+from server.plan.known import KnownPlans
 from server.plan.store import PlanStore
 from server.projection.projector import Projector
 from server.projection.rubrics import RubricBook
@@ -298,7 +301,13 @@ async def open_views(open_: Opened) -> Views:
     projections = await open_.projections()
     book, hub = RubricBook(), Hub(clock, secrets.token_hex(8))
     board = LiveBoard(clock, hub, book, alarm=store.alarm)
-    projector = Projector(store, projections, clock, book=book, listener=board)
+    matches = MatchStore(open_.registry, open_.keys.sealer)
+    known = KnownPlans(open_.registry)
+    projector = Projector(store, projections, clock, book=book, listener=board, known=known, matches=matches)
+
+    async def matched() -> None:
+        fanout.matched()
+
     context = PeopleContext(
         store=store,
         projections=projections,
@@ -310,6 +319,7 @@ async def open_views(open_: Opened) -> Views:
         mirror_vkey=open_.keys.mirror.vkey,
         secret=open_.keys.cookies,
         plans=PlanStore(open_.registry),
+        matches=MatchDesk(matches, projections, book, clock, matched),
         title=open_.config.title,
     )
     fanout: Fanout = Alone(board, projector)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from server.evidence import schema as evidence_schema
+from server.matches import schema as matches_schema
 from server.people import accounts
 from server.plan import schema as plan_schema
 from server.projection import schema as projection_schema
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
 Kind = Literal["evidence", "registry", "people"]
+REGISTRY_ROOMS: Final = (plan_schema, matches_schema)
 
 KEPT: Final[dict[Kind, MetaData]] = {
     "evidence": evidence_schema.evidence,

@@ -15,6 +15,7 @@ from server.errors import Damaged, Missing
 from server.evidence import enrolment, locks, rowcheck, statements, tiles, witnessed
 from server.evidence.store import Cosigned
 from server.failpoints import INSERT
+from server.matches.store import findings as match_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +130,8 @@ class SqlEntryStore:
         )
 
     async def row_findings(self) -> list[RowFinding]:
-        return await self._evidence.read(partial(rowcheck.findings, sealer=self._sealer))
+        found = await self._evidence.read(partial(rowcheck.findings, sealer=self._sealer))
+        return found + await self._registry.read(partial(match_findings, sealer=self._sealer))
 
     async def node(self, origin: str, level: int, index: int) -> bytes:
         return await self._evidence.read(partial(tiles.node, origin=origin, level=level, index=index))

@@ -31,6 +31,9 @@ class Fanout(Protocol):
     def cosigned(self) -> None:
         """A cosigned note was kept."""
 
+    def matched(self) -> None:
+        """A person matched a staged attempt; whoever projects takes it up."""
+
     def beat(self, gateway_id: str, body: Mapping[str, Any], stored: int, now_us: int) -> bool:
         """A heartbeat came here; True when another process is told of it, False when it is for this one."""
 
@@ -62,6 +65,10 @@ class Alone:
         self._projector.notify()
 
     def cosigned(self) -> None:
+        """Told by a call."""
+        self._projector.notify()
+
+    def matched(self) -> None:
         """Told by a call."""
         self._projector.notify()
 

@@ -113,6 +113,13 @@ class Relay:
         if self.leads:
             self._projector.notify()
 
+    def matched(self) -> None:
+        """The leader projects whenever it hears anything; the match itself stands in the registry."""
+        if self.leads:
+            self._projector.notify()
+        else:
+            self._wake.set()
+
     def beat(self, gateway_id: str, body: Mapping[str, Any], stored: int, now_us: int) -> bool:
         """Kept as one row a gateway, the newest one."""
         if self.leads:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from server.evidence.store import EntryStore
     from server.live.board import LiveBoard
     from server.live.hub import Hub
+    from server.matches.desk import MatchDesk
     from server.people.accounts import AccountStore
     from server.plan.store import PlanStore
     from server.projection.rubrics import RubricBook
@@ -30,4 +31,5 @@ class PeopleContext:
     mirror_vkey: str
     secret: bytes
     plans: PlanStore
+    matches: MatchDesk
     title: str = ""

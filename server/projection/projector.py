@@ -22,10 +22,11 @@ from server.projection.alerts import Alert
 from server.projection.apply import Applied, Applier
 from server.projection.composing import replace_alerts, result_of
 from server.projection.errors import MovedOn
+from server.projection.matching import take_matches
 from server.projection.relogged import pieces_of
 from server.projection.rubrics import Adopted, RubricBook
 from server.projection.scores import Update
-from server.projection.store import ProjectionStore, cursor_of, expect_cursor, set_cursor
+from server.projection.store import ProjectionStore, cursor_of, expect_cursor, set_cursor, set_matches_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from scorelog.journal.clock import Clock
     from server.evidence.store import BundleRef, EntryStore, StoredEntry
     from server.projection.adopting import Known
+    from server.projection.matching import Matches
 
 UNSTORABLE: Final = (sa.exc.DataError, UnicodeError, OverflowError)
 log = structlog.get_logger(__name__)
@@ -69,6 +71,7 @@ class Projector:
         listener: Listener | None = None,
         alerted: Callable[[], None] | None = None,
         known: Known | None = None,
+        matches: Matches | None = None,
     ) -> None:
         self._store = store
         self._projections = projections
@@ -76,6 +79,8 @@ class Projector:
         self._listener = listener
         self._alerted = alerted
         self._known = known
+        self._matches = matches
+        self._matched = 0
         self.book = book or RubricBook()
         self._applier = Applier(Adopted(self.book), {})
         self._wake = asyncio.Event()
@@ -130,6 +135,7 @@ class Projector:
         while refs := await self._store.bundles_after(self._seq, limits.BUNDLES_AT_ONCE):
             for ref in refs:
                 await self._project(ref)
+        await self._take_matches()
         await self._look_for_cosignatures()
         return self.entries - before
 
@@ -152,6 +158,7 @@ class Projector:
         adopted = await load_adopted(self._projections, self.book)
         self._applier = Applier(adopted, await self._projections.rigs(), self._known)
         self._seq = cursor["seq"]
+        self._matched = await self._projections.matches_taken()
         self._uncosigned = {state.origin: state.size for state in await self._store.logs()}
         self._ready = True
         if self._listener:
@@ -203,6 +210,16 @@ class Projector:
                 whole.add(applied)
             await set_cursor(db, ref)
         return whole
+
+    async def _take_matches(self) -> None:
+        """What people decided about staged attempts, in their order; the projections keep how far they are."""
+        while self._matches and (found := await self._matches.after(self._matched)):
+            async with self._projections.writing() as db:
+                await expect_cursor(db, self._seq)
+                results = await take_matches(db, found, self._applier.adopted)
+                await set_matches_taken(db, found[-1].number)
+            self._matched = found[-1].number
+            self._tell(Applied(results=results, alerts=1))
 
     async def _skip(self, ref: BundleRef, reason: str) -> None:
         """A bundle that cannot be read back must not hide the ones after it."""

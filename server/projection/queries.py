@@ -195,6 +195,12 @@ async def plan_of(db: AsyncConnection, point: str) -> Row | None:
     return max(found, key=_counts_before, default=None)
 
 
+async def plan_by(db: AsyncConnection, sha256: str) -> Row | None:
+    """The adopted plan of this hash."""
+    found = await _rows(db, sa.select(schema.adopted_plans).where(schema.adopted_plans.c.sha256 == sha256))
+    return found[0] if found else None
+
+
 def _counts_before(row: Row) -> tuple[bool, int, str]:
     """The newest; one that this server did not publish only where there is no other."""
     return row["known"] is not False, row["version"], row["sha256"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from server.evidence.store import BundleRef
 
-_VERSION, _CURSOR = "schema_version", "cursor"
+_VERSION, _CURSOR, _MATCHES = "schema_version", "cursor", "matches"
 
 
 class ProjectionStore:
@@ -105,6 +105,11 @@ class ProjectionStore:
             kept = await _meta(db, _CURSOR)
         return dict(json.loads(kept)) if kept else {"seq": 0}
 
+    async def matches_taken(self) -> int:
+        """Up to which number the kept matches are in the tables."""
+        async with self.reading() as db:
+            return int(await _meta(db, _MATCHES) or 0)
+
 
 async def expect_cursor(db: AsyncConnection, seq: int) -> None:
     """First in the transaction that projects: MovedOn when another process has projected meanwhile."""
@@ -118,6 +123,12 @@ async def set_cursor(db: AsyncConnection, ref: BundleRef) -> None:
     """Part of the transaction that projects the bundle."""
     await db.execute(sa.delete(schema.meta).where(schema.meta.c.name == _CURSOR))
     await db.execute(sa.insert(schema.meta).values(name=_CURSOR, value=json.dumps(cursor_of(ref))))
+
+
+async def set_matches_taken(db: AsyncConnection, number: int) -> None:
+    """Part of the transaction that takes the matches up."""
+    await db.execute(sa.delete(schema.meta).where(schema.meta.c.name == _MATCHES))
+    await db.execute(sa.insert(schema.meta).values(name=_MATCHES, value=str(number)))
 
 
 def cursor_of(ref: BundleRef) -> dict[str, Any]:

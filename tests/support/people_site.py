@@ -23,9 +23,12 @@ from scorelog.format.keys import Ed25519Signer
 from scorelog.format.tree import CompactRange, leaf_hash
 from scorelog.journal.clock import Clock, SystemClock
 from server.evidence.database import create, open_registry
+from server.evidence.seal import Sealer
 from server.evidence.store import Gateway
 from server.live.board import LiveBoard
 from server.live.hub import Hub
+from server.matches.desk import MatchDesk
+from server.matches.store import MatchStore
 from server.people.accounts import AccountStore
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
@@ -55,6 +58,8 @@ class Site:
     clock: Clock
     accounts: AccountStore
     plans: PlanStore
+    matches: MatchStore
+    desk: MatchDesk
     projector: Projector
     app: FastAPI
     mirror: CosignatureSigner
@@ -151,15 +156,18 @@ async def open_site(folder: Path, clock: Clock | None = None, title: str = "ç¤ºè
     projections = await ProjectionStore.open(folder / "projections.db")
     book, hub = RubricBook(), Hub(clock, "0123456789abcdef")
     board = LiveBoard(clock, hub, book, alarm=store.alarm)
-    projector = Projector(store, projections, clock, book=book, listener=board)
     (folder / "kept").mkdir()
     create(folder / "kept")
     registry = open_registry(folder / "kept")
     plans = PlanStore(registry)
+    matches = MatchStore(registry, Sealer(b"seal"))
+    projector = Projector(store, projections, clock, book=book, listener=board, matches=matches)
+    desk = MatchDesk(matches, projections, book, clock, projector.catch_up)
     mirror = CosignatureSigner("exam.example/mirror", Ed25519PrivateKey.generate())
     context = PeopleContext(
         store=store,
         projections=projections,
+        matches=desk,
         book=book,
         board=board,
         hub=hub,
@@ -173,7 +181,7 @@ async def open_site(folder: Path, clock: Clock | None = None, title: str = "ç¤ºè
     await accounts.create("chief", PASSWORD)
     app = create_people_app(context)
     try:
-        yield Site(store, projections, board, hub, clock, accounts, plans, projector, app, mirror)
+        yield Site(store, projections, board, hub, clock, accounts, plans, matches, desk, projector, app, mirror)
     finally:
         hub.close()
         await accounts.close()

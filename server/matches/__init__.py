@@ -1,0 +1,1 @@
+"""Matches: which staged attempt a person gave to which planned one."""
