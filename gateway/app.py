@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from device_adapters.contract import Adapter, Position
+    from gateway.brokers import BrokerLink
     from gateway.config import Config, RigConfig
     from gateway.notify import Notifier
     from gateway.plan.roster import View
@@ -72,6 +73,7 @@ class Parts:
     adapter: Callable[[RigConfig, Position | None], Adapter]
     notifier: Notifier
     content_key: bytes = field(repr=False)
+    brokers: tuple[BrokerLink, ...] = ()
 
 
 class App:
@@ -179,7 +181,8 @@ class App:
             "certificate_not_after": utc_text(certificate_not_after_us(self._config.server.cert)),
             "instance": self._start.instance,
             "software": self._start.software,
-            **self._plans.said(),
+            **self._plans.status(),
+            "brokers": [link.to_json() for link in self._parts.brokers],
             "rigs": [{**view.to_json(), "reason": view.reason} for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
         }
@@ -197,6 +200,8 @@ class App:
         self._own("tick", self._tick())
         self._own("plan", self._plans.run())
         self._own("sessions", self._plans.sessions.run())
+        for link in self._parts.brokers:
+            self._own(f"broker {link.id}", link.run())
         for supervisor in self._supervisors:
             serial = supervisor.subject.serial
             self._own(f"rig {serial}", supervisor.run(), self._rig_tasks)

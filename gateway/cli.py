@@ -24,6 +24,8 @@ from gateway.doctor import examine
 from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
 from gateway.errors import ConfigError, GatewayError
 from gateway.opening import signer_of
+from gateway.plan.show import as_document as as_plan_document
+from gateway.plan.show import as_text as as_plan_text
 from gateway.run import run as run_gateway
 from scorelog.format.errors import FormatError
 from scorelog.journal.creation import create_log
@@ -78,6 +80,19 @@ def status(
     print(json.dumps(document, ensure_ascii=False, indent=2) if as_json else commands.status_text(document))
     if document.get("trouble"):
         raise SystemExit(FAILED)
+
+
+@app.command()
+def plan(
+    config_file: File, as_json: Annotated[bool, typer.Option("--json", help="The whole document.")] = False
+) -> None:
+    """Show the exam plan on this box: sessions, stations and rigs; never a candidate's name or ticket."""
+    settings = load(config_file)
+    kept = commands.kept_plan(settings)
+    if as_json:
+        print(json.dumps(as_plan_document(kept, settings.gateway_id), ensure_ascii=False, indent=2))
+    else:
+        print(as_plan_text(kept, settings.gateway_id))
 
 
 @app.command()

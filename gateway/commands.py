@@ -16,6 +16,7 @@ from gateway.app import first_certificate, mirror_verifier
 from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.opening import signer_of
+from gateway.plan.shelf import Shelf
 from gateway.readonly import open_generation, open_read_only
 from gateway.run import run_file, still_runs
 from gateway.texts import load_texts
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from gateway.config import Config
     from scorelog.format.keys import CosignatureVerifier
+    from scorelog.format.plan import Plan
 
 _ASK_S = 3.0
 
@@ -84,11 +86,28 @@ def status_text(document: dict[str, Any]) -> str:
     lines += [f"{label}: {document[key]}" for key, label in _TROUBLES.items() if document.get(key)]
     if document.get("accepts_exams") is False:
         lines.append("NO NEW EXAM can be recorded")
+    lines += _plan_lines(document)
     lines += [_rig_line(rig) for rig in document["rigs"]]
     return "\n".join(lines)
 
 
-_TROUBLES = {"trouble": "TROUBLE", "upload_trouble": "upload delayed"}
+_TROUBLES = {"trouble": "TROUBLE", "upload_trouble": "upload delayed", "plan_refused": "plan not taken"}
+
+
+def _plan_lines(document: dict[str, Any]) -> list[str]:
+    plan = document.get("plan")
+    if not plan:
+        return []
+    opened = [one["id"] for one in document["sessions"] if one["open"]]
+    return [f"plan {plan['point']} version {plan['version']}, sessions open: {', '.join(opened) or 'none'}"]
+
+
+def kept_plan(config: Config) -> Plan:
+    """The plan on this box's disk, its public text. Raises Refuse."""
+    plan = Shelf(config.data / "plan").public()
+    if plan is None:
+        raise Refuse("this box has no plan yet: it fetches one as soon as the server names this gateway in one")
+    return plan
 
 
 def _age(milliseconds: int | None) -> str:

@@ -123,7 +123,9 @@ class Facts:
     def _plan(self) -> Iterator[Row]:
         if "plan" not in self._status:
             return
-        plan = self._status["plan"] or {}
+        plan, refused = self._status["plan"] or {}, self._status.get("plan_refused")
+        if refused:
+            yield self._row("plan", "warn", self.word("plan refused"), _bracket(refused))
         if not plan:
             yield self._row("plan", "", self.word("no plan"))
             return

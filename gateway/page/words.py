@@ -55,6 +55,7 @@ WORDS: Final = {
     "enrolment": ("登记", "Enrolment"),
     "revoked": ("已被服务器吊销", "revoked by the server"),
     "plan": ("考试计划", "Exam plan"),
+    "plan refused": ("较新的计划未被采用", "a newer plan was not taken"),
     "no plan": ("没有计划", "none"),
     "version": ("版本", "version"),
     "sessions": ("考试场次", "Sessions"),

@@ -18,6 +18,7 @@ from gateway import limits
 from gateway.errors import PlanRefused, Retry
 from gateway.plan.answer import PlanCopy, check_place, parse_answer
 from gateway.plan.roster import Roster, looks_back_to
+from gateway.plan.show import as_status
 from scorelog.format import types
 from scorelog.format.plan import parts
 from scorelog.journal.errors import LogFull
@@ -125,10 +126,14 @@ class PlanKeeper:
             self._not_before = (version, self._clock.mono_us() + round(wait_s * 1e6))
 
     def said(self) -> dict[str, Any]:
-        """For heartbeat and status: public words only."""
+        """For the heartbeat: public words only."""
         plan = self.sessions.plan
         held = None if plan is None else {"version": plan.version, "sha256": plan.sha256}
         return {"plan": held, "plan_refused": self._refused, "sessions": list(self.sessions.open)}
+
+    def status(self) -> dict[str, Any]:
+        """For the box's own status and page."""
+        return as_status(self.sessions.plan, self._refused, self.sessions.open)
 
     async def _once(self) -> float:
         """One try; after how many seconds the same version is asked for again."""

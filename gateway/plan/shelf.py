@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 from gateway.errors import PlanRefused
 from gateway.plan.answer import PlanCopy, checked
 from gateway.spool import write_durably
+from scorelog.format.errors import FormatError
+from scorelog.format.plan import parse_plan
 from scorelog.journal.failpoints import failpoint, register
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scorelog.format.plan import Plan
 
 _OPENINGS = register("gateway.plan-openings", "the openings of a fetched plan are written to their private file")
 _KEEP = register("gateway.plan-keep", "a fetched plan takes the place of the old one on the disk")
@@ -43,6 +47,16 @@ class Shelf:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PlanRefused(f"its file cannot be read: {type(error).__name__}") from None
         return checked(document)
+
+    def public(self) -> Plan | None:
+        """The kept plan's public text alone; the openings are not read. Raises PlanRefused."""
+        try:
+            document = json.loads((self._folder / FILE).read_bytes())
+            return parse_plan(document["plan"].encode())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, FormatError) as error:
+            raise PlanRefused(f"{self._folder / FILE} cannot be read: {type(error).__name__}") from None
 
     def keep(self, copy: PlanCopy) -> None:
         """Durable when it returns. Raises OSError; then the old one counts, or the new one already."""
