@@ -28,11 +28,11 @@ def find_mosquitto() -> str | None:
 class Broker:
     """One broker in a folder of its own; it keeps its port over kills and starts."""
 
-    def __init__(self, directory: Path, *, embedded: bool = False, protocol: str = "5") -> None:
+    def __init__(self, directory: Path, *, embedded: bool = False) -> None:
         self.home = directory / "broker"
         self.port = free_port()
-        self.protocol = protocol
         program = None if embedded else find_mosquitto()
+        self.protocol = "5" if program else "3.1.1"  # all that the embedded one knows
         self.name = "Mosquitto" if program else "embedded broker"
         words: tuple[str, ...] = ("kaofen-simulate", "broker", "--port", str(self.port))
         if program:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from world import World
 
 RESULT = "item.finished"
+CLOSING = ("attempt.finished", "attempt.aborted")
+OF_AN_EXAM = ("identity.checked", "item.started", "deduction", RESULT, *CLOSING, "candidate.acknowledged")
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ def read_log(data: Path) -> list[tuple[str, list[bytes]]]:
 
 def in_exam(record: dict[str, Any]) -> bool:
     """Practice and maintenance runs make a summary, not result entries (design section 8, modes)."""
-    return record.get("mode", "exam") == "exam"
+    return str(record.get("mode", "exam")) == "exam"
 
 
 def compare_log(truth: list[dict[str, Any]], entries: list[bytes], verdict: Verdict) -> None:
@@ -79,7 +81,7 @@ def compare_log(truth: list[dict[str, Any]], entries: list[bytes], verdict: Verd
         if document is not None:
             _same_fields(record["fields"], document["fields"], f"{key} in the log", verdict)
     _in_rig_order(documents, verdict)
-    verdict.counts["log entries"] = len(entries)
+    verdict.counts["log entries"] = verdict.counts.get("log entries", 0) + len(entries)
 
 
 def _key(document: dict[str, Any]) -> tuple[str, int, int, str]:
@@ -124,7 +126,9 @@ def _run(item: dict[str, Any]) -> tuple[str, int, int]:
 
 
 def _same_result(record: dict[str, Any], item: dict[str, Any], where: str, verdict: Verdict) -> None:
-    for name in ("ticket", "item", "outcome", "elapsed_s", "deductions"):
+    told = record.get("rig_ticket", record["ticket"]) or None  # a rig that knows nobody tells no ticket
+    verdict.need(item["ticket"] == told, f"{where}: another ticket than the rig's")
+    for name in ("item", "outcome", "elapsed_s", "deductions"):
         verdict.need(item[name] == record[name], f"{where}: {name} is {item[name]!r}, the rig made {record[name]!r}")
     for name in ("score_claimed", "score_recomputed"):
         verdict.need(item[name] == record["score"], f"{where}: {name} is {item[name]}, the rig made {record['score']}")
@@ -155,6 +159,18 @@ def verify_offline(world: World, attempts: list[str], verdict: Verdict) -> None:
         verdict.counts["attempts proven offline"] = printed.count(" as a whole, ")
     except WorldError as error:
         verdict.faults.append(str(error))
+
+
+def attempts(world: World) -> list[dict[str, Any]]:
+    """All composed attempts; their cursor is called `before`."""
+    rows: list[dict[str, Any]] = []
+    before = ""
+    while True:
+        page = world.api(f"/api/v1/attempts?limit=200{f'&before={before}' if before else ''}")
+        rows += page["attempts"]
+        before = page["next"] or ""
+        if not before:
+            return rows
 
 
 def pages(world: World, path: str) -> list[dict[str, Any]]:
