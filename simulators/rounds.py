@@ -146,7 +146,7 @@ class _Day:
         name = f"{way.session.id}/{way.candidate.order}"
         care = self._random(f"{name}/care").uniform(*CARE)
         rng = self._random(f"{name}/{index}")
-        must_stay = any(later.mute for later in way.visits[index + 1 :])
+        must_stay = any(later.mute for later in way.visits[index + 1 :]) or any(at > index for at in way.fates)
         at = max(ready, self._free[serial])
         leaves = False
         for turn in (fate, Fate.ORDINARY) if fate is Fate.POWER_CUT else (fate,):
