@@ -142,12 +142,11 @@ class Facts:
         return rows
 
     def brokers(self) -> list[Row]:
-        """{broker, state, reason, since_utc} of each."""
+        """{id, online, reason} of each."""
         rows = []
         for one in self._status.get("brokers") or []:
-            up = one["state"] == "connected"
-            cells = (one["broker"], self.word(one["state"]), local_time(one.get("since_utc")), one.get("reason", ""))
-            rows.append(Row("ok" if up else "bad", cells))
+            state = self.word("connected" if one["online"] else "offline")
+            rows.append(Row("ok" if one["online"] else "bad", (one["id"], state, one.get("reason") or "")))
         return rows
 
     def rigs(self) -> list[Row]:

@@ -39,7 +39,7 @@ def render(status: Mapping[str, Any], language: Language, now_us: int, *, renewi
     parts = [
         _table(facts, "box", ("thing", "value"), box, ""),
         _table(facts, "sessions", ("session", "value", "opens", "closes"), facts.sessions(), ""),
-        _table(facts, "brokers", ("broker", "value", "since", "reason"), brokers, ""),
+        _table(facts, "brokers", ("broker", "value", "reason"), brokers, ""),
         _table(
             facts, "rigs", ("station", "serial", "value", "item", "last record", "since", "reason"), rigs, "no rigs"
         ),

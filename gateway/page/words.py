@@ -67,7 +67,6 @@ WORDS: Final = {
     "brokers": ("MQTT 代理", "MQTT brokers"),
     "broker": ("代理", "Broker"),
     "connected": ("已连接", "connected"),
-    "connecting": ("连接中", "connecting"),
     "offline": ("离线", "offline"),
     "rigs": ("设备", "Rigs"),
     "station": ("工位", "Station"),

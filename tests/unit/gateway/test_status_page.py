@@ -111,7 +111,7 @@ def test_rigs_sessions_and_brokers_are_rows() -> None:
         "item": "",
         "reason": "silent",
     }
-    broker = {"broker": "main", "state": "offline", "reason": "refused", "since_utc": "2026-11-23T07:00:00Z"}
+    broker = {"id": "main", "online": False, "reason": "refused"}
     session = {"id": "S1", "opens": "2026-11-23T00:30:00Z", "closes": "2026-11-23T04:00:00Z", "open": True}
     status = {**GOOD, "rigs": [dead, RIG, held], "brokers": [broker], "sessions": [session]}
     facts = Facts(status, "en", NOW_US)
