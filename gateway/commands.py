@@ -13,6 +13,7 @@ from certs.contexts import gateway_client_context
 from certs.identity import gateway_identity
 from gateway import carriage, limits
 from gateway.app import first_certificate, mirror_verifier
+from gateway.brokers import account
 from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.opening import signer_of
@@ -39,6 +40,8 @@ _ASK_S = 3.0
 def check(config: Config) -> None:
     """Everything that can be wrong before a rig is asked. Raises ConfigError or CertsError with the reason."""
     load_texts(config)
+    for broker in config.brokers:
+        account(broker, config.gateway_id)
     mirror_of(config)
     server = config.server
     gateway_client_context(server.cert, server.key, server.ca, pin=server.pin)

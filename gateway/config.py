@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _DOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 _SERIAL: Final = re.compile(r"[\x21-\x7e]{1,32}\Z")
+_TOPIC_SERIAL: Final = re.compile(r"[!\"$-*,-.0-~]{1,16}\Z")
+_BROKER_PATHS: Final = ("ca", "certificate", "key", "password_file")
 _HEX256: Final = re.compile(r"[0-9a-f]{64}\Z")
 REQUIRED: Final[Any] = object()
 
@@ -56,10 +58,20 @@ KEYS: Final = (
     Key("server", "key", str, REQUIRED, "path", "0600", "recording goes on, nothing is sent", "kaofen"),
     Key("server", "mirror_vkey", str, REQUIRED, "", "one verifier key", "no receipt can be told from a forgery"),
     Key("server", "pin", str, "", "SHA-256 of the server key, hex", "64", "no upload while the clock is wrong"),
+    Key("broker", "id", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "its rigs are not read"),
+    Key("broker", "host", str, REQUIRED, "", "address or name", "its rigs are not read"),
+    Key("broker", "port", int, 8883, "", "1-65535", "its rigs are not read"),
+    Key("broker", "protocol", str, "5", "MQTT", "5 or 3.1.1", "its rigs are not read"),
+    Key("broker", "ca", str, "", "path", "", "without TLS everybody on the line reads and says everything"),
+    Key("broker", "certificate", str, "", "path", "with key and ca", "the broker does not let the gateway in"),
+    Key("broker", "key", str, "", "path", "0600", "the broker does not let the gateway in", "kaofen"),
+    Key("broker", "username", str, "", "", "with password_file", "the broker does not let the gateway in"),
+    Key("broker", "password_file", str, "", "path", "0600", "the broker does not let the gateway in", "kaofen"),
     Key("rig", "serial", str, REQUIRED, "", "1-32 printable ASCII", "the rig is not read"),
     Key("rig", "station", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "the rig is not read"),
     Key("rig", "profile", str, REQUIRED, "name or path", "48 KiB", "the rig is not read"),
-    Key("rig", "host", str, REQUIRED, "", "address or name", "the rig is not read"),
+    Key("rig", "broker", str, "", "id of a [[broker]]", "instead of host, port, unit", "the rig is not read"),
+    Key("rig", "host", str, "", "", "address or name", "the rig is not read"),
     Key("rig", "port", int, 502, "", "1-65535", "the rig is not read"),
     Key("rig", "unit", int, 1, "", "0-255", "the rig is not read"),
     Key("rig", "source", str, "sensor", "", "sensor or simulator", "simulated scores would pass for real ones"),
@@ -70,8 +82,10 @@ KEYS: Final = (
     Key("limits", "backoff_cap_s", int, 30, "s", "1-600", "longer until a returned server is noticed"),
     Key("limits", "stop_grace_s", int, 5, "s", "0-60", "the backlog is sent after the next start"),
 )
+REPEATED: Final = ("broker", "rig")
 _RANGES: Final[Mapping[tuple[str, str], tuple[int, int]]] = {
     ("rig", "port"): (1, 65535),
+    ("broker", "port"): (1, 65535),
     ("rig", "unit"): (0, 255),
     ("limits", "heartbeat_s"): (1, 10),
     ("limits", "anchor_age_s"): (5, 3600),
@@ -83,15 +97,31 @@ _RANGES: Final[Mapping[tuple[str, str], tuple[int, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class RigConfig:
-    """One rig: where it is and how it is read."""
+    """One rig: where it is and how it is read. `broker` "": by its own address."""
 
     serial: str
     station: str
     profile: str
+    broker: str
     host: str
     port: int
     unit: int
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """One MQTT broker, and the identity shown to it: a certificate, or a name and a password."""
+
+    id: str
+    host: str
+    port: int
+    protocol: str
+    ca: Path | None
+    certificate: Path | None
+    key: Path | None
+    username: str
+    password_file: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +158,7 @@ class Config:
     log_key: Path
     content_key: Path
     server: ServerConfig
+    brokers: tuple[BrokerConfig, ...]
     rigs: tuple[RigConfig, ...]
     rubrics: tuple[Path, ...]
     listen: tuple[str, int]
@@ -158,6 +189,7 @@ def parse_config(text: bytes, base: Path) -> Config:
     top = _table("", {name: value for name, value in document.items() if name == "rubrics"}, "")
     gateway = _table("gateway", document.get("gateway"), "[gateway]")
     data = _path(base, gateway["data"])
+    brokers = _brokers(document.get("broker", []), base)
     return Config(
         gateway_id=_matching(_NAME, gateway["id"], "[gateway] id"),
         domain=_matching(_DOMAIN, gateway["domain"], "[gateway] domain"),
@@ -166,7 +198,8 @@ def parse_config(text: bytes, base: Path) -> Config:
         log_key=_path(base, gateway["log_key"]) if gateway["log_key"] else data / "log.key",
         content_key=_path(base, gateway["content_key"]) if gateway["content_key"] else data / "content.key",
         server=_server(_table("server", document.get("server"), "[server]"), base),
-        rigs=_rigs(document.get("rig", [])),
+        brokers=brokers,
+        rigs=_rigs(document.get("rig", []), {broker.id for broker in brokers}),
         rubrics=tuple(_path(base, _text(item, "rubrics")) for item in top["rubrics"]),
         listen=_listen(_table("local", document.get("local", {}), "[local]")["listen"]),
         pace=Pace(**_table("limits", document.get("limits", {}), "[limits]")),
@@ -180,15 +213,16 @@ def effective(text: bytes) -> list[tuple[str, object, str]]:
     document = tomllib.loads(text.decode("utf-8"))
     rows: list[tuple[str, object, str]] = []
     for key in KEYS:
-        if key.table == "rig":
+        if key.table in REPEATED:
             continue
         table = document.get(key.table, {}) if key.table else document
         label = f"[{key.table}] {key.name}" if key.table else key.name
         rows.append((label, table.get(key.name, key.default), "file" if key.name in table else "default"))
-    for number, rig in enumerate(document.get("rig", []), 1):
-        for key in (key for key in KEYS if key.table == "rig"):
-            source = "file" if key.name in rig else "default"
-            rows.append((f"[[rig]] {number} {key.name}", rig.get(key.name, key.default), source))
+    for table in REPEATED:
+        for number, block in enumerate(document.get(table, []), 1):
+            for key in (key for key in KEYS if key.table == table):
+                source = "file" if key.name in block else "default"
+                rows.append((f"[[{table}]] {number} {key.name}", block.get(key.name, key.default), source))
     return rows
 
 
@@ -239,12 +273,38 @@ def _server(table: Mapping[str, Any], base: Path) -> ServerConfig:
     )
 
 
-def _rigs(given: object) -> tuple[RigConfig, ...]:
+def _brokers(given: object, base: Path) -> tuple[BrokerConfig, ...]:
+    if not isinstance(given, list):
+        raise ConfigError("broker must be written as [[broker]], one block per broker")
+    brokers = tuple(_broker(item, f"[[broker]] {number}", base) for number, item in enumerate(given, 1))
+    for one in brokers:
+        if sum(other.id == one.id for other in brokers) > 1:
+            raise ConfigError(f"[[broker]] id {one.id!r} is there twice; one broker, one block")
+    return brokers
+
+
+def _broker(given: object, label: str, base: Path) -> BrokerConfig:
+    table = _table("broker", given, label)
+    _matching(_NAME, table["id"], f"{label} id")
+    if not table["host"]:
+        raise ConfigError(f"{label} host is empty")
+    if table["protocol"] not in ("5", "3.1.1"):
+        raise ConfigError(f"{label} protocol is {table['protocol']!r}; 5 or 3.1.1")
+    for one, other in (("certificate", "key"), ("username", "password_file")):
+        if bool(table[one]) != bool(table[other]):
+            raise ConfigError(f"{label} {one} and {other} belong together")
+    if table["certificate"] and not table["ca"]:
+        raise ConfigError(f"{label} certificate is for TLS only: ca is missing")
+    paths = {name: _path(base, table[name]) if table[name] else None for name in _BROKER_PATHS}
+    return BrokerConfig(**{**table, **paths})
+
+
+def _rigs(given: object, brokers: set[str]) -> tuple[RigConfig, ...]:
     if not isinstance(given, list):
         raise ConfigError("rig must be written as [[rig]], one block per rig")
     if len(given) > limits.RIGS_MAX:
         raise ConfigError(f"{len(given)} rigs; at most {limits.RIGS_MAX} on one gateway")
-    rigs = tuple(_rig(item, number) for number, item in enumerate(given, 1))
+    rigs = tuple(_rig(item, number, brokers) for number, item in enumerate(given, 1))
     for what in ("serial", "station"):
         seen: set[str] = set()
         for rig in rigs:
@@ -255,16 +315,29 @@ def _rigs(given: object) -> tuple[RigConfig, ...]:
     return rigs
 
 
-def _rig(given: object, number: int) -> RigConfig:
+def _rig(given: object, number: int, brokers: set[str]) -> RigConfig:
     label = f"[[rig]] {number}"
     rig = RigConfig(**_table("rig", given, label))
     _matching(_SERIAL, rig.serial, f"{label} serial")
     _matching(_NAME, rig.station, f"{label} station")
     if rig.source not in ("sensor", "simulator"):
         raise ConfigError(f"{label} source is {rig.source!r}; sensor or simulator")
-    if not rig.host:
-        raise ConfigError(f"{label} host is empty")
+    if rig.broker:
+        _check_broker_rig(rig, given if isinstance(given, dict) else {}, label, brokers)
+    elif not rig.host:
+        raise ConfigError(f"{label} host is missing (address or name); a rig over MQTT has broker instead")
     return rig
+
+
+def _check_broker_rig(rig: RigConfig, given: Mapping[str, Any], label: str, brokers: set[str]) -> None:
+    for name in ("host", "port", "unit"):
+        if name in given:
+            raise ConfigError(f"{label} {name}: a rig with broker is reached through the broker; take {name} out")
+    if rig.broker not in brokers:
+        known = ", ".join(sorted(brokers)) or "none"
+        raise ConfigError(f"{label} broker {rig.broker!r}: there is no such [[broker]]; known: {known}")
+    if not _TOPIC_SERIAL.match(rig.serial):
+        raise ConfigError(f"{label} serial is {rig.serial!r}; over MQTT 1-16 printable ASCII without + # / and spaces")
 
 
 def _listen(text: str) -> tuple[str, int]:

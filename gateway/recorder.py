@@ -116,11 +116,14 @@ class Recorder:
             return stored
         return run.position
 
-    async def observe(self, subject: Subject, observation: Observation) -> None:
-        """Durable when it returns. Raises StorageFailed (fatal), LogFull (nothing written, nothing to ack)."""
+    async def observe(self, subject: Subject, observation: Observation) -> bytes | None:
+        """Durable when it returns: the entry's leaf hash, None of a practice record, which is no entry of its own.
+
+        Raises StorageFailed (fatal), LogFull (nothing written, nothing to ack).
+        """
         if is_practice(observation) and not self._in_exam(observation):
             await self._practise(subject, observation)
-            return
+            return None
         if not self._behind(subject, observation):
             await self._end_run(subject, "interrupted")
         bound, leaves = self._place(observation)
@@ -130,6 +133,7 @@ class Recorder:
         before = self._anchor(read) if observation.type == types.ITEM_STARTED else []
         appended = (await self._append([*before, draft]))[-1]
         self._take_in(observation, bound, appended)
+        return appended.leaf
 
     async def refuse(self, subject: Subject, evidence: Evidence) -> None:
         """A reading that failed its checks: the first at once, its repetitions as one counted entry a minute."""

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from device_adapters.factory import open_adapter
+from device_adapters.factory import open_adapter, open_message_adapter
+from device_adapters.mailbox import Mailbox
 from gateway import logs
 from gateway.app import App, Parts, install_signals
+from gateway.brokers import BrokerLink, account
 from gateway.errors import ConfigError
 from gateway.freeze import Freezer
 from gateway.lifecycle import Start
@@ -29,10 +31,11 @@ from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogUntrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from device_adapters.contract import Adapter, Position
+    from device_adapters.contract import Adapter, Position, Source
+    from device_adapters.mqtt import Account
     from gateway.config import Config, RigConfig
     from gateway.texts import Texts
 
@@ -53,13 +56,15 @@ def run(config: Config) -> int:
     if unknown := failpoints.unregistered():
         raise ConfigError(f"{failpoints.VARIABLE} names unknown failpoints: {', '.join(unknown)}")
     texts = load_texts(config)
+    accounts = {broker.id: account(broker, config.gateway_id) for broker in config.brokers}
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(config, texts))
+        return runner.run(_run(config, texts, accounts))
 
 
-async def _run(config: Config, texts: Texts) -> int:
+async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) -> int:
     clock, freezer = SystemClock(), Freezer(config.data)
     opened = open_gateway_log(config, freezer, clock)
+    links = {name: BrokerLink(name, made, clock, random.SystemRandom()) for name, made in accounts.items()}
     parts = Parts(
         log=opened.log,
         older=older_generations(config.log_directory),
@@ -67,7 +72,8 @@ async def _run(config: Config, texts: Texts) -> int:
         clock=clock,
         rng=random.SystemRandom(),
         random=secrets.token_bytes,
-        adapter=_adapters(texts),
+        adapter=_adapters(config, texts, links),
+        brokers=tuple(links.values()),
         notifier=Notifier(os.environ),
         content_key=opened.content_key,
     )
@@ -109,16 +115,30 @@ def _write_run_file(data: Path, port: int) -> None:
     write_durably(run_file(data), json.dumps(document).encode())
 
 
-def _adapters(texts: Texts) -> Callable[[RigConfig, Position | None], Adapter]:
+def _adapters(
+    config: Config, texts: Texts, links: Mapping[str, BrokerLink]
+) -> Callable[[RigConfig, Position | None], Adapter]:
+    boxes: dict[str, Mailbox] = {}
+    for rig in config.rigs:
+        shape = texts.profiles[rig.profile].message
+        if shape is not None:
+            boxes[rig.serial] = Mailbox(rig.serial, shape)
+            links[rig.broker].broker.join(boxes[rig.serial])
+
     def make(rig: RigConfig, position: Position | None) -> Adapter:
+        source: Source = "simulator" if rig.source == "simulator" else "sensor"
+        profile = texts.profiles[rig.profile]
+        if rig.broker:
+            post = links[rig.broker].broker
+            return open_message_adapter(profile, post, boxes[rig.serial], position=position, source=source)
         return open_adapter(
-            texts.profiles[rig.profile],
+            profile,
             host=rig.host,
             port=rig.port,
             unit=rig.unit,
             serial=rig.serial,
             position=position,
-            source="simulator" if rig.source == "simulator" else "sensor",
+            source=source,
         )
 
     return make

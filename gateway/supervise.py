@@ -157,7 +157,7 @@ class RigSupervisor:
         with failpoint(_READ):
             pass
         try:
-            await self._recorder.observe(self.subject, observation)
+            entry = await self._recorder.observe(self.subject, observation)
         except LogFull:
             # Not stored, so not acknowledged: the rig keeps it and gives it again.
             if not self._full:
@@ -169,7 +169,7 @@ class RigSupervisor:
         if self._halted:
             return
         with failpoint(_ACK), contextlib.suppress(BackOff):
-            await ack()
+            await ack(entry)
         self._meters.records.labels(self.subject.serial).inc()
         self._meters.score_seconds.observe((self._clock.mono_us() - began) / 1e6)
 

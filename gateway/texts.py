@@ -54,7 +54,12 @@ class Texts:
 def load_texts(config: Config) -> Texts:
     """Raises ConfigError that names the file and every finding in it."""
     names = dict.fromkeys(rig.profile for rig in config.rigs)
-    return Texts({name: _profile(name, config.base) for name in names}, tuple(map(_rubric, config.rubrics)))
+    profiles = {name: _profile(name, config.base) for name in names}
+    for rig in config.rigs:
+        if (profiles[rig.profile].message is None) == bool(rig.broker):
+            wants = "host, not broker: it is of registers" if rig.broker else "broker, not host: it is of MQTT messages"
+            raise ConfigError(f"[[rig]] {rig.serial} profile {rig.profile!r} needs {wants}")
+    return Texts(profiles, tuple(map(_rubric, config.rubrics)))
 
 
 def _profile(name: str, base: Path) -> Profile:

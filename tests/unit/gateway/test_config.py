@@ -9,7 +9,7 @@ import pytest
 from fake_server_client import FakeServer
 from gateway_world import config_text
 
-from gateway.config import KEYS, REQUIRED, effective, parse_config
+from gateway.config import KEYS, REPEATED, REQUIRED, effective, parse_config
 from gateway.errors import ConfigError
 
 GOOD = config_text(["LV-0001", "LV-0002"], FakeServer())
@@ -84,7 +84,8 @@ def test_effective_values_name_their_source() -> None:
     assert rows["[limits] heartbeat_s"] == (1, "file")
     assert rows["[limits] anchor_age_s"] == (60, "default")
     assert rows["[[rig]] 2 serial"] == ("LV-0002", "file")
-    assert len(rows) == sum(key.table != "rig" for key in KEYS) + 2 * sum(key.table == "rig" for key in KEYS)
+    once = sum(key.table not in REPEATED for key in KEYS)
+    assert len(rows) == once + 2 * sum(key.table == "rig" for key in KEYS)
 
 
 def test_documented_table_is_the_real_one() -> None:
@@ -101,3 +102,46 @@ def test_documented_table_is_the_real_one() -> None:
         )
         for key in KEYS
     }
+
+
+BROKER = '[[broker]]\nid = "main"\nhost = "broker"\n'
+MQTT_RIG = '[[rig]]\nserial = "CP-0001"\nstation = "B-01"\nprofile = "cpr-manikin-v1"\nbroker = "main"\n'
+
+
+def test_a_broker_and_its_rig() -> None:
+    """Defaults, paths, and both kinds of rigs beside each other."""
+    secret = 'ca = "broker/ca.pem"\nusername = "kaofen-gw-gw-01"\npassword_file = "broker/password"\n'
+    config = parse_config((GOOD + BROKER + secret + MQTT_RIG).encode(), BASE)
+    (broker,) = config.brokers
+    assert (broker.id, broker.host, broker.port, broker.protocol) == ("main", "broker", 8883, "5")
+    assert (broker.ca, broker.certificate) == (BASE / "broker/ca.pem", None)
+    assert [(rig.serial, rig.broker, bool(rig.host)) for rig in config.rigs][1:] == [
+        ("LV-0002", "", True),
+        ("CP-0001", "main", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MQTT_RIG, r"broker 'main': there is no such \[\[broker\]\]; known: none"),
+        (BROKER + MQTT_RIG.replace('"main"', '"other"'), "known: main"),
+        (BROKER + MQTT_RIG + 'host = "10.0.0.1"\n', "host: a rig with broker is reached through the broker"),
+        (BROKER + MQTT_RIG + "port = 502\n", "take port out"),
+        (BROKER + MQTT_RIG + "unit = 1\n", "take unit out"),
+        (BROKER + MQTT_RIG.replace('broker = "main"\n', ""), "host is missing .* a rig over MQTT has broker instead"),
+        (BROKER + MQTT_RIG.replace("CP-0001", "CP/0001"), "over MQTT 1-16 printable ASCII"),
+        (BROKER + MQTT_RIG.replace("CP-0001", "CP-00000000000001"), "over MQTT 1-16 printable ASCII"),
+        (BROKER + BROKER, "id 'main' is there twice"),
+        (BROKER + 'protocol = "4"\n', "protocol is '4'; 5 or 3.1.1"),
+        (BROKER + 'username = "a"\n', "username and password_file belong together"),
+        (BROKER + 'certificate = "a"\nca = "b"\n', "certificate and key belong together"),
+        (BROKER + 'certificate = "a"\nkey = "b"\n', "ca is missing"),
+        (BROKER + "tls = true\n", "tls: unknown key"),
+        ("[broker]\n", "one block per broker"),
+    ],
+)
+def test_a_broker_refused_in_words(text: str, words: str) -> None:
+    """What does not fit together is said with what to do."""
+    with pytest.raises(ConfigError, match=words):
+        parse_config((GOOD + text).encode(), BASE)
