@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from device_adapters.decode import Decoded, decode_entry_raw
 from device_adapters.errors import DecodeError
+from device_adapters.message import decode_message
 from device_adapters.observation import RawArea
 from scorelog.format import types
 from scorelog.format.errors import RubricError
@@ -20,6 +21,7 @@ from scorelog.format.scoring import Deduction, score_item
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from device_adapters.profile import Profile
     from server.projection.facts import Fact
     from server.projection.rubrics import Adopted
 
@@ -92,14 +94,24 @@ def judge(fact: Fact, adopted: Adopted) -> Judgement:
     if profile is None:
         return Judgement("impossible", notes=(why,))
     areas, whole = restore(fact)
-    notes = () if whole else ("checksum_not_checkable",)
+    notes = () if whole or profile.message is not None else ("checksum_not_checkable",)  # a message has no checksum
     try:
-        decoded = decode_entry_raw(profile, areas, erased=not whole)
+        decoded = _decode(profile, areas, erased=not whole)
     except DecodeError as error:
         return Judgement("mismatch", (Difference("raw", fact.type, str(error)),), notes)
     differences = _compare(fact, decoded, profile.guarantee)
+    hidden = [list(area.cut) for area in decoded.areas]
+    if profile.message is not None and hidden != [list(area.cut) for area in areas]:
+        differences.append(Difference("raw.cut", [list(area.cut) for area in areas], hidden))
     judged = Judgement("mismatch" if differences else "equal", tuple(differences), notes, decoded.fields)
     return _score(fact, judged, adopted) if fact.type == types.ITEM_FINISHED else judged
+
+
+def _decode(profile: Profile, areas: list[RawArea], *, erased: bool) -> Decoded:
+    """By the registers of the profile, or by the shape of its messages."""
+    if profile.message is not None:
+        return decode_message(areas, erased=erased, shape=profile.message)
+    return decode_entry_raw(profile, areas, erased=erased)
 
 
 def _compare(fact: Fact, decoded: Decoded, guarantee: str) -> list[Difference]:
