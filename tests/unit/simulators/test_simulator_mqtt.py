@@ -249,6 +249,58 @@ async def test_a_fault_puts_its_bytes_on_the_wire(mosquitto: Any, name: str, mar
     assert second == host.rig.memory.event(1)
 
 
+@pytest.mark.needs("mosquitto")
+async def test_messages_are_lost_doubled_late_and_retained(mosquitto: Any) -> None:
+    """H3: each fault does what it says, at the one message it is told to; M6 repairs what is lost."""
+    with sim_gateway(mosquitto.port, answers=False) as gateway:
+        async with rig_at(mosquitto.port) as host:
+            await until(lambda: host.rig.gateway_fresh)
+
+            async def said(name: str, count: int, **more: Any) -> list[int]:
+                """Numbers of the records that come of two presses under the fault."""
+                gateway.records.clear()
+                host.set_fault(FaultSpec(name, 1.0, times=1, **more))
+                latched = [host.rig.open_exam("S1").event.seq, host.rig.close_exam().event.seq]
+                await until(lambda: len(gateway.records) >= count, name)
+                host.clear_faults()
+                host.rig.write_ack(latched[-1])
+                await asyncio.sleep(0.1)
+                return [record["seq"] - latched[0] for record in gateway.of(SERIAL)][:count]
+
+            assert await said("duplicate-message", 4, at=3) == [0, 0, 0, 1]
+            assert await said("out-of-order", 2, at=150) == [1, 0]
+            assert await said("lost-message", 3) == [1, 0, 1]
+            assert await said("retained-record", 2) == [0, 1]
+            connections = host.connections
+            assert await said("lost-puback", 3) == [0, 0, 1]
+            await until(lambda: host.connections == connections + 1)
+            assert await said("reset", 2, area="record") == [0, 1]
+            assert await said("silent", 3, area="record") == [1, 0, 1]
+    with sim_gateway(mosquitto.port, answers=False) as late:
+        await until(lambda: any(retained for *_, retained in late.records))
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_rig_that_reboots_loses_memory_or_cannot_be_reached(mosquitto: Any) -> None:
+    """K2, K7: `reboot` keeps what was latched, `seq-restart` does not, `refuse` hides the rig while it lasts."""
+    with sim_gateway(mosquitto.port, answers=False) as gateway:
+        async with rig_at(mosquitto.port) as host:
+            await until(lambda: host.rig.gateway_fresh)
+            host.rig.open_exam("S1")
+            host.set_fault(FaultSpec("reboot"))
+            await until(lambda: host.rig.memory.boot == 2 and len(gateway.records) >= 3)
+            assert [record["seq"] for record in gateway.of(SERIAL)][-2:] == [1, 2]
+            host.set_fault(FaultSpec("seq-restart"))
+            await until(lambda: host.rig.memory.boot == 3 and last_status(gateway).get("boot") == 3)
+            assert (host.rig.memory.last_seq, last_status(gateway)["last_seq"]) == (0, 0)
+            host.set_fault(FaultSpec("refuse"))
+            await until(lambda: last_status(gateway)["online"] is False)
+            host.rig.open_exam("S2")
+            assert not host.connected
+            host.clear_faults("refuse")
+            await until(lambda: gateway.of(SERIAL)[-1]["ticket"] == "S2")
+
+
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Port of `kaofen-simulate broker` in a process of its own, which must end with 0."""
