@@ -17,6 +17,7 @@ from certs.errors import CertsError
 from scorelog.format.keys import SUITE_ED25519, encode_vkey
 from server import commands
 from server.config import Config, read_config
+from server.database.location import parse_url, shown, with_password
 from server.errors import Fatal, ServerError
 from server.keys import load_keys
 from server.logs import configure
@@ -108,6 +109,26 @@ def migrate(config_file: File) -> None:
     for done in commands.migrate(read_config(config_file)):
         print(f"migrated: {done}")
     print("the tables are of this version")
+
+
+@app.command()
+def move(
+    config_file: File,
+    to: Annotated[str, typer.Option(help="The empty database: postgresql://user@host:port/name.")],
+    password_file: Annotated[Path | None, typer.Option(help="File with its password in the first line.")] = None,
+) -> None:
+    """Move everything from the SQLite files into PostgreSQL and compare; no server may run. The files stay."""
+    url = parse_url(to, "--to", secret=False)
+    if url is None:
+        raise typer.BadParameter("--to names no database")
+    config = read_config(config_file)
+    moved, report = asyncio.run(commands.move(config, with_password(url, password_file)))
+    for table, rows in moved.items():
+        print(f"{table}: {rows} rows")
+    for finding in report.findings:
+        print(f"as before: {finding}")
+    print(f"moved to {shown(url)}: {report.logs} logs, {report.entries} entries, the same roots and rows")
+    print(f'now write into {config_file}, below [database]: url = "{shown(url)}"')
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from server.audit import Auditor
 from server.config import parse_config, render, resolved
 from server.control import ask
 from server.database import kept
+from server.database import move as moves
 from server.database.location import shown
+from server.database.names import SCHEMAS
 from server.database.postgres import connect
 from server.database.schemas import refuse_taken
-from server.errors import AlreadyThere, ConfigError, Refused, Unsafe
+from server.errors import AlreadyThere, ConfigError, Damaged, Refused, ServerError, Unsafe
 from server.evidence.database import EVIDENCE_FILE, PEOPLE_FILE, create, create_people, lock
 from server.evidence.database import migrate as migrate_files
 from server.evidence.store import Gateway
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
     from server.config import Config
+    from server.database.postgres import Postgres
     from server.evidence.sql import SqlEntryStore
     from server.live.fanout import Fanout
     from server.opened import Opened
@@ -209,6 +213,43 @@ def migrate(config: Config) -> list[str]:
         postgres.dispose()
 
 
+async def move(config: Config, url: URL) -> tuple[dict[str, int], Report]:
+    """From the files into an empty PostgreSQL database, checked there; no server may run. The files stay."""
+    if config.database is not None:
+        raise ConfigError(f"database.url is set already ({shown(config.database)}): there are no files to move")
+    held = lock(config.data)
+    try:
+        before = await fsck(config)
+        postgres = await asyncio.to_thread(connect, url)
+        try:
+            moved = await asyncio.to_thread(moves.move, config.data, postgres, load_keys(config).mirror.vkey)
+            after = await _arrived(config, postgres, before)
+        finally:
+            postgres.dispose()
+    finally:
+        held.release()
+    return moved, after
+
+
+async def _arrived(config: Config, postgres: Postgres, before: Report) -> Report:
+    """What fsck says of the database must be what it says of the files; else the files are the evidence again."""
+    try:
+        after = await fsck(replace(config, database=postgres.url))
+        _same(before, after, shown(postgres.url))
+    except BaseException:
+        moves.unmark(config.data)
+        with suppress(ServerError):
+            await asyncio.to_thread(kept.drop, postgres)
+        raise
+    return after
+
+
+def _same(before: Report, after: Report, where: str) -> None:
+    if after != before:
+        found = "\n".join(str(one) for one in after.findings if one not in before.findings)
+        raise Damaged(f"{where}: not what lies in the files, and taken away again\n{found}")
+
+
 # -- evidence ------------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +330,7 @@ async def import_files(config: Config, files: Sequence[Path]) -> AsyncIterator[t
 
 async def backup(config: Config, config_file: Path, target: Path) -> tuple[backups.Backup, Report]:
     """Copy beside a running server, then check the copy; a copy with findings stays, marked as `.damaged`."""
+    _refuse_postgres(config, "pg_dump")
     made = await asyncio.to_thread(backups.make, config.data, config_file, target, SystemClock().now_us())
     report = await fsck(replace(config, data=target))
     await asyncio.to_thread(backups.tidy, target, damaged=not report.ok)
@@ -297,6 +339,7 @@ async def backup(config: Config, config_file: Path, target: Path) -> tuple[backu
 
 async def restore(config: Config, source: Path, *, force: bool) -> tuple[backups.Backup, Path | None, Report]:
     """Put a backup in place of the data; the server must not run."""
+    _refuse_postgres(config, "pg_restore")
     found = backups.read(source)
     config.data.mkdir(0o700, parents=True, exist_ok=True)
     aside = f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
@@ -310,6 +353,15 @@ async def restore(config: Config, source: Path, *, force: bool) -> tuple[backups
         async with opened(config, write=True) as open_:
             await tell_restored(open_.store, f"{datetime.fromtimestamp(found.made_us / 1e6, UTC):%Y-%m-%dT%H:%M:%SZ}")
     return found, old, report
+
+
+def _refuse_postgres(config: Config, program: str) -> None:
+    """Copies of a PostgreSQL database are its own programs' business: they know its whole state and can do it live."""
+    if config.database is not None:
+        raise ConfigError(
+            f"{shown(config.database)}: a copy of PostgreSQL is made by pg_dump and put back by pg_restore; "
+            f"use {program} with the schemas {', '.join(SCHEMAS.values())} (docs/server.md, PostgreSQL)"
+        )
 
 
 def _ok(answer: tuple[int, dict[str, Any]] | None) -> dict[str, Any]:

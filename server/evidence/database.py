@@ -255,6 +255,11 @@ def read_evidence(directory: Path) -> SqliteDatabase:
     return SqliteDatabase(reader, reader, "evidence")
 
 
+def kept_reader(path: Path) -> sa.Engine:
+    """One connection that reads one of the files, for `move`."""
+    return _engine(path, ("query_only=1", "wal_autocheckpoint=0"))
+
+
 def open_registry(directory: Path) -> SqliteDatabase:
     """For the server and for the operator's commands, also at the same time."""
     refuse_moved(directory)

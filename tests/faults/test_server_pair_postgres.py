@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from people_world import Log, Rig, attempt_id
 from real_postgres import RealPostgres
-from server_pair import GONE, UPLOAD, Client, Pair, Told, eventually
+from server_pair import GONE, UPLOAD, Client, Pair, Told, deliver, eventually
 from server_process import post
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def test_racing_uploads_of_one_log(pair: Pair, rounds: int) -> None:
     log = race.log
     for size in range(1, log.size + 1):
         assert told.known(size) in {None, log.root(size)}
-    listed = [one for each in pair.both for one in pair.api(each, "/api/v1/gateways")["gateways"]]
+    listed = [one for each in pair.both for one in pair.pages.api(each, "/api/v1/gateways")["gateways"]]
     assert [one["logs"][0]["size"] for one in listed if one["id"] == log.gateway_id] == [log.size] * 2
     sound(pair)
 
@@ -175,8 +175,8 @@ def test_a_page_sees_what_the_other_process_ingested(pair: Pair, leading: bool) 
     leader, follower = pair.leader()
     here, there = (leader, follower) if leading else (follower, leader)
     told = Told()
-    with pair.events(there, pair.cookie(here)) as row, here.connection(log.gateway_id) as connection:
-        pair.deliver(here, log)
+    with pair.pages.events(there, pair.pages.cookie(here)) as row, here.connection(log.gateway_id) as connection:
+        deliver(here, log)
         Client(connection, here, told).beat(log)
         wanted = {f"gateway/{log.gateway_id}", f"rig/{log.gateway_id}/LV-0001", "K11", "K21", "K31", "K42"}
         while wanted:
@@ -186,7 +186,7 @@ def test_a_page_sees_what_the_other_process_ingested(pair: Pair, leading: bool) 
                 wanted.discard(found["row"]["item"]["code"])
     for server in pair.both:
         eventually("receipted and shown", partial(shown, pair, server, log), 10)
-        items = [one["item"] for one in pair.api(server, "/api/v1/items?limit=200")["items"] if is_of(one, log)]
+        items = [one["item"] for one in pair.pages.api(server, "/api/v1/items?limit=200")["items"] if is_of(one, log)]
         assert items == ["K11", "K21", "K31", "K42"]
 
 
@@ -196,7 +196,7 @@ def is_of(row: dict[str, Any], log: SampleLog) -> bool:
 
 def shown(pair: Pair, server: ServerProcess, log: SampleLog) -> bool:
     """The board of this process has everything of this log, with its receipt and the gateway's own word."""
-    mine = [one for one in pair.api(server, "/api/v1/live")["gateways"] if is_of(one, log)]
+    mine = [one for one in pair.pages.api(server, "/api/v1/live")["gateways"] if is_of(one, log)]
     return any(one["stored"] == one["cosigned"] == log.size and one["software"] == "the-test" for one in mine)
 
 
@@ -208,9 +208,9 @@ def test_the_other_process_takes_over_from_a_killed_leader(pair: Pair) -> None:
     log = an_exam(pair, "gw-takeover")
     leader, other = pair.leader()
     told = Told()
-    with other.connection(log.gateway_id) as connection, pair.events(other, pair.cookie(other)) as row:
+    with other.connection(log.gateway_id) as connection, pair.pages.events(other, pair.pages.cookie(other)) as row:
         leader.kill()
-        pair.deliver(other, log)
+        deliver(other, log)
         assert eventually("the other one leads", lambda: pair.leads(other)) < TAKEOVER_S_MAX
         Client(connection, other, told).beat(log)
         while not row()["key"].startswith("score/"):
@@ -253,8 +253,8 @@ def the_database_dies(pair: Pair, postgres: RealPostgres, _url: str, stop: threa
     """Every process of it; pages say so, and it recovers from its log."""
     stop.wait(0.5)
     postgres.crash()
-    assert pair.ask(pair.one, "/api/v1/gateways")[0] == 503
-    assert pair.ask(pair.two, "/api/v1/items")[0] == 503
+    assert pair.pages.ask(pair.one, "/api/v1/gateways")[0] == 503
+    assert pair.pages.ask(pair.two, "/api/v1/items")[0] == 503
     postgres.start()
 
 

@@ -33,51 +33,23 @@ STREAM_S = 15.0
 GONE = (OSError, http.client.HTTPException)
 
 
-class Pair:
-    """`one` made the database; `two` has a copy of its keys. Both run unless a test stopped them."""
+class Pages:
+    """What people get from whichever process."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.zygotes = (Zygotes(), Zygotes(commands=False))
-        self.one = ServerProcess(folder / "one", self.zygotes[0], url)
-        self.two = self.one.sibling(folder / "two", self.zygotes[1])
-        self.token = self.one.ok("token", str(self.one.config)).strip()
-
-    @property
-    def both(self) -> tuple[ServerProcess, ServerProcess]:
-        return self.one, self.two
-
-    def run(self) -> Pair:
-        """Start whichever does not run."""
-        for each in self.both:
-            if not each.pid:
-                each.start()
-        return self
-
-    def close(self) -> None:
-        """End both and what started them."""
-        for each in self.both:
-            each.close()
-        for each in self.zygotes:
-            each.close()
-
-    def enrolled(self, gateway_id: str) -> SampleLog:
-        """An empty log whose gateway may upload to both."""
-        log = SampleLog(gateway_id)
-        self.one.enrol(log)
-        return log
-
-    # -- pages ---------------------------------------------------------------------------------------------------------
+    def __init__(self, ca: Path, token: str) -> None:
+        self._ca = ca
+        self._token = token
 
     def people(self, server: ServerProcess) -> http.client.HTTPSConnection:
         """One connection to the people's listener."""
-        context = people_client_context(self.one.tls.server / "ca.pem")
+        context = people_client_context(self._ca)
         return http.client.HTTPSConnection("localhost", server.ports["people"], context=context, timeout=20)
 
     def ask(self, server: ServerProcess, path: str) -> tuple[int, Any]:
         """Status and document of the JSON API."""
         connection = self.people(server)
         try:
-            connection.request("GET", path, headers={"authorization": f"Bearer {self.token}"})
+            connection.request("GET", path, headers={"authorization": f"Bearer {self._token}"})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
@@ -136,6 +108,41 @@ class Pair:
         finally:
             connection.close()
 
+
+class Pair:
+    """`one` made the database; `two` has a copy of its keys. Both run unless a test stopped them."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.zygotes = (Zygotes(), Zygotes(commands=False))
+        self.one = ServerProcess(folder / "one", self.zygotes[0], url)
+        self.two = self.one.sibling(folder / "two", self.zygotes[1])
+        token = self.one.ok("token", str(self.one.config)).strip()
+        self.pages = Pages(self.one.tls.server / "ca.pem", token)
+
+    @property
+    def both(self) -> tuple[ServerProcess, ServerProcess]:
+        return self.one, self.two
+
+    def run(self) -> Pair:
+        """Start whichever does not run."""
+        for each in self.both:
+            if not each.pid:
+                each.start()
+        return self
+
+    def close(self) -> None:
+        """End both and what started them."""
+        for each in self.both:
+            each.close()
+        for each in self.zygotes:
+            each.close()
+
+    def enrolled(self, gateway_id: str) -> SampleLog:
+        """An empty log whose gateway may upload to both."""
+        log = SampleLog(gateway_id)
+        self.one.enrol(log)
+        return log
+
     # -- gateways ------------------------------------------------------------------------------------------------------
 
     def leads(self, server: ServerProcess) -> bool:
@@ -151,19 +158,20 @@ class Pair:
         other = self.two if found[0] is self.one else self.one
         return found[0], other
 
-    def deliver(self, server: ServerProcess, log: SampleLog, at_once: int = 200) -> None:
-        """Everything from where the server says it stands, every receipt checked."""
-        size = 0
-        with server.connection(log.gateway_id) as connection:
-            while size < log.size:
-                stop = min(size + at_once, log.size)
-                status, body = post(connection, UPLOAD, log.upload(size, stop))
-                if status == 409:
-                    size = int(body)
-                    continue
-                assert status == 200, body
-                assert log.receipt_time(stop, body, server.mirror)
-                size = stop
+
+def deliver(server: ServerProcess, log: SampleLog, at_once: int = 200) -> None:
+    """Everything from where the server says it stands, every receipt checked."""
+    size = 0
+    with server.connection(log.gateway_id) as connection:
+        while size < log.size:
+            stop = min(size + at_once, log.size)
+            status, body = post(connection, UPLOAD, log.upload(size, stop))
+            if status == 409:
+                size = int(body)
+                continue
+            assert status == 200, body
+            assert log.receipt_time(stop, body, server.mirror)
+            size = stop
 
 
 class Told:
