@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from server.people.matchwords import PLAN_MEANINGS
+
 MEANINGS: Final = {
+    **PLAN_MEANINGS,
     "recompute_mismatch": "服务器按原始数据重新评分，结果与上报不同。以复算为准，请核查设备和网关。",
     "not_recomputable": "日志中没有评分所需的档案或标准，只能显示上报的分数，无法证明。",
     "sequence_gap": "设备的记录号不连续：有记录在到达网关之前已丢失或被覆盖。",

@@ -24,6 +24,8 @@ from server.people.problems import install
 from server.people.proofs import Prover
 from server.people.render import STATIC, Renderer
 from server.people.services import Services
+from server.people.stagedapi import staged_api
+from server.people.stagedpages import staged_pages
 from server.people.stream import stream_router
 from server.people.timeline import Timelines
 
@@ -58,6 +60,8 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     app.include_router(pages_router(services, renderer))
     app.include_router(stream_router(context.hub, guard))
     app.include_router(api_router(services))
+    app.include_router(staged_pages(services, renderer))
+    app.include_router(staged_api(services))
     app.mount("/static", _Static(directory=STATIC), name="static")
     document = _openapi(app)
     app.add_api_route("/api/openapi.json", lambda: document, include_in_schema=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from server.people.alertwords import MEANINGS
+from server.people.matchwords import MATCH_REFUSALS, PLAN_ALERTS, PLAN_DETAILS, PLAN_NOTES
 
 STATES: Final = {
     "idle": "空闲",
@@ -77,6 +78,7 @@ TYPES: Final = {
 }
 
 ALERTS: Final = {
+    **PLAN_ALERTS,
     "recompute_mismatch": "复算与上报不一致",
     "not_recomputable": "成绩无法复算",
     "sequence_gap": "设备记录有缺口",
@@ -112,6 +114,7 @@ ALERTS: Final = {
 }
 
 NOTES: Final = {
+    **PLAN_NOTES,
     "checksum_not_checkable": "个人信息已删除，校验码不可复核",
     "no_raw": "没有原始数据",
     "profile_not_adopted": "日志中没有所用的设备档案",
@@ -137,6 +140,7 @@ NOTES: Final = {
 
 # The keys of an alert's detail.
 DETAILS: Final = {
+    **PLAN_DETAILS,
     "reason": "原因",
     "detail": "说明",
     "type": "记录类型",
@@ -158,6 +162,7 @@ DETAILS: Final = {
 
 # Why a page refuses, by what the refusal says to programs; else by its status.
 REFUSALS: Final = {
+    "only an operator may match records": "只有操作员可以认领记录。",
     "there is no such attempt": "没有这场考试。",
     "there is no such gateway": "没有这个网关。",
     "there is no such alert": "没有这条告警。",
@@ -246,6 +251,7 @@ TABLES: Final = (
     NOTES,
     DETAILS,
     REFUSALS,
+    MATCH_REFUSALS,
     STATUSES,
     UNPROVEN,
     SCRIPT,

@@ -254,3 +254,15 @@ async def staged(db: AsyncConnection, limit: int) -> list[Row]:
     table = schema.attempts.c
     query = sa.select(schema.attempts).where(table.staged.is_(True))
     return await _rows(db, query.order_by(table.last_us.desc(), table.attempt.desc()).limit(limit))
+
+
+async def matched(db: AsyncConnection, limit: int) -> list[Row]:
+    """Matches that stand, newest first."""
+    table = schema.matched
+    return await _rows(db, sa.select(table).order_by(table.c.number.desc()).limit(limit))
+
+
+async def match_of(db: AsyncConnection, staged_id: str) -> Row | None:
+    """The match that stands of a staged attempt."""
+    found = await _rows(db, sa.select(schema.matched).where(schema.matched.c.staged == staged_id))
+    return found[0] if found else None
