@@ -112,9 +112,10 @@ class Attempts:
             self._by_ticket[ticket, retry or 0] = self._latest[ticket] = known
         return known
 
-    def under_way_elsewhere(self, rig: str) -> set[str]:
-        """Attempts that have an open exam at another rig."""
-        return {exam.attempt for at, exam in self._exams.items() if at != rig and not exam.closed}
+    def under_way(self, rig: str) -> str | None:
+        """The attempt of a rig's open exam."""
+        exam = self._exams.get(rig)
+        return None if exam is None or exam.closed else exam.attempt
 
     def has_ended(self, attempt: str, item: str) -> bool:
         """Whether a planned attempt's item is over, as far as this log knows."""

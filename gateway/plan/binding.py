@@ -65,7 +65,9 @@ class Binder:
         if view is None:
             return None
         rig, item = observation.rig, observation.fields.get("item")
-        busy = self._attempts.under_way_elsewhere(rig) | set(self._reserved.values())
+        beside = view.roster.beside(rig)
+        busy = {self._attempts.under_way(other) for other in beside}
+        busy |= {self._reserved.get(other) for other in beside}
         seat = view.roster.at_place(
             rig,
             item if isinstance(item, str) and item else None,

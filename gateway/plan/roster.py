@@ -100,6 +100,15 @@ class Roster:
                 return seat
         return None
 
+    def beside(self, serial: str) -> list[str]:
+        """The other rigs of its station: only there the same item can be under way (B4).
+
+        What other stations do is not asked: after an interruption their records come in any order, and the order of
+        one place would depend on it.
+        """
+        rig = self.copy.plan.rig(serial)
+        return [one.serial for one in self.copy.plan.rigs if rig and one.station == rig.station and one is not rig]
+
     def is_of(self, attempt: str, ticket: bytes) -> bool | None:
         """Whether an attempt is of this ticket; None if the plan does not know its ticket."""
         known = self._tickets.get(attempt)

@@ -67,7 +67,7 @@ class FakeServer:
         self.plan_body: bytes | None = None  # what `GET /gateway/v1/plan` answers; None: 404
         self.plan_status: int | None = None  # answers so instead
         self.plans_asked: list[str | None] = []
-        self.time = "2026-11-23T06:42:05.000000Z"
+        self.time: Callable[[], str] = lambda: "2026-11-23T06:42:05.000000Z"
         self.sessions: dict[str, str] = {}  # id and nonce of those whose window is open
         self.changed = asyncio.Condition()
         self._script: deque[Callable[[bytes], UploadAnswer]] = deque()
@@ -200,7 +200,7 @@ class FakeServerClient:
         async with self.server.changed:
             self.server.changed.notify_all()
         return HeartbeatAnswer(
-            self.server.time,
+            self.server.time(),
             "00" * 16,
             None if self.server.plan_body is None else json.loads(self.server.plan_body)["version"],
             renew=False,

@@ -82,7 +82,7 @@ class PlanBench:
 
     async def beat(self, *, time: str | None = None) -> None:
         """One heartbeat's answer; the server's clock agrees, if no other time is given."""
-        self.server.time = time or utc_text(self.clock.now_us())
+        self.server.time = lambda: time or utc_text(self.clock.now_us())
         self.keeper.hear(await self.client.heartbeat({"origin": self.log.origin}))
 
     async def record(self, observation: Observation) -> Entry:

@@ -106,17 +106,28 @@ async def test_the_open_window_goes_before_one_just_over_or_about_to_begin(tmp_p
 
 
 async def test_without_a_ticket_the_place_says_who(bench: PlanBench) -> None:
-    """B4: the first in the order of the plan whose item there is neither over nor under way at another rig."""
+    """B4: the first in the order of the plan whose item there is not over, whatever happens at other stations."""
     first, second = RigScript("LV-0001"), RigScript("LV-0002")
     exam = first.exam(b"", items=1)
     assert bound(await bench.record(exam[0])) == (ONE.attempt, "plan", SESSION, PLACED.sha256)
     entry = await bench.record(second.exam(b"")[0])
-    assert bound(entry) == (TWO.attempt, "plan", SESSION, PLACED.sha256), "the first one sits at the other rig"
+    assert bound(entry) == (ONE.attempt, "plan", SESSION, PLACED.sha256), (
+        "its records may only come before the end here"
+    )
     for observation in exam[1:]:
         assert (await bench.record(observation)).attempt == ONE.attempt
-    assert (await bench.record(first.exam(b"", items=1)[0])).binding == "none", "nobody is free who is due here"
-    await bench.record(second.record("attempt.aborted", reason="examiner"))
     assert (await bench.record(first.exam(b"", items=1)[0])).attempt == TWO.attempt, "K11 of the first is over"
+
+
+async def test_an_item_under_way_at_the_next_rig_of_the_station_is_taken(tmp_path: Path) -> None:
+    """B4: of two rigs at one station the second one gets the second candidate; a third finds nobody."""
+    rigs = {f"LV-000{n}": ("A-01", "gw-01", ("K11",), "exam_only") for n in (1, 2, 3)}
+    seats = (Seat("T1", ("K11",), ("A-01",)), Seat("T2", ("K11",), ("A-01",)))
+    bench = PlanBench(tmp_path)
+    bench.use(PlanDraft((Sitting(seats),), rigs=rigs))
+    found = [await bench.record(RigScript(serial).exam(b"")[0]) for serial in rigs]
+    assert [entry.attempt for entry in found[:2]] == [seat.attempt for seat in seats]
+    assert bound(found[2])[1:] == ("none", None, None)
 
 
 async def test_nobody_is_guessed(tmp_path: Path) -> None:
@@ -209,7 +220,7 @@ async def test_an_untrusted_clock_binds_tickets_without_a_window(tmp_path: Path)
         await bench.beat()
         await bench.sessions.step()
         entry = await bench.record(RigScript("LV-0002", seq=50, exam_no=9).exam(b"")[0])
-        assert bound(entry) == (TWO.attempt, "plan", SESSION, PLACED.sha256)
+        assert bound(entry) == (ONE.attempt, "plan", SESSION, PLACED.sha256)
 
 
 async def test_practice_in_a_session_is_one_summary_and_bound_to_nobody(bench: PlanBench) -> None:
@@ -254,10 +265,11 @@ SEATS = (
     Seat("T1", ("K11",), ("A-01",), try_no=2),
 )
 VERSIONS = tuple(
-    PlanDraft((Sitting(seats),), version=7 + number)
+    PlanDraft((Sitting(seats),), version=7 + number, rigs=PLACED.rigs | {"LV-0004": PLACED.rigs["LV-0001"]})
     for number, seats in enumerate((SEATS, SEATS[1:], SEATS[:2], SEATS, ()))
 )
-RIGS = {"LV-0001": "K11", "LV-0002": "K21"}
+RIGS = {"LV-0001": "K11", "LV-0002": "K21", "LV-0004": "K11"}
+BESIDE = {"LV-0001": "LV-0004", "LV-0004": "LV-0001", "LV-0002": ""}
 
 opening = st.tuples(
     st.just("open"),
@@ -296,13 +308,10 @@ class Model:
             mine = [one for one in mine if retry in (None, one.try_no)]
             left = [one for one in mine if any((one.attempt, item) not in self.ended for item in one.items)]
             return (left or mine)[0].attempt if mine else None, "rig"
-        elsewhere = {attempt for at, (attempt, over) in self.exams.items() if at != rig and not over}
+        beside, over = self.exams.get(BESIDE[rig], (None, True))
         for seat in seats:
-            if (
-                RIGS[rig] in seat.items
-                and (seat.attempt, RIGS[rig]) not in self.ended
-                and seat.attempt not in elsewhere
-            ):
+            taken = seat.attempt == beside and not over
+            if RIGS[rig] in seat.items and (seat.attempt, RIGS[rig]) not in self.ended and not taken:
                 return seat.attempt, "plan"
         return None, "none"
 
