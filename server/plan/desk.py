@@ -18,11 +18,12 @@ from server.ingest.problems import Answer
 
 if TYPE_CHECKING:
     from scorelog.journal.clock import Clock
-    from server.plan.store import PlanStore
+    from server.plan.store import PlanStore, StoredPlan
 
 log = structlog.get_logger()
 
 VERSION: Final = 1
+REMEMBERED_US: Final = 1_000_000  # a heartbeat need not ask the database each time
 NOTHING: Final[dict[str, Any]] = {"plan_version": None, "sessions": []}
 
 
@@ -33,11 +34,12 @@ class PlanDesk:
         self._plans = plans
         self._clock = clock
         self._damaged: set[str] = set()
+        self._current: dict[str, tuple[int, StoredPlan | None]] = {}
 
     async def told(self, gateway_id: str) -> dict[str, Any]:
         """The part of a heartbeat's answer: version, and the nonces of open sessions. A damaged plan tells nothing."""
         try:
-            stored = await self._plans.for_gateway(gateway_id)
+            stored = await self._remembered(gateway_id)
         except Damaged as error:  # a heartbeat is more than its plan: the gateway goes on with the one it has
             if gateway_id not in self._damaged:
                 log.warning("plan damaged", gateway=gateway_id, error=str(error))
@@ -48,6 +50,14 @@ class PlanDesk:
             return NOTHING
         nonces = await self._plans.nonces(stored, self._clock.now_us())
         return {"plan_version": stored.version, "sessions": [{"id": name, "nonce": nonce} for name, nonce in nonces]}
+
+    async def _remembered(self, gateway_id: str) -> StoredPlan | None:
+        now_us = self._clock.now_us()
+        asked_us, stored = self._current.get(gateway_id, (None, None))
+        if asked_us is None or abs(now_us - asked_us) >= REMEMBERED_US:
+            stored = await self._plans.for_gateway(gateway_id)
+            self._current[gateway_id] = (now_us, stored)
+        return stored
 
     async def fetch(self, gateway_id: str, if_none_match: str) -> Answer:
         """The plan with its openings and rubrics; 304 for whoever has it, 404 for a gateway of no point."""

@@ -189,7 +189,9 @@ class Publisher:
         try:
             return encode_plan(draft.document(written, version, published))
         except PlanError as error:
-            raise ConfigError(f"{path.name}: the plan's text does not hold: {error}") from error
+            raise ConfigError(
+                f"{path.name}: the plan's text does not hold: {error}; if it is too long, take past sessions out"
+            ) from error
 
 
 def _items(stored: StoredPlan | None) -> dict[str, tuple[str, ...]]:
