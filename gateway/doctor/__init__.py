@@ -6,9 +6,10 @@ Beside a running gateway or without one. Reads only: takes no lock, writes to no
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway import commands
+from gateway.doctor.brokers import check_brokers
 from gateway.doctor.files import check_files
 from gateway.doctor.report import good, warn
 from gateway.doctor.rigs import check_rigs
@@ -18,16 +19,19 @@ from gateway.texts import load_texts
 from scorelog.journal.errors import JournalError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.config import Config
     from gateway.doctor.report import Finding
 
 
 def examine(config: Config) -> list[Finding]:
     """Every step, in the order in which a person would look."""
-    return [*check_files(config), _running(config), *asyncio.run(_network(config))]
+    live, running = _running(config)
+    return [*check_files(config), running, *asyncio.run(_network(config, live))]
 
 
-async def _network(config: Config) -> list[Finding]:
+async def _network(config: Config, live: Mapping[str, Any] | None) -> list[Finding]:
     async def server() -> list[Finding]:
         return [finding async for finding in check_server(config)]
 
@@ -35,19 +39,24 @@ async def _network(config: Config) -> list[Finding]:
         texts = load_texts(config)
     except GatewayError:
         return await server()  # the settings' own step has said it
-    found, rigs = await asyncio.gather(server(), check_rigs(config.rigs, texts))
-    return [*found, *rigs]
+    if not config.rigs:
+        return [*await server(), warn("rigs", "none in the settings", "设置中没有设备")]
+    own = tuple(rig for rig in config.rigs if not rig.broker)
+    found, brokers, rigs = await asyncio.gather(server(), check_brokers(config, texts, live), check_rigs(own, texts))
+    return [*found, *brokers, *rigs]
 
 
-def _running(config: Config) -> Finding:
+def _running(config: Config) -> tuple[Mapping[str, Any] | None, Finding]:
+    """The status of the process that runs beside, if one does; and what there is to say of it."""
     try:
         document = commands.status_document(config)
     except (GatewayError, JournalError, OSError, ValueError) as error:
-        return warn("gateway", f"{error}", f"无法得知网关状态（{error}）")
+        return None, warn("gateway", f"{error}", f"无法得知网关状态（{error}）")
     unsent = document["unsent"]
     if not document["running"]:
-        return warn("gateway", f"not running; {unsent} entries unsent", f"未运行，{unsent} 条未发送")
+        return None, warn("gateway", f"not running; {unsent} entries unsent", f"未运行，{unsent} 条未发送")
     trouble = document.get("trouble") or document.get("upload_trouble")
+    en, zh = f"running, {unsent} entries unsent", f"运行中，{unsent} 条未发送"
     if trouble:
-        return warn("gateway", f"running, {unsent} entries unsent: {trouble}", f"运行中，{unsent} 条未发送：{trouble}")
-    return good("gateway", f"running, {unsent} entries unsent", f"运行中，{unsent} 条未发送")
+        return document, warn("gateway", f"{en}: {trouble}", f"{zh}：{trouble}")
+    return document, good("gateway", en, zh)

@@ -1,4 +1,4 @@
-"""Every rig by one read of its status block, all at the same time. Writes nothing, acknowledges nothing."""
+"""Every Modbus rig by one read of its status block, all at the same time. Writes nothing, acknowledges nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def check_rigs(rigs: tuple[RigConfig, ...], texts: Texts) -> list[Finding]
     places = asyncio.Semaphore(_AT_ONCE)
     tasks = [asyncio.create_task(_bounded(rig, texts.profiles[rig.profile], places)) for rig in rigs]
     if not tasks:
-        return [warn("rigs", "none in the settings", "设置中没有设备")]
+        return []
     done, late = await asyncio.wait(tasks, timeout=_ALL_S)
     for task in late:
         task.cancel()
@@ -36,12 +36,13 @@ async def check_rigs(rigs: tuple[RigConfig, ...], texts: Texts) -> list[Finding]
     return [task.result() if task in done else _late(rig) for rig, task in zip(rigs, tasks, strict=True)]
 
 
-def _step(rig: RigConfig) -> str:
+def step_of(rig: RigConfig) -> str:
+    """How findings name a rig."""
     return f"rig {rig.serial} at {rig.station}"
 
 
 def _late(rig: RigConfig) -> Finding:
-    return fail(_step(rig), "no whole answer in time. Check the network.", "未在时限内完整应答，请检查网络。")
+    return fail(step_of(rig), "no whole answer in time. Check the network.", "未在时限内完整应答，请检查网络。")
 
 
 async def _bounded(rig: RigConfig, profile: Profile, places: asyncio.Semaphore) -> Finding:
@@ -59,11 +60,11 @@ async def _check(rig: RigConfig, profile: Profile) -> Finding:
         try:
             await wire.connect()
         except NotConnected:
-            tcp = await check_tcp(_step(rig), rig.host, rig.port)  # the wire does not tell why
+            tcp = await check_tcp(step_of(rig), rig.host, rig.port)  # the wire does not tell why
             return tcp if tcp.level != "ok" else _late(rig)
         data = await wire.read(profile.status.at, profile.status.words)
         live, _ = decode_status(profile, data, rig=rig.serial)
-        return good(_step(rig), f"answers, {live.state}", f"应答正常，{live.state}")
+        return good(step_of(rig), f"answers, {live.state}", f"应答正常，{live.state}")
     except (NotConnected, BackOff, OddReply, ExceptionReply, DecodeError) as error:
         return _explained(rig, error)
     finally:
@@ -71,7 +72,7 @@ async def _check(rig: RigConfig, profile: Profile) -> Finding:
 
 
 def _explained(rig: RigConfig, error: Exception) -> Finding:
-    step = _step(rig)
+    step = step_of(rig)
     if isinstance(error, BackOff):
         return warn(step, "answers that it is busy. Try again.", "设备应答忙，请稍后再试。")
     if isinstance(error, DecodeError):
