@@ -65,6 +65,7 @@ class LiveBoard:
         self._alarm = alarm
         self._book = book
         self.count_alerts: Callable[[], Awaitable[int]] | None = None
+        self.name_plans: Callable[[], Awaitable[dict[str, str]]] | None = None
         self.forget_all()
 
     def forget_all(self) -> None:
@@ -206,12 +207,14 @@ class LiveBoard:
         )
 
     async def run(self) -> None:
-        """Watch for silence, and keep the number of open alerts right, until cancelled."""
+        """Watch for silence, for alerts that nobody has seen, and for new plans, until cancelled."""
         rounds = 0
         while True:
             await self.watch()
             if self.count_alerts and rounds % limits.COUNT_EVERY_ROUNDS == 0:
                 self.alerts(await self.count_alerts())
+            if self.name_plans and rounds % limits.PLANS_EVERY_ROUNDS == 0:
+                self._publish("plan", {"key": "plan", "sha256": await self.name_plans()})
             rounds += 1
             await self._clock.sleep(limits.WATCH_EVERY_S)
 

@@ -10,6 +10,7 @@ GATEWAY_SILENT_S = 9.4
 RIG_SILENT_S = 4.0
 WATCH_EVERY_S = 0.5
 COUNT_EVERY_ROUNDS = 4
+PLANS_EVERY_ROUNDS = 6
 # From here on the page says "catching up" instead of "live".
 CATCHING_UP_ENTRIES = 64
 CLOCK_OFF_S = 2.0

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
-from server.people import models
+from server.people import models, words
 from server.people.alertdesk import AlertDesk
 from server.people.api import api_router
 from server.people.guard import Guard
@@ -28,6 +29,8 @@ from server.people.stagedapi import staged_api
 from server.people.stagedpages import staged_pages
 from server.people.stream import stream_router
 from server.people.timeline import Timelines
+from server.people.wall import Wall
+from server.people.wallpages import wall_router
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -55,19 +58,27 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     desk = AlertDesk(context.store, context.projections, context.accounts, context.board)
     timelines = Timelines(context.store, context.projections, prover, context.book)
     services = Services(context, guard, prover, desk, timelines)
-    context.board.count_alerts = desk.open_count
+    wall = Wall(context.plans)
+    context.board.count_alerts, context.board.name_plans = desk.open_count, wall.named
     app.include_router(login_router(context, guard, renderer))
-    app.include_router(pages_router(services, renderer))
+    app.include_router(pages_router(services, wall, renderer))
     app.include_router(stream_router(context.hub, guard))
     app.include_router(api_router(services))
     app.include_router(staged_pages(services, renderer))
     app.include_router(staged_api(services))
+    app.include_router(wall_router(services, wall))
     app.mount("/static", _Static(directory=STATIC), name="static")
     document = _openapi(app)
     app.add_api_route("/api/openapi.json", lambda: document, include_in_schema=False)
+    renderer.know(href for href in words.NAVIGATION if _leads_somewhere(app, href))
     install(app, renderer)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _leads_somewhere(app: FastAPI, path: str) -> bool:
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -10,47 +10,31 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from server.errors import Missing
-from server.people import limits, words
+from server.people import limits
 from server.people.alertpages import alert_pages
 from server.people.gatewaypages import gateway_pages
 from server.people.searchwords import SearchWords
+from server.people.wallpages import wall_pages
 from server.projection import queries
 
 if TYPE_CHECKING:
     from server.people.render import Renderer
     from server.people.services import Services
+    from server.people.wall import Wall
 
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 STATES = ("", "open", "passed", "failed", "aborted", "mismatch")
 CURSOR = re.compile(r"\d{1,18}-[0-9a-f]{32}")
 
 
-def pages_router(services: Services, renderer: Renderer) -> APIRouter:
+def pages_router(services: Services, wall: Wall, renderer: Renderer) -> APIRouter:
     """All pages behind the login."""
     router = APIRouter(include_in_schema=False)
-    _live_page(router, services, renderer)
+    wall_pages(router, services, wall, renderer)
     _attempt_pages(router, services, renderer)
     alert_pages(router, services, renderer)
     gateway_pages(router, services, renderer)
     return router
-
-
-def _live_page(router: APIRouter, services: Services, renderer: Renderer) -> None:
-    @router.get("/")
-    async def live(request: Request) -> Response:
-        session = await services.guard.browser(request)
-        _ = renderer.translations.wanted(request)
-        script = {
-            "script": _.table(words.SCRIPT),
-            "states": _.table(words.STATES),
-            "outcomes": _.table(words.OUTCOMES),
-            "proofs": _.table(words.PROOFS),
-            "verdicts": _.table(words.VERDICTS),
-            "modes": _.table(words.MODES),
-            "guarantees": _.table(words.GUARANTEES),
-            "vetoes": _.table(words.VETO_EFFECTS),
-        }
-        return renderer.page(request, "live.html", session=session, script_words=script)
 
 
 def _attempt_pages(router: APIRouter, services: Services, renderer: Renderer) -> None:

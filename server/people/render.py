@@ -15,7 +15,7 @@ from server.people import formats, words
 from server.people.i18n import COOKIE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
 
@@ -45,9 +45,14 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._env.globals.update(fmt=formats, words=words, title=title, asset=self._asset)
+        self._env.globals.update(navigation=words.NAVIGATION, fmt=formats, words=words, title=title, asset=self._asset)
         self._env.filters["json_block"] = _json
         self._hashes: dict[str, str] = {}
+
+    def know(self, paths: Iterable[str]) -> None:
+        """The addresses that there are: the navigation leads to no other."""
+        there = set(paths)
+        self._env.globals["navigation"] = {href: name for href, name in words.NAVIGATION.items() if href in there}
 
     def page(
         self,

@@ -10,6 +10,16 @@ from typing import Final
 from server.people.alertwords import MEANINGS
 from server.people.matchwords import MATCH_REFUSALS, PLAN_ALERTS, PLAN_DETAILS, PLAN_NOTES
 
+# The main pages in their order; one that the server does not have is left out.
+NAVIGATION: Final = {
+    "/": "实时监看",
+    "/sessions": "场次",
+    "/attempts": "考试",
+    "/staged": "待认领",
+    "/plan": "计划",
+    "/gateways": "网关",
+    "/alerts": "告警",
+}
 STATES: Final = {
     "idle": "空闲",
     "open": "已核验待考",
@@ -164,6 +174,9 @@ DETAILS: Final = {
 REFUSALS: Final = {
     "only an operator may match records": "只有操作员可以认领记录。",
     "there is no such attempt": "没有这场考试。",
+    "there is no such exam point": "没有这个考点。",
+    "there is no such room": "没有这个考场。",
+    "only an operator may see the names of candidates": "只有操作员可以查看考生姓名。",
     "there is no such gateway": "没有这个网关。",
     "there is no such alert": "没有这条告警。",
     "only an operator may acknowledge alerts": "只有操作员可以处理告警。",
@@ -208,6 +221,7 @@ SCRIPT: Final = {
     "certificate": "证书 {n} 天",
     "no_exams": "不接受新考试",
     "more": "另有 {n} 条",
+    "deductions": "扣分 {n} 次",
     "silent_rig": "设备失联",
     "unreadable": "第 {n} 号记录无法读取",
     "veto": "否决项",
@@ -217,6 +231,16 @@ SCRIPT: Final = {
     "minutes": "{n} 分钟",
     "passed": "合格",
     "failed": "不合格",
+    "unheard": "尚未听到",
+    "training": "仅训练",
+    "planned_for": "计划属 {name}",
+    "running_n": "{n} 考试中",
+    "bad_n": "{n} 异常",
+    "unheard_n": "{n} 未报到",
+    "rigs_n": "{n} 台",
+    "people_n": "{n} 人",
+    "damaged_plan": "计划无法读取",
+    "plan_n": "计划第 {n} 版",
     "exam_over": "考试结束",
     "exam_broken": "考试中止",
 }
@@ -228,6 +252,7 @@ def refusal(status: int, detail: str) -> str:
 
 
 TABLES: Final = (
+    NAVIGATION,
     STATES,
     OUTCOMES,
     PROOFS,
