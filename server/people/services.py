@@ -46,7 +46,7 @@ class Services:
         return f"{row['last_us']}-{row['attempt']}"
 
     async def evidence(self, attempt: str, *, openings: bool) -> bytes:
-        """The attempt's bundle: its entries, and the profiles and rubrics with which they can be computed again."""
+        """The attempt's bundle: its entries, and the profiles, rubrics and plans by which they can be judged again."""
         async with self.context.projections.reading() as db:
             entries = await queries.timeline(db, attempt, limits.EVIDENCE_ENTRIES_MAX)
             row = await queries.attempt(db, attempt)
@@ -54,17 +54,17 @@ class Services:
                 raise Missing(f"no attempt {attempt}")
             rubrics = {score.rubric for score in await queries.items_of(db, attempt) if score.rubric}
             places = {(entry["origin"], entry["index"]) for entry in entries}
-            profiles = await self._profiles(sorted(places))
+            named = await self._named(sorted(places))
             for origin in {origin for origin, _ in places}:
-                for index in await queries.adopted_at(db, origin, sorted(rubrics | profiles)):
+                for index in await queries.adopted_at(db, origin, sorted(rubrics | named)):
                     places.add((origin, index))
         return await self.prover.evidence(attempt, sorted(places), openings=openings)
 
-    async def _profiles(self, places: list[tuple[str, int]]) -> set[str]:
-        """The profiles that the entries name."""
-        found = set()
+    async def _named(self, places: list[tuple[str, int]]) -> set[str]:
+        """The profiles and plans that the entries name."""
+        found: set[str] = set()
         for origin, index in places:
             entry = self.prover.parsed(await self.prover.entry(origin, index))
-            if entry and entry.profile:
-                found.add(entry.profile)
+            if entry:
+                found.update(name for name in (entry.profile, entry.plan) if name)
         return found

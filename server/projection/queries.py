@@ -148,10 +148,12 @@ async def alert_ids(db: AsyncConnection, severities: Sequence[str]) -> list[str]
 
 
 async def adopted_at(db: AsyncConnection, origin: str, hashes: Sequence[str]) -> list[int]:
-    """Indices at which a log adopted these profiles or rubrics."""
-    table = schema.adoptions.c
-    query = sa.select(table.index).where(table.origin == origin, table.sha256.in_(hashes)).order_by(table.index)
-    return list((await db.execute(query)).scalars())
+    """Indices at which a log adopted these profiles, rubrics and plans, every part of them."""
+    found: set[int] = set()
+    for table in (schema.adoptions.c, schema.plan_parts.c):
+        query = sa.select(table.index).where(table.origin == origin, table.sha256.in_(hashes))
+        found.update((await db.execute(query)).scalars())
+    return sorted(found)
 
 
 async def quarantined(db: AsyncConnection, limit: int) -> list[Row]:
