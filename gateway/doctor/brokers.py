@@ -128,11 +128,11 @@ class _Visit:
                     for box in boxes.values():
                         while box.status is None:
                             await box.wait(_STATUS_S)
+            said = [self._heard(rig, boxes[rig.serial]) for rig in self._rigs if rig.serial in boxes]
         finally:
             for task in (waiting, holding):
                 task.cancel()
             await asyncio.wait({waiting, holding}, timeout=_CLOSE_S)
-        said = [self._heard(rig, boxes[rig.serial]) for rig in self._rigs if rig.serial in boxes]
         return [good(self._step, "lets this gateway in", "允许本网关登录"), *said]
 
     def _not_in(self, holding: asyncio.Task[None]) -> Finding:

@@ -63,7 +63,7 @@ async def test_a_rig_that_speaks_is_told_from_one_that_does_not(tmp_path: Path, 
     rig.latch("item_finished")
     try:
         found = await ask(tmp_path, broker.port, **identity(tmp_path, broker))
-        assert [one.level for one in found] == ["ok", "ok", "FAIL"]
+        assert [one.level for one in found] == ["ok", "ok", "FAIL"], [one.en for one in found]
         assert "answers" in found[1].en
         assert "nothing comes from the rig" in found[2].en
         assert rig.acked_seq == 0, "the doctor acknowledges nothing"
