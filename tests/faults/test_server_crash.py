@@ -14,6 +14,8 @@ from server import failpoints
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from real_postgres import RealPostgres
+
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 
 UPLOAD = "/gateway/v1/upload"
@@ -22,14 +24,34 @@ GONE = (OSError, http.client.HTTPException)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    zygotes = Zygotes()
+def zygotes() -> Iterator[Zygotes]:
+    made = Zygotes()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, zygotes: Zygotes) -> Iterator[ServerProcess]:
+    """Over SQLite."""
     made = ServerProcess(tmp_path_factory.mktemp("crash"), zygotes)
     try:
         yield made
     finally:
         made.close()
-        zygotes.close()
+
+
+@pytest.fixture(scope="module")
+def over_postgres(
+    tmp_path_factory: pytest.TempPathFactory, zygotes: Zygotes, postgres: RealPostgres
+) -> Iterator[ServerProcess]:
+    """Over PostgreSQL."""
+    url = postgres.fresh()
+    made = ServerProcess(tmp_path_factory.mktemp("crash"), zygotes, url)
+    try:
+        yield made
+    finally:
+        made.close()
+        postgres.drop(url)
 
 
 def send_until_gone(server: ServerProcess, log: SampleLog, uploads: int) -> int:
@@ -85,6 +107,35 @@ def test_nothing_receipted_is_lost(server: ServerProcess, point: str, action: st
         receipted = send_until_gone(server, log, 12)
         if point in {failpoints.BEGIN, failpoints.INSERT, failpoints.COMMIT} and action.startswith("error"):
             assert server.wait() == 1, "a failed write ends the process"
+        server.kill()
+        server.start()
+        drain(server, log, receipted)
+    finally:
+        server.kill()
+
+
+# Where it matters most; all others with the long tests.
+AT_EVERY_COMMIT = {(failpoints.COMMIT, "kill"), (failpoints.COMMIT, "error-after")}
+
+
+@pytest.mark.parametrize(
+    ("point", "action"),
+    [
+        pytest.param(point, action, marks=[] if (point, action) in AT_EVERY_COMMIT else [pytest.mark.long])
+        for point in POINTS
+        for action in ("kill", "kill-after", "error", "error-after")
+    ],
+)
+def test_nothing_receipted_is_lost_over_postgres(over_postgres: ServerProcess, point: str, action: str) -> None:
+    """The same oracle. A transaction of unknown outcome is answered 503, and the process goes on: it asks again."""
+    server, log = over_postgres, SampleLog(f"{point}-{action}".replace(".", "-")).grow(10, openings=True)
+    server.enrol(log)
+    try:
+        server.start(f"{point}={action}@3")
+        receipted = send_until_gone(server, log, 12)
+        if action.startswith("error"):
+            assert receipted == log.size, "it went on by itself"
+            assert server.stop() == 0
         server.kill()
         server.start()
         drain(server, log, receipted)

@@ -173,7 +173,7 @@ def test_the_way_from_sqlite(old: ServerProcess, postgres_url: str) -> None:
     assert "1 logs, 609 entries, 0 findings" in old.ok("fsck", config)
 
 
-@pytest.mark.parametrize("form", ["server", "old"])
+@pytest.mark.parametrize("form", ["server", pytest.param("old", marks=pytest.mark.long)])
 def test_an_older_database_is_brought_up(form: str, request: pytest.FixtureRequest) -> None:
     """`run` says what to do and changes nothing; `migrate` does it once; a later program's database is left alone."""
     server: ServerProcess = request.getfixturevalue(form)
