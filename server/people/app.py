@@ -21,6 +21,7 @@ from server.people.headers import SecurityHeaders
 from server.people.i18n import Translations
 from server.people.login import login_router
 from server.people.pages import pages_router
+from server.people.planpages import plan_router
 from server.people.problems import install
 from server.people.proofs import Prover
 from server.people.render import STATIC, Renderer
@@ -67,6 +68,7 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     app.include_router(staged_pages(services, renderer))
     app.include_router(staged_api(services))
     app.include_router(wall_router(services, wall))
+    app.include_router(plan_router(services))
     app.mount("/static", _Static(directory=STATIC), name="static")
     document = _openapi(app)
     app.add_api_route("/api/openapi.json", lambda: document, include_in_schema=False)

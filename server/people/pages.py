@@ -13,6 +13,7 @@ from server.errors import Missing
 from server.people import limits
 from server.people.alertpages import alert_pages
 from server.people.gatewaypages import gateway_pages
+from server.people.planpages import plan_pages
 from server.people.searchwords import SearchWords
 from server.people.wallpages import wall_pages
 from server.projection import queries
@@ -34,6 +35,7 @@ def pages_router(services: Services, wall: Wall, renderer: Renderer) -> APIRoute
     _attempt_pages(router, services, renderer)
     alert_pages(router, services, renderer)
     gateway_pages(router, services, renderer)
+    plan_pages(router, services, renderer)
     return router
 
 

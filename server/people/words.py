@@ -20,6 +20,9 @@ NAVIGATION: Final = {
     "/gateways": "网关",
     "/alerts": "告警",
 }
+# Of a session's window, and of a rig in a plan.
+WINDOWS: Final = {"coming": "未开始", "open": "进行中", "over": "已结束"}
+PURPOSES: Final = {"exam_only": "仅考试", "training_only": "仅训练", "dual_use_declared": "考试和训练兼用"}
 STATES: Final = {
     "idle": "空闲",
     "open": "已核验待考",
@@ -174,6 +177,7 @@ DETAILS: Final = {
 REFUSALS: Final = {
     "only an operator may match records": "只有操作员可以认领记录。",
     "there is no such attempt": "没有这场考试。",
+    "there is no such plan": "没有这个计划。",
     "there is no such exam point": "没有这个考点。",
     "there is no such room": "没有这个考场。",
     "only an operator may see the names of candidates": "只有操作员可以查看考生姓名。",
@@ -253,6 +257,8 @@ def refusal(status: int, detail: str) -> str:
 
 TABLES: Final = (
     NAVIGATION,
+    WINDOWS,
+    PURPOSES,
     STATES,
     OUTCOMES,
     PROOFS,
