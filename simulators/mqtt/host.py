@@ -214,8 +214,10 @@ class MqttHost(Host):
 
     # ---- hearing (LinkOwner) ----
 
-    def delivered(self, mid: int) -> None:
+    def delivered(self, mid: int, refusal: str) -> None:
         """PUBACK: there is room for another."""
+        if refusal:
+            self._complain(f"broker {self.broker.place} refuses a message: {refusal}")
         self._under_way.discard(mid)
         self._pump()
 

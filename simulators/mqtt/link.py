@@ -33,8 +33,8 @@ class LinkOwner(Protocol):
         """A message on that topic."""
         ...
 
-    def delivered(self, mid: int) -> None:
-        """The broker's PUBACK, worth nothing as evidence."""
+    def delivered(self, mid: int, refusal: str) -> None:
+        """The broker's PUBACK, worth nothing as evidence; with MQTT 5 it may be a refusal, in the broker's words."""
         ...
 
 
@@ -186,8 +186,8 @@ class Link:
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._owner.came(message.topic, bytes(message.payload))
 
-    def _on_publish(self, _client: Client, _data: object, mid: int, _reason: object, _more: object) -> None:
-        self._owner.delivered(mid)
+    def _on_publish(self, _client: Client, _data: object, mid: int, reason: Any, _more: object) -> None:
+        self._owner.delivered(mid, str(reason) if reason.is_failure else "")
 
     def _ended(self) -> None:
         if self._housekeeping is not None:
