@@ -36,5 +36,5 @@ SILENT_AFTER_STATUSES = 3  # so many times `status_every_ms` without one, and th
 RECORD_GRACE_PART = 0.25  # of the resend interval: a status may overtake the record that it counts
 ACK_AGAIN_S = 1.0  # the same acknowledgement is not published again sooner
 BROKER_TIMEOUT_S = 5.0  # for one answer of the broker
-BROKER_KEEPALIVE_S = 15
+BROKER_KEEPALIVE_S = 10
 SESSION_EXPIRY_S = 14 * 24 * 3600  # as in deploy/mosquitto: a box that stays away longer starts anew

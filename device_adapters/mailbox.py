@@ -109,6 +109,11 @@ class Mailbox:
             settle()
         self._news.set()
 
+    def lost(self) -> None:
+        """The connection is gone: what the rig showed does not count any more, what it said does."""
+        self.status, self.heard_at = None, float("-inf")
+        self._news.set()
+
     def wake(self) -> None:
         """Something about the connection changed."""
         self._news.set()

@@ -98,13 +98,13 @@ class MessageMemory:
         return self._connection
 
     async def connect(self) -> None:
-        """Until a live status is at hand. Raises NotConnected."""
+        """Until broker and rig are there: a live status is at hand. Raises NotConnected."""
         self._opened = None
         box, began = self._box, self._now()
         self._looked, self._fresh = box.statuses, False
         while (why := self._absent()) is not None:
             left = began + min(CONNECT_WAIT_S, self._silence_s) - self._now()
-            if left <= 0 or self._post.trouble is not None:
+            if left <= 0:
                 raise NotConnected(why)
             await box.wait(left)
         self._opened = (self._post.connection, box.presence)

@@ -9,6 +9,7 @@ go straight into the rigs' mailboxes; nothing is queued here. Never decodes, nev
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, field
@@ -102,7 +103,8 @@ class Broker:
                 for topic in self._topics:
                     await self._subscribe(client, topic)
                 self._client, self._trouble = client, None
-                self._wake()
+                for box in self._boxes:
+                    box.wake()
                 up()
                 async for _ in client.messages:
                     pass  # none is ever queued there: this waits for the connection's end
@@ -112,17 +114,27 @@ class Broker:
             self._connection += 1
             self._client, self._unsettled = None, 0
             self._trouble = "no connection to the broker"
-            self._wake()
+            for box in self._boxes:
+                box.lost()
 
     async def publish(self, topic: str, payload: bytes, qos: int) -> None:
         """Until the broker has it. Raises NotConnected."""
         client = self._client
         if client is None:
             raise NotConnected(self._trouble or "no connection to the broker")
+        ended = client._disconnected  # noqa: SLF001  (the library would wait for an answer that cannot come)
+        sending = asyncio.ensure_future(client.publish(topic, payload, qos))
         try:
-            await client.publish(topic, payload, qos)
+            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise NotConnected("the connection to the broker broke")
+            sending.result()
         except MqttError as error:
+            if not ended.done():  # a broker that does not answer is not waited for until the keep-alive notices
+                ended.set_exception(error)
             raise NotConnected(_reason(error)) from None
+        finally:
+            sending.cancel()
 
     def _made(self) -> Client:
         account, protocol = self._account, PROTOCOLS[self._account.protocol]
@@ -182,10 +194,6 @@ class Broker:
                 client._client.ack(open_.popleft(), message.qos)  # noqa: SLF001
 
         return settle
-
-    def _wake(self) -> None:
-        for box in self._boxes:
-            box.wake()
 
 
 def _reason(error: Exception) -> str:

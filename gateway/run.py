@@ -57,7 +57,7 @@ def run(config: Config) -> int:
         raise ConfigError(f"{failpoints.VARIABLE} names unknown failpoints: {', '.join(unknown)}")
     texts = load_texts(config)
     accounts = {broker.id: account(broker, config.gateway_id) for broker in config.brokers}
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=None if config.brokers else _loop_factory()) as runner:
         return runner.run(_run(config, texts, accounts))
 
 
@@ -145,7 +145,11 @@ def _adapters(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The faster loop where it is installed; nothing depends on it."""
+    """The faster loop where it is installed; nothing depends on it.
+
+    Not with a broker: when a killed broker resets the connection, uvloop stops watching the socket without a word
+    (libuv reports POLLERR as a bad handle), and the MQTT library would notice by its keep-alive only.
+    """
     try:
         import uvloop  # noqa: PLC0415 - optional on a gateway box
     except ImportError:

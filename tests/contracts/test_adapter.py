@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 from adapter_contract import AdapterContract, Bench
 from fake_adapter import FakeAdapter
-from mqtt_rig import MqttRig
-from real_mosquitto import password_of, running_mosquitto
+from mqtt_point import GATEWAY, Point, message_point, switched_on
+from real_mosquitto import running_mosquitto
 from rig_profiles import adapter_for, fast_v1
 from scripted_rig import EVENTS, Item, ScriptedRig
 
-from device_adapters.contract import Adapter, Evidence, NotConnected, Observation, Position, RawArea, RigStatus
-from device_adapters.factory import open_message_adapter
-from device_adapters.mailbox import Mailbox
-from device_adapters.mqtt import Account, Broker
-from device_adapters.profile import load_profile
+from device_adapters.contract import Adapter, Evidence, Observation, Position, RawArea, RigStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from mqtt_rig import MqttRig
 
 SERIAL = "LV-0001"
 PROFILE = fast_v1(100)
@@ -78,26 +73,17 @@ class RawBench:
         return [bool(value) for value in self.rig.ready]
 
 
-def hurried() -> bytes:
-    """The shipped profile with short times."""
-    text = files("device_adapters").joinpath("profiles/kaofen-interface-v1-mqtt.toml").read_bytes()
-    hurried = text.replace(b"status_every_ms = 2000", b"status_every_ms = 200")
-    return hurried.replace(b"resend_every_ms = 1000", b"resend_every_ms = 200")
-
-
 class MessageBench:
     """The real adapter, over a real broker, at a rig of its own."""
 
     areas = (["message"], False)
 
-    def __init__(self, rig: MqttRig, broker: Broker, box: Mailbox) -> None:
+    def __init__(self, rig: MqttRig, point: Point) -> None:
         self.rig = rig
-        self.broker = broker
-        self.box = box
+        self.point = point
 
     def adapter(self, position: Position | None) -> Adapter:
-        profile = load_profile(hurried())
-        return open_message_adapter(profile, self.broker, self.box, position=position, rng=random.Random(7))
+        return self.point.adapter(SERIAL, position)
 
     def latch(self, score: int, *, spoiled: bool = False) -> None:
         if spoiled:
@@ -244,23 +230,8 @@ class TestMessageAdapter(AdapterContract):
 
     @pytest.fixture(params=["5", "3.1.1"])
     async def bench(self, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-        gateway = "kaofen-gw-gw-01"
-        with running_mosquitto("password", (gateway, SERIAL)) as real:
-            account = Account(
-                "localhost", real.port, request.param, gateway, gateway, password_of(gateway), real.client_context()
-            )
-            broker, up = Broker(account), asyncio.Event()
-            box = Mailbox(SERIAL, load_profile(hurried()).message)  # type: ignore[arg-type]
-            broker.join(box)
-            holding = asyncio.create_task(broker.hold(up.set))
-            async with asyncio.timeout(10):
-                await up.wait()
-            rig = MqttRig(real, SERIAL, v5=request.param == "5")
-            rig.open()
-            try:
-                yield MessageBench(rig, broker, box)
-            finally:
-                await asyncio.to_thread(rig.close)
-                holding.cancel()
-                with contextlib.suppress(asyncio.CancelledError, NotConnected):
-                    await holding
+        with running_mosquitto("password", (GATEWAY, SERIAL)) as real:
+            async with message_point(real, request.param, [SERIAL]) as point:
+                rig = point.rig(SERIAL)
+                async with switched_on(rig):
+                    yield MessageBench(rig, point)
