@@ -14,9 +14,12 @@ import sqlalchemy as sa
 from people_world import ROOT, RUBRIC, Log, Rig, attempt_id
 
 from scorelog.format.plan import encode_plan, parts
+from server.evidence.database import open_registry
+from server.plan.schema import plan_openings
 from server.projection import schema
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     from server.projection.store import ProjectionStore
@@ -162,3 +165,21 @@ async def content(projections: ProjectionStore) -> dict[str, list[tuple[Any, ...
             rows = (await db.execute(sa.select(*columns))).all()
             found[table.name] = sorted(tuple(map(repr, row)) for row in rows)
     return found
+
+
+NAMES = {A: ("S20261123-0001", "欧阳明日"), B: ("S20261123-0002", "慕容晓")}
+
+
+async def candidate_names(folder: Path) -> None:
+    """Openings of two candidates, as the server keeps them beside a plan that it published."""
+    registry = open_registry(folder)
+    rows = [
+        {"attempt": attempt, "field": field, "sha256": "00" * 32, "session_id": SESSION, "try_no": 1, "version": 1,
+         "blind": bytes(32), "value": value.encode()}
+        for attempt, names in NAMES.items()
+        for field, value in zip(("ticket", "name"), names, strict=True)
+    ]  # fmt: skip
+    try:
+        await registry.write(lambda connection: connection.execute(sa.insert(plan_openings), rows))
+    finally:
+        await registry.close()

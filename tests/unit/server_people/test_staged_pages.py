@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from people_site import log_in, word_of
-from planned_world import A, B, Point, point
+from planned_world import A, B, Point, candidate_names, point
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from people_site import Site
 
 LOST = "c0" * 16
@@ -72,6 +74,17 @@ async def test_what_is_refused_is_said_in_the_words_of_the_page(
     if language == "en":
         body = re.sub(r"[^\n]*K21[^\n]*", "", answer.text.split("<main")[1])
         assert not CHINESE.search(body), body
+
+
+async def test_a_candidate_is_named_and_may_be_typed(site: Site, here: Point, tmp_path: Path) -> None:
+    """P7: an operator sees tickets and names of the plan's openings on this page alone, and may type a ticket."""
+    await candidate_names(tmp_path / "kept")
+    client = await site.client(headers=ORIGIN)
+    page = (await client.get(f"/staged/{LOST}")).text
+    assert "欧阳明日" in page
+    assert "S20261123-0001" in page
+    form = {"word": word_of(page), "ticket": " S20261123-0002 ", "why": "监考员证实"}
+    assert (await client.post(f"/staged/{LOST}", data=form)).headers["location"] == f"/attempts/{B}"
 
 
 async def test_only_an_operator_with_the_form_s_word_may_match(site: Site, here: Point) -> None:
