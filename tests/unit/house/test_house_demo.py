@@ -56,7 +56,7 @@ def test_the_candidates_of_the_demo_go_through_all_subjects_over_both_wires_and_
 
 
 def test_the_oracle_of_attempts_computes_by_the_rubric_alone() -> None:
-    """docs/formats/rubric.md 8 to 11: weights, an aborted run and its repetition, a veto that fails, what is not whole."""
+    """rubric.md 8 to 11: weights, an aborted run and its repetition, a veto that fails, what is not whole."""
     rules = Rules()
     items = ("K11", "K21", "K31", "K41")
     full = [{"item": code, "outcome": "finished", "score": 10_000} for code in items]
