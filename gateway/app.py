@@ -204,7 +204,7 @@ class App:
             self._own(f"broker {link.id}", link.run())
         for supervisor in self._supervisors:
             serial = supervisor.subject.serial
-            self._own(f"rig {serial}", supervisor.run(), self._rig_tasks)
+            self._own(f"rig {serial}", self._read(supervisor), self._rig_tasks)
             self._own(f"ready {serial}", supervisor.keep_ready(), self._rig_tasks)
         _log.info(
             "gateway started", origin=log.origin, size=log.size, rigs=len(self._supervisors), port=self.pages.port
@@ -289,6 +289,10 @@ class App:
     def _view(self) -> View | None:
         """What records are bound by at this moment; asked only once the plan's part is made."""
         return self._plans.sessions.view()
+
+    async def _read(self, supervisor: RigSupervisor) -> None:
+        await self._plans.first_plan(self._heartbeat.tried)
+        await supervisor.run()
 
     def _sentence(self) -> str:
         up = sum(view.state not in ("offline", "unknown") for view in self._board.rigs.values())

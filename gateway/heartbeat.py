@@ -6,6 +6,7 @@ server alarms on (P6); a failed heartbeat changes nothing here. Personal data ne
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -93,6 +94,7 @@ class Heartbeat:
         self._planned = planned
         self._said: dict[str, object] = {}
         self.server_offset_us: int | None = None
+        self.tried = asyncio.Event()  # the first word is over, answered or not
         self.link: dict[str, Any] = {"answers": None, "reason": "", "revoked": None}  # for the box's own page
 
     async def run(self) -> NoReturn:
@@ -109,10 +111,12 @@ class Heartbeat:
         except Retry as error:
             self._say("server", "silent", reason=str(error))
             self.link = {**self.link, "answers": False, "reason": str(error)}
+            self.tried.set()
             return
         self._say("server", "answers")
         self.link = {"answers": True, "reason": "", "revoked": answer.revoked or None}
         self._hear(answer)
+        self.tried.set()
         self._note_time(answer, (self._clock.mono_us() - sent_us) // 2)
         self._say("certificate", "renewal due" if answer.renew else "fresh")
         self._say("enrolment", "revoked" if answer.revoked else "valid", reason=answer.revoked or "")

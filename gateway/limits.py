@@ -49,6 +49,7 @@ PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that 
 ADOPTED_JSON_BYTES_MAX: Final = 65_000  # a text with JSON's escapes, so that the rest of its entry has room
 PLAN_RETRY_S: Final = 60.0  # until a plan that was refused, or could not be fetched or kept, is asked for again
 PLAN_UNREACHABLE_S: Final = 5.0
+FIRST_PLAN_WAIT_S: Final = 5.0  # at a start without a plan, until the rigs are read nevertheless
 NONCE_WAIT_S: Final = 10.0  # a session is opened without the server's nonce after that (B2)
 WINDOW_BEFORE_US: Final = 15 * 60 * 1_000_000  # records are bound so long before a window opens (B3)
 WINDOW_AFTER_US: Final = 60 * 60 * 1_000_000  # and after it has closed

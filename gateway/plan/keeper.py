@@ -9,6 +9,7 @@ that cannot be reached changes nothing. Only a failed log is fatal.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -90,6 +91,7 @@ class PlanKeeper:
         self._offered = asyncio.Event()
         self._not_before: tuple[int | None, int] = (None, 0)  # which version, until when (monotonic)
         self._offer: int | None = None
+        self._tried = asyncio.Event()
 
     async def start(self, kept: Kept) -> None:
         """Go on with the plan that the disk holds; adopt it, if a crash or a new generation left that to do."""
@@ -116,6 +118,19 @@ class PlanKeeper:
         if tried != version or self._clock.mono_us() >= until:
             self._offered.set()
 
+    async def first_plan(self, heard: asyncio.Event) -> None:
+        """Before the rigs are read: a box without a plan asks for one first, so that no exam is staged for nothing.
+
+        `heard`: the first heartbeat is over. Nobody waits long: the rigs keep their records meanwhile.
+        """
+        if self.sessions.plan is not None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limits.FIRST_PLAN_WAIT_S):
+                await heard.wait()
+                if self._offer is not None:
+                    await self._tried.wait()
+
     async def run(self) -> NoReturn:
         """Until cancelled. Raises StorageFailed."""
         while True:
@@ -123,6 +138,7 @@ class PlanKeeper:
             self._offered.clear()
             version = self._offer
             wait_s = await self._once()
+            self._tried.set()
             self._not_before = (version, self._clock.mono_us() + round(wait_s * 1e6))
 
     def said(self) -> dict[str, Any]:
