@@ -56,6 +56,14 @@ class MatchDesk:
         async with self._projections.reading() as db:
             return await queries.staged(db, limits.STAGED_SHOWN)
 
+    async def _learn(self, rubrics: set[str]) -> None:
+        """A process that does not project has not read every rubric yet."""
+        if all(self._book.rubric(one) for one in rubrics):
+            return
+        for row in await self._projections.adoptions():
+            if row["sha256"] in rubrics:
+                self._book.take(row["index"], row["kind"], row["sha256"], row["text"])
+
     async def offers(self, attempt: str) -> list[Row]:
         """Planned attempts to which it may be given, those of open sessions at its gateways first, as planned rows."""
         async with self._projections.reading() as db:
@@ -63,7 +71,9 @@ class MatchDesk:
             if staged is None:
                 return []
             found: list[tuple[int, Row]] = []
-            for plan in await queries.plans(db):
+            plans = await queries.plans(db)
+            await self._learn({session["rubric"] for plan in plans for session in plan["sessions"]})
+            for plan in plans:
                 for session in plan["sessions"]:
                     far = _distance(session, staged)
                     rows = await queries.session_attempts(db, plan["sha256"], session["id"])
@@ -87,6 +97,7 @@ class MatchDesk:
             plan = await queries.plan_by(db, detail["planned"]["sha256"]) if detail and detail["planned"] else None
         if detail is None or plan is None:
             raise Objected(Objection("not_planned", {"attempt": planned}))
+        await self._learn({detail["planned"]["rubric"]})
         against = objection(row, detail["planned"], detail["attempt"], plan["gateways"], self._book)
         if against is not None:
             raise Objected(against)

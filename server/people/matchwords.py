@@ -25,6 +25,7 @@ PLAN_ALERTS: Final = {
     "exam_on_training_rig": "在仅供训练的设备上考试",
     "rig_not_owned": "设备由计划之外的网关读取",
     "attempt_not_scored": "考试无法评分",
+    "attempt_of_another_point": "别的考点的网关写入了这场考试的记录",
 }
 PLAN_MEANINGS: Final = {
     "plan_differs": "同一考点、同一版本号的计划，各网关采用的文本不同。请核对各网关采用的是哪一份。",
@@ -33,6 +34,7 @@ PLAN_MEANINGS: Final = {
     "practice_in_session": "按计划该工位正在考试时段，设备却处于练习或检修模式。请到现场核实。",
     "exam_on_training_rig": "计划把这台设备列为仅供训练，却在其上进行了考试。教考应当分离，请核查。",
     "rig_not_owned": "计划把这台设备交给另一个网关读取。记录照常保存，请核对接线和计划。",
+    "attempt_of_another_point": "考试编号是公开的，写入者却不是该考点的网关。这些记录已留存，不计分。请立即核查该网关。",
     "attempt_not_scored": "缺少场次的评分标准，或题目无法复算、重复结束，因此没有总分。原因见该场考试。",
 }
 PLAN_NOTES: Final = {
@@ -41,6 +43,7 @@ PLAN_NOTES: Final = {
     "session_rubric_not_adopted": "缺少该场次的评分标准，未评分",
     "plan_not_published": "计划不是本服务器所发布",
     "not_in_plan": "没有计划列有这场考试",
+    "another_point": "有别的考点的网关写入的记录，不计分",
     "beyond_plan": "有试卷以外的题目，不计分",
     "elsewhere": "有题目不在计划的工位进行",
     "item_twice": "同一题目结束了两次，未评分",

@@ -15,6 +15,7 @@ from scorelog.format import types
 from scorelog.format.errors import RubricError
 from scorelog.format.scoring import score_attempt
 from server.projection.alerts import Alert
+from server.projection.facts import gateway_of
 from server.projection.planchecks import TRAINING_RIG
 from server.projection.runs import Planned, Scored, item_score, runs_of, score_planned
 
@@ -64,6 +65,8 @@ def compose(
     items = sorted((row for row in items if row["mode"] == "exam"), key=_place)
     marks = sorted(marks, key=_place)
     every = [*items, *marks]
+    foreign = [row for row in every if planned and not planned.has(row["origin"])]
+    marks = [mark for mark in marks if mark not in foreign]
     sha256 = planned.rubric if planned else _one_rubric(items)
     rubric = book.rubric(sha256)
     runs = runs_of(items, planned, rubric)
@@ -73,8 +76,9 @@ def compose(
     acknowledged = _newest(marks, types.CANDIDATE_ACKNOWLEDGED)
     alerts = [alert for mark in closing if (alert := _claim_alert(attempt, mark, runs, rubric))]
     wrong = bool(alerts) or any(run["verdict"] == "mismatch" for run in runs)
-    alerts += _alerts(attempt, every, runs, scored, planned)
-    state = _planned_state(scored, items, marks, planned) if planned else _state(closing)
+    alerts += [*_alerts(attempt, every, runs, scored, planned), *_foreign_alert(attempt, foreign)]
+    steps = [*(row for row in items if row not in foreign), *marks]
+    state = _planned_state(scored, steps, planned) if planned else _state(closing)
     row = {
         "attempt": attempt,
         "ticket": min(tickets) if tickets else None,
@@ -169,13 +173,11 @@ def _state(closing: Sequence[Mapping[str, Any]]) -> str:
     return "aborted" if any(mark["type"] == types.ATTEMPT_ABORTED for mark in closing) else "finished"
 
 
-def _planned_state(
-    scored: Scored, items: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, Any]], planned: Planned
-) -> str:
+def _planned_state(scored: Scored, steps: Sequence[Mapping[str, Any]], planned: Planned) -> str:
     """A rig that closed its part closes nothing else: the plan says when the whole is over."""
     if scored.complete:
         return "finished"
-    steps = [*items, *(mark for mark in marks if mark["type"] != types.CANDIDATE_ACKNOWLEDGED)]
+    steps = [row for row in steps if row.get("type") != types.CANDIDATE_ACKNOWLEDGED]
     if max(steps, key=_when, default={}).get("type") == types.ATTEMPT_ABORTED:
         return "aborted"
     return "finished" if planned.over else "open"
@@ -222,6 +224,15 @@ def _alerts(
     if planned and runs and scored.score is None:
         found.append(_whole_alert("attempt_not_scored", "warning", attempt, at_us, {"notes": list(scored.notes)}))
     return found
+
+
+def _foreign_alert(attempt: str, foreign: Sequence[Mapping[str, Any]]) -> list[Alert]:
+    """A gateway of no other business wrote this attempt's id into its log."""
+    if not foreign:
+        return []
+    detail = {"gateways": sorted({gateway_of(row["origin"]) for row in foreign})}
+    at_us = max(row["received_us"] for row in foreign)
+    return [_whole_alert("attempt_of_another_point", "alarm", attempt, at_us, detail)]
 
 
 def _whole_alert(

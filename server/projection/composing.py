@@ -74,7 +74,7 @@ async def _one(db: AsyncConnection, attempt: str, adopted: Adopted) -> list[Resu
     alerts: tuple[Alert, ...] = ()
     if items or marks:
         planned = await planned_of(db, attempt) if adopted.plans else None
-        values = [row["value"] for row in tickets]
+        values = [row["value"] for row in tickets if row["attempt"] == attempt] or [row["value"] for row in tickets]
         composed = compose(attempt, items, marks, values, adopted.book, planned=planned, matching=matching)
         await db.execute(sa.insert(schema.attempts).values(composed.row))
         alerts, results = composed.alerts, [result_of(composed.row)]
@@ -96,7 +96,11 @@ async def planned_of(db: AsyncConnection, attempt: str) -> Planned | None:
     """The attempt in the newest plan that has it; one that this server did not publish only where there is no other."""
     planned, plans = schema.planned_attempts.c, schema.adopted_plans.c
     joined = schema.planned_attempts.join(schema.adopted_plans, planned.sha256 == plans.sha256)
-    query = sa.select(schema.planned_attempts, plans.known).select_from(joined).where(planned.attempt == attempt)
+    query = (
+        sa.select(schema.planned_attempts, plans.known, plans.gateways)
+        .select_from(joined)
+        .where(planned.attempt == attempt)
+    )
     rows = (await db.execute(query)).mappings().all()
     if not rows:
         return None
@@ -110,6 +114,7 @@ async def planned_of(db: AsyncConnection, attempt: str) -> Planned | None:
         rubric=row["rubric"],
         items=tuple(row["items"]),
         places=tuple(row["places"]),
+        gateways=frozenset(row["gateways"]),
         known=row["known"],
         over=await _over(db, row["session"]),
     )

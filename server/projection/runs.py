@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scorelog.format.errors import RubricError
 from scorelog.format.rubric import EXAM_FAILED
 from scorelog.format.scoring import ABORTED, AttemptScore, Deduction, ItemScore, score_attempt, score_item
+from server.projection.facts import gateway_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,8 +60,13 @@ class Planned:
     rubric: str
     items: tuple[str, ...]
     places: tuple[str, ...]
+    gateways: frozenset[str]
     known: bool | None = None
     over: bool = False  # every gateway that opened the session has closed it
+
+    def has(self, origin: str) -> bool:
+        """Whether a log is of a gateway of the point: attempt ids are public, so anybody may write one down."""
+        return gateway_of(origin) in self.gateways
 
     def place(self, item: str) -> str | None:
         """The station of an item; None: any, or not planned."""
@@ -89,6 +95,9 @@ def _run(row: Mapping[str, Any], planned: Planned | None, rubric: Rubric | None)
     item = row["item"]
     listed = planned is not None and item in planned.items
     place = planned.place(item) if planned else None
+    why = None
+    if planned is not None:
+        why = "another_point" if not planned.has(row["origin"]) else None if listed else "beyond_plan"
     run: Row = {name: row.get(name) for name in _KEPT} | {
         "position": planned.items.index(item) if planned and listed else None,
         "place": place,
@@ -98,8 +107,8 @@ def _run(row: Mapping[str, Any], planned: Planned | None, rubric: Rubric | None)
         "verdict": row["verdict"],
         "differences": list(row.get("differences") or ()),
         "notes": list(row.get("notes") or ()),
-        "counts": planned is None or listed,
-        "why": None if planned is None or listed else "beyond_plan",
+        "counts": why is None,
+        "why": why,
         "again": False,
     }
     if planned is not None and (row["rubric"] != planned.rubric or run["score"] is None):
@@ -130,7 +139,7 @@ def _why(run: Row, runs: Sequence[Row]) -> str | None:
     """Why a planned run does not count after all. Of an unplanned attempt every run counts, as ever."""
     if run["position"] is None:
         return None
-    same = [one for one in runs if one["item"] == run["item"]]
+    same = [one for one in runs if one["item"] == run["item"] and one["why"] != "another_point"]
     ended = [one for one in same if one["outcome"] != ABORTED]
     if run["outcome"] == ABORTED:
         return "aborted" if ended or run is not _last(same) else None
@@ -160,7 +169,8 @@ def score_planned(runs: Sequence[Row], planned: Planned, rubric: Rubric | None) 
     """S1: complete when each planned item has ended once; scored by the session's rubric or not at all."""
     counted = [run for run in runs if run["counts"]]
     ended = {run["item"] for run in counted if run["outcome"] != ABORTED}
-    failed = any(run["veto_effect"] == EXAM_FAILED for run in runs if run["position"] is not None)
+    mine = [run for run in runs if run["why"] not in {"another_point", "beyond_plan"}]
+    failed = any(run["veto_effect"] == EXAM_FAILED for run in mine)
     notes = [name for name, there in _notes(runs, planned) if there]
     twice = any(run["why"] == "item_twice" for run in runs)
     complete = ended == set(planned.items) and not twice
@@ -183,6 +193,7 @@ def _notes(runs: Sequence[Row], planned: Planned) -> list[tuple[str, bool]]:
     again = {run["item"] for run in runs if run["why"] == "aborted"}
     return [
         ("plan_not_published", planned.known is False),
+        ("another_point", any(run["why"] == "another_point" for run in runs)),
         ("beyond_plan", any(run["why"] == "beyond_plan" for run in runs)),
         ("elsewhere", any(run["elsewhere"] for run in runs)),
         ("item_twice", any(run["why"] == "item_twice" for run in runs)),

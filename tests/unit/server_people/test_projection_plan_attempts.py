@@ -21,6 +21,7 @@ from planned_world import (
     STATIONS,
     A,
     B,
+    BoundRig,
     Point,
     adopt_plan,
     adopt_rubric,
@@ -173,6 +174,27 @@ async def test_what_is_not_planned_is_noted_and_not_counted(site: Site, here: Po
     await shown(site, here)
     row = await row_of(site)
     assert (row["total_e6"], row["passed"], "item_twice" in row["notes"]) == (None, None, True)
+
+
+async def test_a_gateway_of_another_point_changes_no_result(site: Site, here: Point) -> None:
+    """P3: attempt ids are public; what a foreign gateway writes under one is kept, alarmed, and counts for nothing."""
+    here.whole(A)
+    await shown(site, here)
+    before = await row_of(site)
+    thief = point(Random(8)).logs["gw-01"]
+    thief.gateway = "gw-66"
+    rig = BoundRig("XX-0001", "X-01", thief)
+    rig.open_exam("T-9", A)
+    rig.run("K21", (7, 0), outcome="aborted")
+    rig.run("K11", (1, 9000))
+    rig.abort("candidate")
+    await site.upload(thief)
+    row = await row_of(site)
+    assert [row[name] for name in ("total_e6", "passed", "state")] == [
+        before[name] for name in ("total_e6", "passed", "state")
+    ]
+    assert row["notes"] == ["another_point", "tickets_differ"]
+    assert ("attempt_of_another_point", None) in await alerts(site)
 
 
 async def test_a_closed_session_leaves_no_attempt_open(site: Site, here: Point) -> None:

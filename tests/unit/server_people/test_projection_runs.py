@@ -34,6 +34,7 @@ CHEMICALS, LOW = rubric("hazardous-chemicals-unit"), rubric("low-voltage-electri
 
 def planned(sha256: str, *items: str, **fields: Any) -> Planned:
     base = {"session": "S-1", "point": "hn-cs-01", "plan": "5c" * 32, "version": 1, "try_no": 1}
+    base["gateways"] = frozenset({"gw-01", "gw-02"})
     return Planned(**(base | {"rubric": sha256, "items": items, "places": ()} | fields))
 
 
