@@ -282,7 +282,7 @@ class App:
             sessions=Sessions(self._recorder, clock, self._past.sessions),
             clock=clock,
             gateway_id=config.gateway_id,
-            rigs=[rig.serial for rig in config.rigs],
+            rigs={rig.serial: rig.station for rig in config.rigs},
             adopted=self._past.adopted | self._texts.hashes(),
         )
 

@@ -111,7 +111,7 @@ def parse_heartbeat_answer(body: bytes) -> HeartbeatAnswer:
             size=value["size"],
             sessions=tuple(SessionNonce(one["id"], one["nonce"]) for one in value.get("sessions") or ()),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadAnswer(f"the answer to a heartbeat is none: {type(error).__name__}") from None
     if not isinstance(answer.time, str) or type(answer.size) is not int or type(answer.renew) is not bool:
         raise BadAnswer("the answer to a heartbeat has fields of another type")

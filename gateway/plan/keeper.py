@@ -26,7 +26,7 @@ from scorelog.journal.errors import LogFull
 from scorelog.journal.failpoints import failpoint, register
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Mapping
 
     from gateway.plan.sessions import OwnEntry, Sessions
     from gateway.plan.shelf import Shelf
@@ -76,7 +76,7 @@ class PlanKeeper:
         sessions: Sessions,
         clock: Clock,
         gateway_id: str,
-        rigs: Iterable[str],
+        rigs: Mapping[str, str],
         adopted: Collection[str],
     ) -> None:
         self._shelf = shelf
@@ -85,7 +85,7 @@ class PlanKeeper:
         self.sessions = sessions
         self._clock = clock
         self._gateway_id = gateway_id
-        self._rigs = tuple(rigs)
+        self._rigs = dict(rigs)  # serial and station, as configured
         self._adopted = set(adopted)
         self._refused: str | None = None
         self._offered = asyncio.Event()
@@ -209,12 +209,14 @@ class PlanKeeper:
 
     def _say_owners(self, copy: PlanCopy) -> None:
         """B7: read and logged all the same; the server alarms."""
-        for serial in self._rigs:
+        for serial, station in self._rigs.items():
             rig = copy.plan.rig(serial)
             if rig is None:
                 _log.warning("rig not in plan", rig=serial)
             elif rig.gateway != self._gateway_id:
                 _log.warning("rig of another gateway", rig=serial, owner=rig.gateway)
+            elif rig.station != station:
+                _log.warning("rig at another station", rig=serial, station=station, planned=rig.station)
 
     def _refuse(self, which: str, reason: str) -> None:
         """Once per change. The reason is about form and names of the public text, never about a value (P7)."""

@@ -61,7 +61,7 @@ class PlanBench:
             sessions=self.sessions,
             clock=self.clock,
             gateway_id="gw-01",
-            rigs=["LV-0001", "LV-0002"],
+            rigs={"LV-0001": "A-01", "LV-0002": "A-09", "LV-0003": "A-03", "LV-0007": "A-07"},
             adopted=self.past.adopted,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ class PlanDraft:
     )
     published: str = "2026-11-22T09:00:00Z"
 
-    @property
+    @cached_property
     def text(self) -> bytes:
         """The public text."""
         return encode_plan(
@@ -89,12 +90,12 @@ class PlanDraft:
             }
         )
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Its name."""
         return hashlib.sha256(self.text).hexdigest()
 
-    @property
+    @cached_property
     def openings(self) -> list[PlanOpening]:
         """Of every candidate."""
         return [one for sitting in self.sittings for seat in sitting.seats for one in seat.openings()]

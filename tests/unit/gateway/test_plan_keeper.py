@@ -213,3 +213,19 @@ async def test_the_largest_plan_is_adopted_in_parts(bench: PlanBench) -> None:
         await offer(bench, draft)
     assert adopted(bench) == [(7, draft.sha256)]
     assert (await bench.record(RigScript().exam(b"T003499")[0])).attempt == Seat("T003499").attempt
+
+
+async def test_rigs_that_do_not_fit_the_plan_are_said_once(
+    bench: PlanBench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """B7: not in the plan, of another gateway, at another station: in the log lines, and read all the same."""
+    async with running(bench):
+        await offer(bench, OLD)
+    printed = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    for words, rig in (
+        ("rig at another station", "LV-0002"),
+        ("rig of another gateway", "LV-0003"),
+        ("rig not in plan", "LV-0007"),
+    ):
+        assert sum(words in line and rig in line for line in printed) == 1
+    assert len(printed) == 3
