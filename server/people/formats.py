@@ -12,6 +12,7 @@ CHINA: Final = timezone(timedelta(hours=8))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NOTHING: Final = "–"
 SECOND_MS: Final = 1000
+E6_PER_HUNDREDTH: Final = 10_000
 
 
 def points(hundredths: int | None) -> str:
@@ -35,6 +36,14 @@ def exact(total_e6: int | None) -> str:
         return NOTHING
     whole, rest = divmod(total_e6, 1_000_000)
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
+def difference(total_e6: int | None, claimed_total: int | None) -> str:
+    """The exact total less the claim, which may have been rounded."""
+    if total_e6 is None or claimed_total is None:
+        return NOTHING
+    less = total_e6 - claimed_total * E6_PER_HUNDREDTH
+    return exact(0) if not less else f"{'+' if less > 0 else '−'}{exact(abs(less))}"
 
 
 def claimed(what: str, value: object) -> str:

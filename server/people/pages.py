@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from server.errors import Missing
 from server.people import limits
 from server.people.alertpages import alert_pages
+from server.people.attemptpages import attempt_page
 from server.people.gatewaypages import gateway_pages
 from server.people.planpages import plan_pages
 from server.people.searchwords import SearchWords
+from server.people.sessionpages import session_pages
 from server.people.wallpages import wall_pages
 from server.projection import queries
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from server.people.services import Services
     from server.people.wall import Wall
 
-ATTEMPT = re.compile(r"[0-9a-f]{32}")
 STATES = ("", "open", "passed", "failed", "aborted", "mismatch")
 CURSOR = re.compile(r"\d{1,18}-[0-9a-f]{32}")
 
@@ -33,6 +33,8 @@ def pages_router(services: Services, wall: Wall, renderer: Renderer) -> APIRoute
     router = APIRouter(include_in_schema=False)
     wall_pages(router, services, wall, renderer)
     _attempt_pages(router, services, renderer)
+    attempt_page(router, services, renderer)
+    session_pages(router, services, renderer)
     alert_pages(router, services, renderer)
     gateway_pages(router, services, renderer)
     plan_pages(router, services, renderer)
@@ -79,28 +81,4 @@ def _attempt_pages(router: APIRouter, services: Services, renderer: Renderer) ->
             states=STATES,
             before=before,
             more=more,
-        )
-
-    @router.get("/attempts/{attempt_id}")
-    async def attempt(request: Request, attempt_id: str) -> Response:
-        session = await services.guard.browser(request)
-        async with context.projections.reading() as db:
-            row = await queries.attempt(db, attempt_id) if ATTEMPT.fullmatch(attempt_id) else None
-            if row is None:
-                raise Missing("there is no such attempt")
-            scores = await queries.items_of(db, attempt_id)
-            entries = await queries.timeline(db, attempt_id, limits.TIMELINE_SHOWN)
-        rubric = context.book.rubric(row["rubric"])
-        return renderer.page(
-            request,
-            "attempt.html",
-            session=session,
-            attempt=row,
-            scores=scores,
-            rubric=rubric,
-            book=context.book,
-            weights={code: s.weight for s in rubric.subjects.values() for code in s.items} if rubric else {},
-            steps=await services.timelines.of(entries),
-            truncated=len(entries) == limits.TIMELINE_SHOWN,
-            alerts=await services.desk.items(limits.PAGE_DEFAULT, attempt=attempt_id),
         )

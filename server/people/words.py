@@ -50,6 +50,14 @@ ATTEMPT_STATES: Final = {"open": "进行中", "finished": "已结束", "aborted"
 VETO_EFFECTS: Final = {"item_zeroed": "本题记零分", "exam_failed": "全场不合格"}
 SEVERITIES: Final = {"alarm": "警报", "warning": "警告", "notice": "提示"}
 SYNCS: Final = {"synced": "已同步", "unsynced": "未同步", "unknown": "未知"}
+# What a candidate of a session is doing.
+SITTERS: Final = {
+    "waiting": "尚未开考",
+    "running": "考试中",
+    "between": "换题中",
+    "over": "已结束",
+    "aborted": "已中止",
+}
 GATEWAY_STATES: Final = {
     "online": "在线",
     "left": "补传中",
@@ -178,6 +186,7 @@ REFUSALS: Final = {
     "only an operator may match records": "只有操作员可以认领记录。",
     "there is no such attempt": "没有这场考试。",
     "there is no such plan": "没有这个计划。",
+    "there is no such session": "没有这个场次。",
     "there is no such exam point": "没有这个考点。",
     "there is no such room": "没有这个考场。",
     "only an operator may see the names of candidates": "只有操作员可以查看考生姓名。",
@@ -273,6 +282,7 @@ TABLES: Final = (
     VETO_EFFECTS,
     SEVERITIES,
     SYNCS,
+    SITTERS,
     GATEWAY_STATES,
     BROKER_STATES,
     RUBRIC_STATUS,

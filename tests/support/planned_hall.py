@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from people_world import RUBRIC, START_S, rfc
+from planned_world import BoundRig, adopt_plan
 
 from scorelog.format.plan import PlanOpening, encode_plan, parse_plan
 from server.plan.publication import AttemptOpening, Publication
 
 if TYPE_CHECKING:
     from people_site import Site
+    from people_world import Log
 
 SESSION = "S20261123-1"
 NAMES = ("欧阳明日", "李晓岚", "王建国", "赵敏", "陈思远", "刘洋", "周静", "吴昊")
@@ -102,9 +104,26 @@ class Hall:
             "try": one.try_no,
         }
 
+    def text(self, version: int = 1) -> bytes:
+        """The public text, as gateways adopt it."""
+        return encode_plan(self.document(version))
+
+    def open_at(self, log: Log, version: int = 1) -> str:
+        """A gateway adopts the plan and opens the session; the plan's hash."""
+        sha256 = adopt_plan(log, self.text(version))
+        opens, closes = rfc(self.now_s - 900), rfc(self.now_s + 3 * 3600)
+        fields = {"session": SESSION, "opens": opens, "closes": closes, "nonce": "ab" * 16, "plan": sha256}
+        log.add("session.opened", fields=fields)
+        return sha256
+
+    def rig(self, serial: str, log: Log) -> BoundRig:
+        """A rig whose records the gateway binds to the session."""
+        sha256 = hashlib.sha256(self.text()).hexdigest()
+        return BoundRig(serial, self.rigs[serial][1], log, session=SESSION, plan=sha256)
+
     async def publish(self, site: Site, version: int = 1) -> None:
         """As the server's command does, without reading tables of candidates."""
-        plan = parse_plan(encode_plan(self.document(version)))
+        plan = parse_plan(self.text(version))
         kept = tuple(AttemptOpening(opening, SESSION, one.try_no) for one in self.sitters for opening in one.openings())
         persons = {one.attempt: hashlib.sha256(one.ticket.encode()).hexdigest() for one in self.sitters}
         await site.plans.publish(

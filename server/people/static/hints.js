@@ -1,14 +1,23 @@
 // A page that the server has rendered, kept fresh: live events are hints, and a hint makes the page read itself again.
-// `data-fresh="alerts gateway/gw-01 rig/gw-01/*"` names the rows whose change is a hint for that element.
+// `data-fresh="alerts gateway/gw-01 rig/gw-01/* attempt=9f1c…"` names the rows whose change is a hint for that element; an
+// attempt is hinted at by every row that has it, or had it. `data-part` is what the address is asked for then.
 "use strict";
 (() => {
   const REST_MS = 1500, RETRY_MS = 3000;
   const parts = () => [...document.querySelectorAll("[data-fresh]")];
   let last = "", timer = 0, busy = false, again = false, readAt = performance.now();
 
-  function hinted(key) {
+  const had = new Map();  // key -> attempt of the row before
+  function hinted(key, row) {
+    const attempts = [row.attempt, had.get(key)].filter(Boolean).map((one) => `attempt=${one}`);
+    if ("attempt" in row) had.set(key, row.attempt);
     return parts().some((part) => part.dataset.fresh.split(" ").some((one) =>
-      one.endsWith("*") ? key.startsWith(one.slice(0, -1)) : key === one));
+      one.endsWith("*") ? key.startsWith(one.slice(0, -1)) : key === one || attempts.includes(one)));
+  }
+  function address() {
+    const wanted = new URL(location.href), part = document.querySelector("[data-part]");
+    if (part) wanted.searchParams.set("part", part.dataset.part);
+    return wanted;
   }
   // What somebody is just doing must not be taken out of their hands.
   function inUse(part) {
@@ -42,7 +51,7 @@
     if (busy) { again = true; return; }
     busy = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+      const answer = await fetch(address(), { headers: { accept: "text/html" }, cache: "no-store" });
       if (answer.redirected) { location.assign(answer.url); return; }
       if (!answer.ok) throw new Error(`page: ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -73,6 +82,7 @@
       const state = await answer.json();
       last = state.id;
       badge(state.alerts);
+      for (const row of state.rigs) had.set(row.key, row.attempt);
     } catch {
       setTimeout(listen, RETRY_MS);
       return;
@@ -81,7 +91,7 @@
     source.addEventListener("row", (event) => {
       const { key, row } = JSON.parse(event.data);
       if (key === "alerts") badge(row);
-      if (hinted(key)) hint();
+      if (hinted(key, row)) hint();
     });
     source.addEventListener("reset", () => hint());
     source.addEventListener("error", () => {
