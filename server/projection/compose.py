@@ -75,7 +75,8 @@ def compose(
     identity = _newest(marks, types.IDENTITY_CHECKED)
     acknowledged = _newest(marks, types.CANDIDATE_ACKNOWLEDGED)
     alerts = [alert for mark in closing if (alert := _claim_alert(attempt, mark, runs, rubric))]
-    wrong = bool(alerts) or any(run["verdict"] == "mismatch" for run in runs)
+    ours = [run for run in runs if run["why"] != "another_point"]
+    wrong = bool(alerts) or any(run["verdict"] == "mismatch" for run in ours)
     alerts += [*_alerts(attempt, every, runs, scored, planned), *_foreign_alert(attempt, foreign)]
     steps = [*(row for row in items if row not in foreign), *marks]
     state = _planned_state(scored, steps, planned) if planned else _state(closing)
@@ -97,7 +98,7 @@ def compose(
         "complete": scored.complete,
         "failed_by_veto": scored.failed_by_veto,
         "passed": _passed(scored, state, planned),
-        "verdict": "mismatch" if wrong else _sureness(runs, scored),
+        "verdict": "mismatch" if wrong else _sureness(ours, scored),
         "notes": [*scored.notes, *_more_notes(identity, tickets, every, planned)],
         "first_us": min(row["received_us"] for row in every),
         "last_us": max(row["received_us"] for row in every),

@@ -195,7 +195,7 @@ def _notes(runs: Sequence[Row], planned: Planned) -> list[tuple[str, bool]]:
         ("plan_not_published", planned.known is False),
         ("another_point", any(run["why"] == "another_point" for run in runs)),
         ("beyond_plan", any(run["why"] == "beyond_plan" for run in runs)),
-        ("elsewhere", any(run["elsewhere"] for run in runs)),
+        ("elsewhere", any(run["elsewhere"] and run["why"] != "another_point" for run in runs)),
         ("item_twice", any(run["why"] == "item_twice" for run in runs)),
         ("item_after_abort", any(run["counts"] and run["item"] in again for run in runs)),
     ]

@@ -2,8 +2,9 @@
 
 `bundle` is the EntryStore's global bundle number, the projector's cursor. Times are µs UTC. Scores are hundredths,
 exact totals are 10^-6 points (weight in 1/10000 times hundredths). The only personal value is the ticket, in `tickets`
-and copied into `attempts` and `rigs`: gone after its erasure and a rebuild (and what a person wrote into `why`). `matched` repeats the kept matches, so that
-an attempt is composed from tables of one database alone.
+and copied into `attempts` and `rigs`: gone after its erasure and a rebuild. What a person wrote as the reason of a
+match (`why`) may name somebody too. `matched` repeats the kept matches, so that an attempt is composed from tables of
+one database alone.
 """
 
 from __future__ import annotations
