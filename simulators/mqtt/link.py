@@ -19,6 +19,8 @@ from paho.mqtt.properties import Properties
 from simulators.limits import BROKER_ANSWER_S, BROKER_CONNECT_S, KEEPALIVE_S, SESSION_EXPIRY_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulators.mqtt.broker import Broker
 
 
@@ -184,10 +186,15 @@ class Link:
         self._loop.call_soon_threadsafe(self._ended)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self._owner.came(message.topic, bytes(message.payload))
+        self._loop.call_soon(self._tell, self._owner.came, message.topic, bytes(message.payload))
 
     def _on_publish(self, _client: Client, _data: object, mid: int, reason: Any, _more: object) -> None:
-        self._owner.delivered(mid, str(reason) if reason.is_failure else "")
+        self._loop.call_soon(self._tell, self._owner.delivered, mid, str(reason) if reason.is_failure else "")
+
+    def _tell(self, hear: Callable[..., None], *what: object) -> None:
+        """Outside paho's callback, whose lock it holds: whoever hears may publish, or break the connection off."""
+        if not self.gone.is_set():
+            hear(*what)
 
     def _ended(self) -> None:
         if self._housekeeping is not None:

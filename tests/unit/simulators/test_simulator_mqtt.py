@@ -281,6 +281,19 @@ async def test_messages_are_lost_doubled_late_and_retained(mosquitto: Any) -> No
 
 
 @pytest.mark.needs("mosquitto")
+async def test_a_connection_may_break_in_the_middle_of_an_answer(mosquitto: Any) -> None:
+    """P8: what a gateway says makes a rig publish, and the connection breaks in that: nothing stands still."""
+    with sim_gateway(mosquitto.port, answers=False) as gateway:
+        async with rig_at(mosquitto.port) as host:
+            await until(lambda: host.rig.gateway_fresh)
+            whole_exam(host.rig)
+            await until(lambda: len(gateway.records) == 5)
+            host.set_fault(FaultSpec("reset", 1.0, times=1, area="record"))
+            gateway.say(SERIAL, "resend", {"v": 1, "from": 1})
+            await until(lambda: host.connections == 2 and len(gateway.records) >= 10)
+
+
+@pytest.mark.needs("mosquitto")
 async def test_a_rig_that_reboots_loses_memory_or_cannot_be_reached(mosquitto: Any) -> None:
     """K2, K7: `reboot` keeps what was latched, `seq-restart` does not, `refuse` hides the rig while it lasts."""
     with sim_gateway(mosquitto.port, answers=False) as gateway:
