@@ -65,6 +65,7 @@ class Roster:
     copy: PlanCopy = field(repr=False)
     windows: dict[str, Window] = field(init=False)
     _seats: dict[str, list[Seat]] = field(init=False, repr=False)
+    _attempts: dict[str, frozenset[str]] = field(init=False, repr=False)
     _by_ticket: dict[bytes, list[Seat]] = field(init=False, repr=False)
     _tickets: dict[str, bytes] = field(init=False, repr=False)
 
@@ -73,6 +74,7 @@ class Roster:
         self._tickets = {one.attempt: bare(one.value.encode()) for one in self.copy.openings if one.field == TICKET}
         self.windows = {each.id: Window(each.id, each.opens_us, each.closes_us) for each in plan.sessions}
         self._seats = {each.id: [Seat(each.id, one) for one in each.candidates] for each in plan.sessions}
+        self._attempts = {session: frozenset(one.attempt for one in seats) for session, seats in self._seats.items()}
         self._by_ticket = {}
         for seat in (one for seats in self._seats.values() for one in seats):
             if ticket := self._tickets.get(seat.attempt):
@@ -116,7 +118,7 @@ class Roster:
 
     def seats(self, session: str, attempt: str) -> bool:
         """Whether the plan has this attempt in this session."""
-        return any(seat.attempt == attempt for seat in self._seats.get(session, ()))
+        return attempt in self._attempts.get(session, ())
 
     def _due(self, serial: str, sessions: Iterable[str]) -> Iterator[tuple[Seat, str]]:
         rig = self.copy.plan.rig(serial)
