@@ -275,9 +275,7 @@ class LatchedAdapter:
         """What follows from the status block alone is said only if a second reading says the same."""
         await self._poll(again=True)
         again = self._standing
-        if again is not None and replace(again, acked_seq=0) == replace(standing, acked_seq=0):
-            return made
-        return None
+        return made if again is not None and self._memory.confirms(standing, again) else None
 
     def _reboot(self, epoch: int, seq: int) -> Observation:
         return self._observer.reboot(epoch, seq, self._position.epoch if self._position is not None else None)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 from device_adapters.errors import BadReading
 from device_adapters.limits import KEPT_BACK_MAX, REFUSED_KEPT_MAX
 from device_adapters.message import read_status, take_message
+from device_adapters.observation import Evidence, RawArea
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from device_adapters.decode import Decoded
     from device_adapters.message import StatusMessage
-    from device_adapters.observation import Evidence
     from device_adapters.shape import Shape
 
 
@@ -40,6 +40,13 @@ class Held:
     settle: Callable[[], None]
     found: Decoded | None
     evidence: Evidence | None
+
+    def refusal(self, reason: str, detail: str) -> Evidence:
+        """A record that is whole and yet not believed."""
+        if self.found is None:
+            raise TypeError("refused already")
+        areas = tuple(RawArea(area.area, area.at, area.data, ((0, len(area.data)),)) for area in self.found.areas)
+        return Evidence(self.found.rig, reason, detail, self.seq, self.boot, areas)
 
 
 class Mailbox:

@@ -55,6 +55,9 @@ class RigMemory(Protocol):
     async def write_ready(self, counter: int, connection: int) -> None:
         """0: an exam cannot be recorded."""
 
+    def confirms(self, standing: Standing, again: Standing) -> bool:
+        """Whether the second status says the same as the first, so that what follows from it is believed."""
+
     def stored(self, observation: Observation, entry: bytes | None) -> None:
         """The observation is durable, in the entry of this leaf hash if it is one of its own."""
 

@@ -197,14 +197,21 @@ class MessageMemory:
 
     # ------------------------------------------------------------------ what is stored
 
+    def confirms(self, standing: Standing, again: Standing) -> bool:
+        """A status comes because something changed: the next one may have more records, but never other ones."""
+        grown = again.last_seq >= standing.last_seq and again.oldest_seq >= standing.oldest_seq
+        return grown and again.boot == standing.boot
+
     def stored(self, observation: Observation, entry: bytes | None) -> None:
         """Settle the message that it came in, and remember it by its bytes."""
         if not observation.raw or observation.raw[0].area != MESSAGE:
             return
         digest = hashlib.sha256(observation.raw[0].data).digest()
         known = self._stored.pop(observation.seq, None)
-        if entry is None and known is not None and (known.boot, known.digest) == (observation.epoch, digest):
-            entry = known.entry
+        if known is not None and (known.boot, known.digest) == (observation.epoch, digest):
+            entry = entry if entry is not None else known.entry
+        elif known is not None:  # other bytes under a stored number: the rig waits for the acknowledgement of these
+            self._again, self._told = max(self._again, observation.seq), (0, float("-inf"))
         self._stored[observation.seq] = _Stored(observation.epoch, digest, entry)
         if len(self._stored) > DIGESTS_KEPT_MAX:
             del self._stored[next(iter(self._stored))]
@@ -217,6 +224,12 @@ class MessageMemory:
         """A repetition is settled here; anything else is for the log to judge, by key and content."""
         self._box.due = following
         while (held := self._box.uncalled(following, holes, boot)) is not None:
+            if held.boot > boot:  # the rig says that it never had this boot
+                self._box.take(held)
+                self._box.refuse(
+                    held.refusal("pair", "boot of the record is later than the one of the rig"), held.settle
+                )
+                continue
             known = self._stored.get(held.seq)
             if held.found is not None and (known is None or (known.boot, known.digest) != (held.boot, held.digest)):
                 return held.found

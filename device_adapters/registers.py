@@ -7,6 +7,7 @@ as evidence. Spec: docs/formats/profile.md.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device_adapters.decode import decode_status
@@ -87,6 +88,10 @@ class RegisterMemory:
     async def write_ready(self, counter: int, connection: int) -> None:
         """Write the ready word."""
         await self._write(self._profile.ready, counter, connection)
+
+    def confirms(self, standing: Standing, again: Standing) -> bool:
+        """Two readings right after each other are equal, but for an acknowledgement between them."""
+        return replace(again, acked_seq=0) == replace(standing, acked_seq=0)
 
     def stored(self, observation: Observation, entry: bytes | None) -> None:
         """Only `tell` tells a rig of registers."""

@@ -252,3 +252,56 @@ async def test_nothing_is_puback_before_it_is_stored(point: Point) -> None:
             assert follow.order == [("item.finished", 1)]
         finally:
             await again.down()
+
+
+async def test_a_stored_number_with_other_bytes_is_acknowledged_too(point: Point) -> None:
+    """H5, M7: a rig that broke M6 waits for the acknowledgement of the bytes that it holds; it is not left waiting."""
+    rig = point.rig(RIG, again_s=1)
+    async with switched_on(rig):
+        follow = Followed(point.adapter(RIG, Position(3, 0)))
+        held = rig.record(1, "item_finished") | {"score": 9100}
+        rig.say(json.dumps(held | {"score": 9900}).encode())
+        rig.withheld = {1}
+        rig.latch(score=9100)
+        await follow.until(lambda: len(rig.acks) == 1)
+        assert rig.acked_seq == 0
+        rig.withheld = set()
+        await follow.until(lambda: rig.acked_seq == 1)
+        assert [one.fields["score"] for one in follow.seen] == [9900, 9100]
+
+
+async def test_a_record_of_a_boot_that_never_was_is_refused(point: Point) -> None:
+    """P5: as in the Modbus half: a record is never of a later boot than the rig."""
+    rig = point.rig(RIG)
+    async with switched_on(rig):
+        follow = Followed(point.adapter(RIG, Position(3, 0)))
+        rig.withheld = {1}
+        rig.latch()
+        rig.say(finished(rig, 1, boot=9))
+        await follow.until(lambda: bool(rig.resends))
+        rig.withheld = set()
+        rig.show(running_score=1)
+        await follow.until(lambda: rig.acked_seq == 1 and bool(follow.refused))
+        assert follow.reasons == [("pair", 1)]
+        assert follow.order == [("item.finished", 1)]
+
+
+async def test_first_contact_with_a_rig_that_never_rests(point: Point) -> None:
+    """H7, G5: every status differs from the one before; the epoch is opened all the same, and all is read."""
+    rig = point.rig(RIG, status_s=5)
+    async with switched_on(rig):
+        stop = asyncio.Event()
+
+        async def busy() -> None:
+            while not stop.is_set() and rig.last_seq < 400:
+                rig.latch("deduction")
+                await asyncio.sleep(0.02)
+
+        working = asyncio.create_task(busy())
+        follow = Followed(point.adapter(RIG))
+        await follow.until(lambda: rig.acked_seq > 5)
+        stop.set()
+        await working
+        await follow.until(lambda: rig.acked_seq == rig.last_seq)
+        assert follow.order[0] == ("rig.rebooted", 0)
+        assert [seq for _, seq in follow.order[1:]] == list(range(1, rig.last_seq + 1))
