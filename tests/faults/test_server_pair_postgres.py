@@ -18,6 +18,8 @@ from real_postgres import RealPostgres
 from server_pair import GONE, UPLOAD, Client, Pair, Told, deliver, eventually
 from server_process import post
 
+from server.ingest.origins import origin_hash
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -186,7 +188,7 @@ def test_a_page_sees_what_the_other_process_ingested(pair: Pair, leading: bool) 
                 wanted.discard(found["row"]["item"]["code"])
     for server in pair.both:
         eventually("receipted and shown", partial(shown, pair, server, log), 10)
-        items = [one["item"] for one in pair.pages.api(server, "/api/v1/items?limit=200")["items"] if is_of(one, log)]
+        items = [one["item"] for one in items_of(pair, server) if is_of(one, log)]
         assert items == ["K11", "K21", "K31", "K42"]
 
 
@@ -198,6 +200,31 @@ def shown(pair: Pair, server: ServerProcess, log: SampleLog) -> bool:
     """The board of this process has everything of this log, with its receipt and the gateway's own word."""
     mine = [one for one in pair.pages.api(server, "/api/v1/live")["gateways"] if is_of(one, log)]
     return any(one["stored"] == one["cosigned"] == log.size and one["software"] == "the-test" for one in mine)
+
+
+def test_every_page_and_document_comes_from_postgres(pair: Pair) -> None:
+    """What the pages ask of the projections, the registry and the accounts, PostgreSQL answers as SQLite does."""
+    log = an_exam(pair, "gw-pages")
+    deliver(pair.one, log)
+    eventually("shown", lambda: any(is_of(one, log) for one in items_of(pair, pair.two)), 10)
+    attempt, hashed = attempt_id(len(log.gateway_id)), origin_hash(log.origin)
+    pages = ("", "attempts", "attempts?state=passed", f"attempts/{attempt}", "gateways", f"gateways/{log.gateway_id}")
+    paths = [f"/{name}" for name in (*pages, "alerts", "staged", "plan")]
+    documents = ("live", "rigs", "gateways", "items", "alerts", "policy", "staged", f"attempts/{attempt}")
+    searched = ("attempts?state=passed&limit=1", f"attempts?search={attempt}", f"attempts/{attempt}/evidence")
+    proofs = (f"entries/{hashed}/3", f"entries/{hashed}/3/proof")
+    paths += [f"/api/v1/{name}" for name in (*documents, *searched, *proofs)]
+    for server in pair.both:
+        cookie = pair.pages.cookie(server)
+        found = {path: pair.pages.get(server, path, cookie) for path in paths}
+        assert {path: status for path, (status, _) in found.items() if status != 200} == {}
+        assert f"T-{log.gateway_id}".encode() in found[f"/attempts/{attempt}"][1]
+        assert attempt.encode() in found["/api/v1/attempts?state=passed&limit=1"][1]
+
+
+def items_of(pair: Pair, server: ServerProcess) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pair.pages.api(server, "/api/v1/items?limit=200")["items"]
+    return found
 
 
 # -- deaths --------------------------------------------------------------------------------------------------------

@@ -55,6 +55,16 @@ class Pages:
         finally:
             connection.close()
 
+    def get(self, server: ServerProcess, path: str, cookie: str) -> tuple[int, bytes]:
+        """A page as a browser gets it."""
+        connection = self.people(server)
+        try:
+            connection.request("GET", path, headers={"cookie": cookie})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
     def api(self, server: ServerProcess, path: str) -> Any:
         """The document; while the database is away there is none."""
         status, document = self.ask(server, path)
