@@ -36,6 +36,7 @@ class Subject:
     station: str
     profile: str
     source: str
+    transport: str = ""  # "mqtt" for a rig that sends messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ def refused(evidence: Evidence, subject: Subject, read: ReadTime, random: Random
     }
     if count > 1:
         document["count"] = count
+    if subject.transport:
+        document["transport"] = subject.transport
     if hidden.candidate:
         document["candidate"] = hidden.candidate
     return Draft(document, openings=hidden.openings)

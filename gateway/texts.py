@@ -48,7 +48,8 @@ class Texts:
 
     def subject(self, rig: RigConfig) -> Subject:
         """A rig as entries speak of it."""
-        return Subject(rig.serial, rig.station, self.profiles[rig.profile].sha256, rig.source)
+        profile = self.profiles[rig.profile]
+        return Subject(rig.serial, rig.station, profile.sha256, rig.source, "mqtt" if profile.message else "")
 
 
 def load_texts(config: Config) -> Texts:
