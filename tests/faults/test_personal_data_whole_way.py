@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from marked_names import Marks, Outputs
+from marked_way_plan import FILES, planned_world
 from marked_world import commands, forge, look_at_the_box, marked_world, send_everything, visit
 
 if TYPE_CHECKING:
@@ -25,15 +26,18 @@ if TYPE_CHECKING:
 
     from marked_world import Way
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
 
 MARKS = Marks()
-WAYS = [pytest.param(marked_world, id="modbus")]
+WAYS = [pytest.param(marked_world, id="modbus"), pytest.param(planned_world, id="plan", marks=pytest.mark.long)]
 # Where a person's words may stand: the openings, and what the server shows to those who may see it. An upload that
 # contradicts a log is evidence as it came, openings included (design.md section 7).
-ALLOWED = ("opening.value", "openings.value", "refusals.body", "tickets.value", "attempts.ticket", "rigs.body")
+ALLOWED = (
+    *("opening.value", "openings.value", "refusals.body", "tickets.value", "attempts.ticket", "rigs.body"),
+    "plan_openings.value",
+)
 # What is no output of the product: what the simulators really did, and files that are made to carry personal data.
-OURS = {"truth.jsonl", "ready.json", "fleet.log", "exported", "evidence"}
+OURS = {"truth.jsonl", "ready.json", "fleet.log", "exported", "evidence", FILES}
 NOTE = "checksum_not_checkable"
 
 
@@ -53,13 +57,16 @@ async def test_marked_names_stay_in_the_openings_and_go_with_them(
         await way.wait("all is receipted", lambda: (way.box.status() or {}).get("unsent") == 0)
         before = way.scores()
         await _stop(way)
-        way.out.folder(
-            way.folder, skip=lambda path: bool(OURS & set(path.relative_to(way.folder).parts)), allowed=ALLOWED
-        )
+        way.out.folder(way.folder, skip=lambda path: _ours(path.relative_to(way.folder)), allowed=ALLOWED)
         found = MARKS.leaks(way.out)
         assert found == [], "\n".join(found)
         _there(way)
         await _erased(way, before)
+
+
+def _ours(path: Path) -> bool:
+    """A file that may hold a person: ours, or the box's private file of a plan's openings."""
+    return bool(OURS & set(path.parts)) or (path.parent.name == "plan" and path.name.startswith("openings-"))
 
 
 def _there(way: Way) -> None:
@@ -76,10 +83,13 @@ def _there(way: Way) -> None:
 async def _erased(way: Way, before: dict[str, dict[str, Any]]) -> None:
     """Both sides' openings erased: not a byte is left in a store, and every score is what it was, with a note."""
     server = way.folder / "server" / "data"
-    for database, table in ((way.box.database, "opening"), (server / "evidence.db", "openings")):
+    for path in (way.box.data / "plan").glob("openings-*"):
+        path.unlink()
+    stored = ((server / "evidence.db", "openings"), (server / "registry.db", "plan_openings"))
+    for database, table in ((way.box.database, "opening"), *stored):
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608  # one of two words of ours
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608  # one of three words of ours
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for path in server.glob("projections.db*"):
         path.unlink()

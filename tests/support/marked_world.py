@@ -37,6 +37,7 @@ class Way:
     rig: modbus.MarkedRig
     local: int = field(default_factory=free_port)  # the server's own pages
     out: Outputs = field(default_factory=Outputs)
+    named: bool = False  # a plan says who sits: an attempt's page shows the name to an operator
 
     @property
     def box(self) -> Box:
@@ -175,7 +176,7 @@ async def visit(way: Way) -> None:
             _answered(way, f"stranger {method} {path[:20]}", answer)
         form = {"word": word, "name": OPERATOR, "password": PASSWORD}
         assert (await client.post("/login", data=form, headers={"origin": base})).status_code == 303
-        for path in ("/", "/alerts", "/gateways", "/alerts?show=all"):
+        for path in ("/", "/alerts", "/gateways", "/alerts?show=all", "/plan"):
             _shown(way, path, await client.get(path))
         asked = await client.post("/attempts/find", data={"search": Marks.TICKET}, headers={"origin": base})
         way.out.add("address of a search", asked.headers["location"])
@@ -188,7 +189,7 @@ async def visit(way: Way) -> None:
             _shown(way, "attempt", await client.get(f"/attempts/{attempt}"))
             _shown(way, "attempt by API", await client.get(f"/api/v1/attempts/{attempt}"))
             way.out.add("evidence", (await client.get(f"/api/v1/attempts/{attempt}/evidence")).content)
-        for path in ("/api/v1/items?limit=500", "/api/v1/alerts?limit=500", "/api/v1/gateways"):
+        for path in ("/api/v1/items?limit=500", "/api/v1/alerts?limit=500", "/api/v1/gateways", "/api/v1/plans"):
             way.out.add(path, _without_tickets(json.dumps(way.world.api(path), ensure_ascii=False)))
 
 
@@ -213,9 +214,10 @@ def _answered(way: Way, label: str, answer: httpx2.Response) -> None:
 
 
 def _shown(way: Way, label: str, answer: httpx2.Response) -> None:
-    """A page for an operator: it may show a ticket, and nothing else of a person; its links not even that."""
+    """A page for an operator: it may show a ticket, and by a plan a name, and nothing else; its links not even that."""
     assert answer.status_code == 200, label
-    way.out.add(f"page {label}", _without_tickets(answer.text))
+    shown = _without_tickets(answer.text)
+    way.out.add(f"page {label}", shown.replace(Marks.NAME, "…") if way.named and label == "attempt" else shown)
     way.out.add(f"links of page {label}", "\n".join(re.findall(r'(?:href|action|src)="([^"]*)"', answer.text)))
 
 
