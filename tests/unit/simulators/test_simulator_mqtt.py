@@ -20,10 +20,12 @@ from simulators.clock import FleetTime
 from simulators.errors import InputError
 from simulators.faults import FaultSpec
 from simulators.faults.messages import FAULTS
+from simulators.fleet import Fleet, FleetSettings
 from simulators.mqtt.broker import Broker, parse_broker
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
 from simulators.rig import Rig
+from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -396,3 +398,16 @@ def test_wrong_brokers_are_told(tmp_path: Path) -> None:
         parse_broker("h:1", passwords=tmp_path / "passwords").password(SERIAL)
     with pytest.raises(InputError, match="TLS material of CP-0001"):
         parse_broker("h:1", ca=tmp_path / "ca.pem").tls(SERIAL)
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_fleet_without_a_plan_hangs_on_a_broker(mosquitto: Any) -> None:
+    """P2: the same seeded fleet over messages; done only when the application has acknowledged everything."""
+    settings = FleetSettings(rigs=3, exams=4, practice=1, speed=5000, broker=Broker("127.0.0.1", mosquitto.port))
+    truth = TruthFile(None)
+    with sim_gateway(mosquitto.port) as gateway:
+        async with Fleet(settings, rubric(), truth) as fleet, asyncio.timeout(40):
+            assert {rig["wire"] for rig in fleet.ready_document({})["rigs"]} == {"mqtt"}
+            await fleet.finished()
+    assert len(distinct(gateway.records)) == truth.records
+    assert {record["mode"] for name in fleet.by_serial for record in gateway.of(name)} == {"exam", "practice"}
