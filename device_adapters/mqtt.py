@@ -109,8 +109,12 @@ class Broker:
                 async for _ in client.messages:
                     pass  # none is ever queued there: this waits for the connection's end
         except (MqttError, OSError, ValueError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the good-bye failed, and with it the cancellation got lost
+                raise asyncio.CancelledError from None
             raise NotConnected(_reason(error)) from None
         finally:
+            client._client._sock_close()  # noqa: SLF001  (a connection without CONNACK would stay open)
             self._connection += 1
             self._client, self._unsettled = None, 0
             self._trouble = "no connection to the broker"

@@ -12,6 +12,7 @@ from gateway_process import GatewayBox
 from mqtt_point import GATEWAY, add_broker, broker_of_defaults, judge_messages
 from mqtt_rig import MqttRig
 from real_mosquitto import running_mosquitto
+from scripted_rig import Item, ScriptedRig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +58,8 @@ async def test_a_broker_killed_three_times_in_an_exam_loses_nothing(tmp_path: Pa
         real.start()
         for rig in rigs:
             await asyncio.to_thread(rig.open)
-        async with https_server(box.server, box.tls) as url:
-            box.configure([], url)
+        async with https_server(box.server, box.tls) as url, ScriptedRig() as bench:
+            box.configure([f"LV-0001 127.0.0.1 {bench.port}"], url)
             add_broker(box, real, RIGS, protocol, "kaofen-interface-v1-mqtt")
             code, said = await box.command("init")
             assert code == 0, said
@@ -73,6 +74,8 @@ async def test_a_broker_killed_three_times_in_an_exam_loses_nothing(tmp_path: Pa
                     await until(lambda kills=kills: box.output.count("broker online") == kills)
                     await asyncio.to_thread(real.kill)  # some of it is on its way
                     rigs[number % 2].latch("deduction", points=number)
+                    bench.latch_item(Item(score=9000, deductions=[]), slot=kills)
+                    await until(lambda kills=kills: bench.acked_seq == kills)  # P8: the other wire notices nothing
                     await asyncio.to_thread(real.start)
                 else:
                     await asyncio.sleep(0.02)  # a rig takes its time
