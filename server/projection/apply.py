@@ -202,6 +202,7 @@ class _Fold:
 async def _write(db: AsyncConnection, ref: BundleRef, rows: _Rows, adopting: Adopting | None) -> set[str]:
     """All rows of this bundle are now exactly these; the attempts elsewhere that rest on something new."""
     adoptions = adopting.rows if adopting else {}
+    again = await _there(db, ref)
     for table, new in (
         (schema.entries, rows.entries),
         (schema.adoptions, adoptions.get(schema.adoptions)),
@@ -213,8 +214,8 @@ async def _write(db: AsyncConnection, ref: BundleRef, rows: _Rows, adopting: Ado
         (schema.tickets, rows.tickets),
         (schema.quarantine, rows.quarantine),
     ):
-        within = (table.c.origin == ref.origin, table.c.index >= ref.start, table.c.index < ref.stop)
-        await db.execute(sa.delete(table).where(*within))
+        if again:
+            await db.execute(sa.delete(table).where(*_within(table, ref)))
         if new:
             await db.execute(sa.insert(table), new)
     scopes = {f"{alert.origin}/{alert.index}" for alert in rows.alerts}
@@ -226,6 +227,19 @@ async def _write(db: AsyncConnection, ref: BundleRef, rows: _Rows, adopting: Ado
     if not (plans or sessions or (adopting and adopting.rubrics)):
         return set()
     return await affected(db, plans=plans, rubrics=adopting.rubrics if adopting else (), sessions=sessions)
+
+
+async def _there(db: AsyncConnection, ref: BundleRef) -> bool:
+    """Whether something of this bundle was projected before: each entry is in one of these two tables."""
+    for table in (schema.entries, schema.quarantine):
+        query = sa.select(table.c.index).where(*_within(table, ref)).limit(1)
+        if (await db.execute(query)).first() is not None:
+            return True
+    return False
+
+
+def _within(table: sa.Table, ref: BundleRef) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.origin == ref.origin, table.c.index >= ref.start, table.c.index < ref.stop
 
 
 async def write_rigs(db: AsyncConnection, rigs: dict[tuple[str, str], RigState]) -> None:
@@ -242,8 +256,9 @@ async def write_rigs(db: AsyncConnection, rigs: dict[tuple[str, str], RigState])
             "body": state.to_json(),
         }
         await db.execute(sa.insert(schema.rigs).values(row))
-        scope, alert = f"owner/{gateway}/{rig}", _owner_alert(state)
-        await replace_alerts(db, {scope}, [alert.to_row(scope)] if alert else [])
+        alert = _owner_alert(state)
+        if alert:  # once another owner was seen, that stays
+            await replace_alerts(db, {f"owner/{gateway}/{rig}"}, [alert.to_row(f"owner/{gateway}/{rig}")])
     for rig in sorted({rig for _, rig in rigs}):
         owners = (await db.execute(sa.select(schema.rigs).where(schema.rigs.c.rig == rig))).all()
         alert = _owners_alert(rig, {row.gateway: row.received_us for row in owners})

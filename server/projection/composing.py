@@ -53,17 +53,18 @@ def _parts(names: Collection[str]) -> Iterator[list[str]]:
 async def recompose(db: AsyncConnection, attempts: Collection[str], adopted: Adopted) -> list[Result]:
     """Compose these again, and those to which their records are matched."""
     table = schema.matched.c
-    found = set(attempts)
+    found, matched = set(attempts), False
     for part in _parts(attempts):
-        found |= set((await db.execute(sa.select(table.planned).where(table.staged.in_(part)))).scalars())
+        query = sa.select(table.planned).where(sa.or_(table.staged.in_(part), table.planned.in_(part)))
+        there = set((await db.execute(query)).scalars())
+        found, matched = found | there, matched or bool(there)
     results = []
     for attempt in sorted(found):
-        results += await _one(db, attempt, adopted)
+        results += await _one(db, attempt, adopted, await _matching(db, attempt) if matched else Matching())
     return results
 
 
-async def _one(db: AsyncConnection, attempt: str, adopted: Adopted) -> list[Result]:
-    matching = await _matching(db, attempt)
+async def _one(db: AsyncConnection, attempt: str, adopted: Adopted, matching: Matching) -> list[Result]:
     own = [attempt, *(one["staged"] for one in matching.here)]
     items, marks, tickets = [
         [dict(row) for row in (await db.execute(sa.select(table).where(table.c.attempt.in_(own)))).mappings()]
