@@ -152,7 +152,12 @@ async def test_two_rigs_at_once_get_two_candidates(bench: PlanBench) -> None:
     rigs = {"LV-0001": ("A-01", "gw-01", ("K11",), "exam_only"), "LV-0002": ("A-01", "gw-01", ("K11",), "exam_only")}
     seats = (Seat("T1", ("K11",), ("A-01",)), Seat("T2", ("K11",), ("A-01",)))
     bench.use(PlanDraft((Sitting(seats),), rigs=rigs))
-    await asyncio.gather(*(bench.record(RigScript(serial).exam(b"")[0]) for serial in rigs))
+    bench.log.pause()
+    tasks = [asyncio.create_task(bench.record(RigScript(serial).exam(b"")[0])) for serial in rigs]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    bench.log.resume()
+    await asyncio.gather(*tasks)
     assert {entry.attempt for entry in bench.entries} == {seat.attempt for seat in seats}
 
 
