@@ -88,7 +88,7 @@ class World:
 
     def build_gateway(self, rigs: list[dict[str, Any]], source: str = "simulator") -> None:
         """The first box for these rigs, enrolled at the server."""
-        self.boxes[0].build(rigs, self.uplink, source=source)
+        self.boxes[0].build(rigs, self.uplink, source=source, broker=self.broker)
 
     def start_fleet(self, *options: str) -> list[dict[str, Any]]:
         """Start the simulated rigs and return where they listen."""
