@@ -30,7 +30,7 @@ def twenty_rigs(now_s: int = START_S) -> Hall:
         purpose = "training_only" if number == 19 else "exam_only"
         gateway = "gw-01" if room in "AB" else "gw-02"
         rigs[f"LV-{number + 1:04d}"] = (room, f"{room}-{number % 5 + 1:02d}", gateway, ITEMS[kind], purpose)
-    sitters = tuple(Sitter(number, places=_places(number - 1)) for number in range(1, 25))
+    sitters = tuple(Sitter(number, ("K11", "K21", "K31", "K41"), _places(number - 1)) for number in range(1, 25))
     return Hall(rigs, sitters, names=ROOMS, now_s=now_s)
 
 
