@@ -131,7 +131,7 @@ class App:
             software=start.software,
             not_after_us=certificate_not_after_us(config.server.cert),
             hear=self._plans.hear,
-            planned=self._plans.said,
+            more=self._said_beside,
         )
         self.pages = LocalPages(
             log,
@@ -186,6 +186,10 @@ class App:
             "rigs": [{**view.to_json(), "reason": view.reason} for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
         }
+
+    def _said_beside(self) -> dict[str, Any]:
+        """What plan and brokers add to a heartbeat."""
+        return {**self._plans.said(), "brokers": [link.said() for link in self._parts.brokers]}
 
     async def _begin(self) -> None:
         log, config = self._parts.log, self._config

@@ -52,6 +52,10 @@ class BrokerLink:
         """For the status."""
         return {"id": self.id, "online": bool(self._online), "reason": self._reason}
 
+    def said(self) -> dict[str, str]:
+        """For the heartbeat."""
+        return {"id": self.id, "state": {None: "connecting", True: "connected", False: "down"}[self._online]}
+
     def _up(self) -> None:
         self._backoff.reset()
         self._online, self._reason = True, ""

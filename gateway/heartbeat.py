@@ -77,7 +77,7 @@ class Heartbeat:
         software: str,
         not_after_us: int,
         hear: Callable[[HeartbeatAnswer], None],
-        planned: Callable[[], dict[str, Any]],
+        more: Callable[[], dict[str, Any]],
     ) -> None:
         self._log = log
         self._client = client
@@ -91,7 +91,7 @@ class Heartbeat:
         self._software = software
         self._not_after_us = not_after_us
         self._hear = hear
-        self._planned = planned
+        self._more = more
         self._said: dict[str, object] = {}
         self.server_offset_us: int | None = None
         self.tried = asyncio.Event()  # the first word is over, answered or not
@@ -146,7 +146,7 @@ class Heartbeat:
             "instance": self._instance,
             "software": self._software,
             "accepts_exams": room.accepts_exams and self._log.failed is None,
-            **self._planned(),
+            **self._more(),
             "rigs": [view.to_json() for view in self._board.rigs.values()],
         }
 

@@ -17,7 +17,6 @@ from whole_way import RESTART_S_MAX, RIGS, begin, failpoints, judge, load, resta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from world import World
 
@@ -31,10 +30,10 @@ REASONS = {"not_json", "not_utf8", "duplicate_key", "serial", "not_integer", "ov
 LONG = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A running exam point with four rigs behind Mosquitto, its persistence the default one."""
-    one = begin(tmp_path, mqtt=True)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A running exam point with four rigs behind Mosquitto, its persistence the default one; each test leaves it so."""
+    one = begin(tmp_path_factory.mktemp("point"), mqtt=True)
     try:
         yield one
     finally:

@@ -43,6 +43,7 @@ async def test_a_broker_that_is_not_there_is_said_once_and_tried_for_ever() -> N
         port = probe.getsockname()[1]
     clock = CountingClock()
     link = BrokerLink("main", Account("127.0.0.1", port, "5", "kaofen-gw-gw-01"), clock, random.Random(7))
+    assert link.said() == {"id": "main", "state": "connecting"}
     with structlog.testing.capture_logs() as lines:
         running = asyncio.create_task(link.run())
         async with asyncio.timeout(20):
@@ -53,6 +54,7 @@ async def test_a_broker_that_is_not_there_is_said_once_and_tried_for_ever() -> N
             await running
     assert [line["event"] for line in lines] == ["broker offline"]
     assert max(clock.pauses) <= limits.RIG_BACKOFF_CAP_S
+    assert link.said() == {"id": "main", "state": "down"}, "for the heartbeat, without the reason"
     said = link.to_json()
     assert (said["id"], said["online"]) == ("main", False)
     assert "refused" in said["reason"].lower()
