@@ -102,12 +102,13 @@ def _init_postgres(config: Config, url: URL, account: tuple[str, str] | None) ->
         with postgres.writer.connect() as connection:
             refuse_taken(connection, shown(url))
         create_keys(config.keys)
-        kept.create(postgres, load_keys(config).mirror.vkey)
         try:
+            kept.create(postgres, load_keys(config).mirror.vkey)
             if account is not None:
                 asyncio.run(_first_operator(config, *account))
-        except ConfigError:
-            kept.drop(postgres)
+        except BaseException:
+            with suppress(ServerError):
+                kept.drop(postgres)
             for name in (MIRROR, WITNESS, COOKIES):
                 (config.keys / name).unlink()
             raise

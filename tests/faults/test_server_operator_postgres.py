@@ -104,6 +104,27 @@ def test_every_command(server: ServerProcess, postgres_url: str) -> None:
         assert (code, f"{log.origin} index 4" in said) == (1, True), said
 
 
+def test_an_init_that_cannot_be_leaves_nothing(postgres: RealPostgres, postgres_url: str, old: ServerProcess) -> None:
+    """No server there, a role without rights, an encoding that cannot hold a name: one line each, then it works."""
+    home, password = old.folder / "new", old.folder / "password"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS weak")
+        admin.execute("CREATE ROLE weak LOGIN")
+    words = ("init", str(home), "--domain", "exam.example", "--operator", "op", "--password-file", str(password))
+    weak = postgres_url.replace("kaofen@", "weak@")
+    for url, why in (
+        (postgres.url("none"), "does not exist"),
+        (weak, "permission denied"),
+        ("mysql://a/b", "expected"),
+    ):
+        code, said = old.command(*words, "--database", url)
+        assert (code, said.count("\n"), why in said) == (1, 1, True), said
+    short = old.folder / "short"
+    short.write_text("short\n")
+    assert old.command(*words[:-1], str(short), "--database", postgres_url)[0] == 1
+    assert "server made" in old.ok(*words, "--database", postgres_url)
+
+
 def test_a_dump_is_put_back_into_another_database(
     server: ServerProcess, postgres: RealPostgres, postgres_url: str
 ) -> None:
