@@ -65,25 +65,27 @@ class MatchDesk:
                 self._book.take(row["index"], row["kind"], row["sha256"], row["text"])
 
     async def offers(self, attempt: str) -> list[Row]:
-        """Planned attempts to which it may be given, those of open sessions at its gateways first, as planned rows."""
+        """Planned attempts to which it may be given, as planned rows; sessions nearest in time first."""
         async with self._projections.reading() as db:
             staged = await queries.attempt(db, attempt)
             if staged is None:
                 return []
-            found: list[tuple[int, Row]] = []
-            plans = await queries.plans(db)
+            gateways = {run["gateway"] for run in staged["runs"]}
+            plans = [plan for plan in await queries.plans(db) if gateways <= set(plan["gateways"])]
             await self._learn({session["rubric"] for plan in plans for session in plan["sessions"]})
-            for plan in plans:
-                for session in plan["sessions"]:
-                    far = _distance(session, staged)
-                    rows = await queries.session_attempts(db, plan["sha256"], session["id"])
-                    found += [
-                        (far, row)
-                        for row in rows
-                        if objection(staged, row, row["attempt_row"], plan["gateways"], self._book) is None
-                    ]
-        found.sort(key=lambda one: (one[0], one[1]["session"], one[1]["position"]))
-        return [row for _, row in found[: limits.OFFERED]]
+            sessions = [
+                (_distance(session, staged), session["id"], plan) for plan in plans for session in plan["sessions"]
+            ]
+            found: list[Row] = []
+            for _, session, plan in sorted(sessions, key=lambda one: one[:2]):
+                rows = await queries.session_attempts(db, plan["sha256"], session)
+                found += [row for row in rows if self._fits(staged, row, plan)]
+                if len(found) >= limits.OFFERED:
+                    break
+        return found[: limits.OFFERED]
+
+    def _fits(self, staged: Row, planned: Row, plan: Row) -> bool:
+        return objection(staged, planned, planned["attempt_row"], plan["gateways"], self._book) is None
 
     async def match(self, staged: str, planned: str, account: str, why: str) -> Match:
         """Give the records of a staged attempt to a planned one; Objected says why not."""
