@@ -34,7 +34,7 @@ PLAN_MEANINGS: Final = {
     "practice_in_session": "按计划该工位正在考试时段，设备却处于练习或检修模式。请到现场核实。",
     "exam_on_training_rig": "计划把这台设备列为仅供训练，却在其上进行了考试。教考应当分离，请核查。",
     "rig_not_owned": "计划把这台设备交给另一个网关读取。记录照常保存，请核对接线和计划。",
-    "attempt_of_another_point": "考试编号是公开的，写入者却不是该考点的网关。这些记录已留存，不计分。请立即核查该网关。",
+    "attempt_of_another_point": "考试编号是公开的，写入者却不是该考点的网关。记录已留存，不计分。请立即核查该网关。",
     "attempt_not_scored": "缺少场次的评分标准，或题目无法复算、重复结束，因此没有总分。原因见该场考试。",
 }
 PLAN_NOTES: Final = {
