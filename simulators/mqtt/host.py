@@ -72,7 +72,7 @@ class MqttHost(Host):
     @property
     def connected(self) -> bool:
         """Whether the broker has taken this rig in."""
-        return self._link is not None
+        return self._link is not None and not self._link.gone.is_set()
 
     # ---- power and plug ----
 
