@@ -264,7 +264,8 @@ class LiveBoard:
         row = rig_row(gateway_id, serial, rig.state, rig.telling, self._context, silent=rig.silent or unheard)
         row["gateway_silent"] = unheard
         result = self._results.get(rig.state.attempt or "") if rig.state else None
-        row["result"] = {"total_e6": result.total_e6, "passed": result.passed} if result else None
+        told = {"total_e6": result.total_e6, "passed": result.passed, "over": result.over} if result else None
+        row["result"] = told
         self._publish(row["key"], row)
 
     def _show_gateway(self, gateway_id: str) -> None:

@@ -255,6 +255,7 @@ SCRIPT: Final = {
     "damaged_plan": "计划无法读取",
     "plan_n": "计划第 {n} 版",
     "exam_over": "考试结束",
+    "part_over": "本台考完",
     "exam_broken": "考试中止",
 }
 

@@ -139,7 +139,7 @@ def session_over(marks: Sequence[Mapping[str, Any]]) -> bool:
 
 def result_of(row: Mapping[str, Any]) -> Result:
     """What the live board needs of a row of `attempts`."""
-    return Result(row["attempt"], row["total_e6"], row["passed"], row["verdict"])
+    return Result(row["attempt"], row["total_e6"], row["passed"], row["verdict"], row["state"] != "open")
 
 
 async def replace_alerts(db: AsyncConnection, scopes: set[str], rows: Sequence[Row]) -> None:

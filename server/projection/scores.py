@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt stands: exact total, and whether it is passed (None while it is open)."""
+    """How an attempt stands: exact total, whether it is passed, and whether it is over at all its rigs."""
 
     attempt: str
     total_e6: int | None
     passed: bool | None
     verdict: str
+    over: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ const Tiles = {
     set(f.purpose, owner ? say("planned_for", { name: owner }) : spot?.purpose === "training_only" ? say("training") : "");
     set(f.held, row.unreadable == null ? "" : say("unreadable", { n: row.unreadable }));
     set(f.lag, gateway?.catching_up ? say("left", { n: gateway.unsent }) : "");
-    const over = row.closed === "finished" ? say("exam_over") : row.closed === "aborted" ? say("exam_broken") : "";
+    const over = row.closed === "finished" ? say(row.result && !row.result.over ? "part_over" : "exam_over") : row.closed === "aborted" ? say("exam_broken") : "";
     set(f.item, row.item ? `${row.item.code}  ${named(row.item)}` : over);
     f.item.title = f.item.textContent;
     this.clock(el, row, now);
@@ -87,7 +87,8 @@ const Tiles = {
     set(f.guarantee, row.guarantee ? words.guarantees[row.guarantee] ?? row.guarantee : "", `guarantee guarantee-${row.guarantee}`);
   },
   score(f, row, running) {
-    const ended = row.closed && row.result?.total_e6 != null;
+    // A rig closes its own part; the total stands here only when the whole is over.
+    const ended = row.closed && row.result?.over && row.result.total_e6 != null;
     const shown = running ? (row.score == null ? "" : points(row.score)) : ended ? total(row.result.total_e6) : "";
     const unproven = running && row.score_proof === "live";
     const verdict = row.result?.passed ? "passed" : "failed";

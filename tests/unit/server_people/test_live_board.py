@@ -188,7 +188,7 @@ async def test_the_board_starts_from_the_projections(site: Site, log: Log, rig: 
     await Projector(site.store, site.projections, site.clock, book=book, listener=board).catch_up()
     after = board.snapshot()
     assert (after["rigs"], after["scores"]) == (before["rigs"], before["scores"])
-    assert after["rigs"][0]["result"] == {"total_e6": 91_000_000, "passed": True}
+    assert after["rigs"][0]["result"] == {"total_e6": 91_000_000, "passed": True, "over": True}
 
 
 async def test_scores_are_a_bounded_ring(site: Site, log: Log, rig: Rig) -> None:

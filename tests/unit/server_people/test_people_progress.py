@@ -154,6 +154,8 @@ async def test_a_session_says_how_far_each_candidate_is(site: Site) -> None:
     rigs["LV-K3"].close(1950)
     await site.upload(rigs["LV-K3"].log)
     assert (await rows(client))[first.attempt][0] == "between"
+    at = next(row for row in site.board.rig_rows() if row["rig"] == "LV-K3")
+    assert (at["closed"], at["result"]["over"], at["result"]["passed"]) == ("finished", False, None)
     listed = (await client.get("/sessions?lang=en")).text
     numbers = re.findall(r'<td class="num">(?:<span class="bad">)?(\d+)', listed)
     assert numbers == ["2", "1", "0", "0", "0", "0"]
