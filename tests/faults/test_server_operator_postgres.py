@@ -125,6 +125,7 @@ def test_an_init_that_cannot_be_leaves_nothing(postgres: RealPostgres, postgres_
     assert "server made" in old.ok(*words, "--database", postgres_url)
 
 
+@pytest.mark.long
 def test_a_dump_is_put_back_into_another_database(
     server: ServerProcess, postgres: RealPostgres, postgres_url: str
 ) -> None:
