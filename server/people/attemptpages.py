@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request
 
 from server.errors import Missing
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from server.people.accounts import Account
     from server.people.render import Renderer
     from server.people.services import Services
+
+log = structlog.get_logger()
 
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 Row = dict[str, Any]
@@ -61,7 +64,7 @@ def attempt_page(router: APIRouter, services: Services, renderer: Renderer) -> N
             session=session,
             attempt=row,
             begun=detail["attempt"] is not None,
-            person=await person(services, session.account, attempt_id),
+            person=await person(services, session.account, attempt_id, look=whole),
             progress=progress_of(row["planned"], row["runs"], rigs, cosigned),
             rubric=rubric,
             book=context.book,
@@ -80,11 +83,14 @@ async def timeline(db: AsyncConnection, own: Sequence[str]) -> list[Row]:
     return sorted(found, key=lambda entry: (entry["origin"], entry["index"]))[: limits.TIMELINE_SHOWN]
 
 
-async def person(services: Services, account: Account, attempt_id: str) -> Mapping[str, str]:
-    """Who sits it, for those who may see that."""
+async def person(services: Services, account: Account, attempt_id: str, *, look: bool) -> Mapping[str, str]:
+    """Who sits it, for those who may see that; the page reading itself again is not another look."""
     if not may_see_names(account):
         return {}
-    return (await services.context.plans.openings([attempt_id])).get(attempt_id, {})
+    known = (await services.context.plans.openings([attempt_id])).get(attempt_id, {})
+    if known and look:
+        log.info("candidates looked at", account=account.name, attempt=attempt_id)
+    return known
 
 
 def shown(attempt_id: str, detail: Mapping[str, Any]) -> Row:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+import structlog
+from fastapi import APIRouter, Path, Query, Request
 
 from server.errors import Damaged, Missing
 from server.people import limits
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from server.people.services import Services
     from server.plan.store import StoredPlan
 
+log = structlog.get_logger()
+
 Name = Annotated[str, Path(max_length=limits.NAME_MAX)]
+Part = Annotated[str, Query(max_length=8)]
 Window = Literal["coming", "open", "over"]
 Row = dict[str, Any]
 
@@ -82,7 +86,7 @@ def session_pages(router: APIRouter, services: Services, renderer: Renderer) -> 
         return renderer.page(request, "sessions.html", session=session, found=found, window=window, now_us=now_us)
 
     @router.get("/sessions/{point}/{name}")
-    async def one_session(request: Request, point: Name, name: Name) -> Response:
+    async def one_session(request: Request, point: Name, name: Name, part: Part = "") -> Response:
         session = await services.guard.browser(request)
         stored = await context.plans.current(point)
         planned = stored.plan.session(name) if stored else None
@@ -91,6 +95,8 @@ def session_pages(router: APIRouter, services: Services, renderer: Renderer) -> 
         sitting = await sitters(services, planned)
         people: dict[str, dict[str, str]] = {}
         if may_see_names(session.account):
+            if part != "now":  # the page reading itself again is not another look
+                log.info("candidates looked at", account=session.account.name, point=point, session=planned.id)
             people = await context.plans.openings(one.attempt for one in planned.candidates)
         return renderer.page(
             request,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from server.people.render import Renderer
     from server.people.services import Services
     from server.people.wall import Wall
+
+log = structlog.get_logger()
 
 Name = Annotated[str, Path(max_length=limits.NAME_MAX)]
 
@@ -106,8 +109,10 @@ def wall_router(services: Services, wall: Wall) -> APIRouter:
     @router.post("/candidates")
     async def candidates(request: Request, asked: Asked) -> Candidates:
         """Who sits these attempts, for operators. In a body, since no address may say whom somebody looked at."""
-        if not may_see_names(await services.guard.caller(request)):
+        account = await services.guard.caller(request)
+        if not may_see_names(account):
             raise ForbiddenError("only an operator may see the names of candidates")
+        log.info("candidates looked at", account=account.name, attempts=len(asked.attempts))
         return Candidates(candidates=await wall.candidates(asked.attempts))
 
     return router
