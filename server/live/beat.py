@@ -56,6 +56,7 @@ class Beat:
     software: str | None
     accepts_exams: bool
     plan_version: int | None
+    plan_refused: str | None
     brokers: tuple[Mapping[str, str | None], ...]
     rigs: tuple[RigBeat, ...]
 
@@ -81,7 +82,8 @@ def read_beat(body: Mapping[str, Any]) -> Beat:
         certificate_ms=_time_ms(certificate.get("not_after")),
         software=_text(body, "software"),
         accepts_exams=body.get("accepts_exams") is not False,
-        plan_version=_count(body, "plan_version"),
+        plan_version=_count(_object(body, "plan"), "version"),
+        plan_refused=_text(body, "plan_refused"),
         brokers=_brokers(body.get("brokers")),
         rigs=tuple(
             beat

@@ -190,6 +190,7 @@ def gateway_row(
         "software": beat.software if beat else None,
         "accepts_exams": beat.accepts_exams if beat else None,
         "plan_version": beat.plan_version if beat else None,
+        "plan_refused": beat.plan_refused if beat else None,
         "brokers": [dict(one) for one in beat.brokers] if beat else [],
     }
 

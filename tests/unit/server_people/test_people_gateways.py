@@ -98,7 +98,7 @@ async def test_the_plan_s_rigs_stand_beside_what_is_heard(site: Site, log: Log) 
     for version in (1, 2):
         await small_hall().publish(site, version)
     told = [{"rig": serial, "station": "?", "state": "idle", "last_seq": 0} for serial in ("LV-K1", "LV-K4", "LV-X")]
-    site.beat(log, told, plan_version=1)
+    site.beat(log, told, plan={"version": 1, "sha256": "00"}, plan_refused="hash differs")
     text = (await (await site.client()).get("/gateways/gw-01?lang=en")).text
     rows = {
         match[1]: re.sub(r"\s+", " ", re.sub(r"<.*?>", " ", match[0]))
@@ -110,7 +110,8 @@ async def test_the_plan_s_rigs_stand_beside_what_is_heard(site: Site, log: Log) 
     assert "training only" in rows["LV-K4"]
     assert "not in the plan" in rows["LV-X"]
     assert "the gateway uses version 1" in text
-    site.beat(log, told, plan_version=2)
+    assert "hash differs" in text
+    site.beat(log, told, plan={"version": 2, "sha256": "00"}, plan_refused=None)
     assert "adopted by the gateway" in (await (await site.client()).get("/gateways/gw-01?lang=en")).text
 
 
