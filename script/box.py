@@ -43,6 +43,7 @@ class Box:
         self.data = home / "data"
         self.backoff_cap_s = backoff_cap_s
         self.local_port = free_port()
+        self._settings: list[str] = []
         words = ("kaofen-gateway", "run", str(self.config))
         self.service = Service(home.name, words, directory / f"{home.name}.log")
 
@@ -55,19 +56,22 @@ class Box:
         broker: Broker | None = None,
         rubrics: tuple[Path, ...] = (RUBRIC,),
     ) -> None:
-        """Certificate, settings, log; then the operator adds it to the server."""
+        """Certificate, settings, log; then the operator adds it to the server. Rigs may be connected later: `equip`."""
         command("kaofen-certs", "gateway", uplink.ca.parent, "--domain", DOMAIN, "--id", self.id, "--out", self.tls)
         (self.home / "second-medium").mkdir(parents=True, exist_ok=True)
         mirror = command("kaofen-server", "vkey", uplink.server_config).strip().splitlines()[-1]
-        lines = [*self._head(uplink, mirror, rubrics)]
-        if broker is not None:
-            lines += broker.toml()
-        for rig in rigs:
-            lines += _rig(rig, source)
-        self.config.write_text("\n".join(lines) + "\n", "utf-8")
+        self._settings = self._head(uplink, mirror, rubrics)
+        self.equip(rigs, source=source, broker=broker)
         printed = command("kaofen-gateway", "init", self.config)
         vkey = next(word for word in printed.split() if word.startswith(f"{DOMAIN}/gw/{self.id}/") and "+" in word)
         command("kaofen-server", "gateway", "add", uplink.server_config, "--id", self.id, "--vkey", vkey)
+
+    def equip(self, rigs: list[dict[str, Any]], *, source: str = "simulator", broker: Broker | None = None) -> None:
+        """Write the settings with these rigs; read at the next start."""
+        lines = [*self._settings, *(broker.toml() if broker is not None else ())]
+        for rig in rigs:
+            lines += _rig(rig, source)
+        self.config.write_text("\n".join(lines) + "\n", "utf-8")
 
     def _head(self, uplink: Uplink, mirror: str, rubrics: tuple[Path, ...]) -> list[str]:
         listed = ", ".join(f'"{path}"' for path in rubrics)

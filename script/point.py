@@ -11,7 +11,7 @@ import random
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from box import RUBRIC
 
@@ -37,11 +37,6 @@ class PlannedRig:
     gateway: str
     subject: str
     items: tuple[str, ...]
-
-    def where(self, port: int) -> dict[str, Any]:
-        """What an installer writes into the settings of its gateway."""
-        place = {"serial": self.serial, "station": self.station, "wire": self.wire}
-        return place if self.wire == "mqtt" else {**place, "host": "127.0.0.1", "port": port, "unit": 1}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,16 +29,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on right now, below those that the system gives away."""
-    for base in range(20_000 + os.getpid() % 500 * 20, 32_000, max(count, 1)):
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(base, base + count):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return base
-    raise WorldError(f"no {count} free ports in a row")
-
-
 def command(*words: str | Path, env: dict[str, str] | None = None, check: bool = True) -> str:
     """Run one of our commands to its end and return what it printed."""
     line = [str(BIN / str(words[0])), *(str(word) for word in words[1:])]

@@ -94,7 +94,7 @@ def listener(
         access_log=False,
         log_config=None,
         server_header=False,
-        date_header=False,
+        date_header=True,  # kaofen-gateway doctor compares the clocks by it
         proxy_headers=False,
         backlog=limits.BACKLOG,
     )

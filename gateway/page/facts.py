@@ -106,7 +106,8 @@ class Facts:
         offset_ms, sync = self._status.get("server_offset_ms"), self._status.get("clock_sync") or "unknown"
         if self._now_us < limits.PLAUSIBLE_TIME_US:
             return self._row("clock", "bad", self.word("clock untrusted"))
-        apart = "" if offset_ms is None else f"{self.word('against server')} {-offset_ms / 1000:+.1f} s"
+        ahead_s = round(-(offset_ms or 0) / 1000, 1) + 0.0  # no minus before a zero
+        apart = "" if offset_ms is None else f"{self.word('against server')} {ahead_s:+.1f} s"
         mark: Mark = "warn" if abs(offset_ms or 0) > _SKEW_MS or sync == "unsynced" else "ok"
         return self._row("clock", mark, self.word(f"sync {sync}"), apart and f"· {apart}")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import oracle
 import pytest
 from whole_way import RESTART_S_MAX, RIGS, begin, failpoints, judge, load, restart, sweep
+from world import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,17 @@ def test_spoilt_messages_never_become_a_value(world: World) -> None:
     reasons = {entry["reason"] for entry in refused}
     assert len(reasons & REASONS) >= 3, reasons
     assert {entry["transport"] for entry in refused} == {"mqtt"}
+
+
+def test_the_doctor_finds_nothing_wrong_at_a_good_point(world: World) -> None:
+    """Every step of a box that works is good, the clocks are compared, and the gateway beside it is not disturbed."""
+    found = json.loads(command("kaofen-gateway", "doctor", world.gateway_config, "--json"))
+    steps = {one["step"]: one["level"] for one in found["steps"]}
+    assert set(steps.values()) == {"ok"}, found
+    assert {"clock and server", "enrolment", "broker main"} <= set(steps)
+    assert sum(step.startswith("rig ") for step in steps) == RIGS
+    status = world.gateway_status() or {}
+    assert [one["online"] for one in status["brokers"]] == [True]
 
 
 def proven(world: World, verdict: oracle.Verdict) -> None:

@@ -77,6 +77,7 @@ def test_a_good_box_says_so() -> None:
         ({"accepts_exams": False}, "Recording", "bad", "no new exam can begin"),
         ({"free_bytes": 200 << 20}, "Disk", "warn", "200 MiB"),
         ({"server_offset_ms": -61_000}, "Clock", "warn", "+61.0 s"),
+        ({"server_offset_ms": 12}, "Clock", "ok", "+0.0 s"),
         ({"clock_sync": "unsynced"}, "Clock", "warn", "not synchronised"),
         ({"certificate_not_after": "1970-01-01T00:00:00Z"}, "Certificate", "bad", "cannot be read"),
         ({"certificate_not_after": "2026-11-22T00:00:00Z"}, "Certificate", "bad", "expired"),
