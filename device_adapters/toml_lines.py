@@ -1,7 +1,8 @@
 """On which line of a TOML file a value stands, so that a finding can name it.
 
-Owns: a map from path (table names, keys, array positions) to line number. The standard parser gives none. Reads
-only text that `tomllib` has accepted, so it knows where things are and never has to say what is wrong with them.
+Owns: a map from path (table names, keys, array positions) to line number. The standard parser gives none. Profiles
+are looked up in it here, plans by the server: one scanner. Reads only text that `tomllib` has accepted, so it knows
+where things are and never has to say what is wrong with them.
 """
 
 from __future__ import annotations

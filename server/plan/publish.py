@@ -111,7 +111,7 @@ class Publisher:
         owners = await self.plans.session_points()
         remedy = "give it another id"
         found = [
-            Finding(each.lines.of("id"), "session.id", f"is a session of point {owners[each.id]}", remedy, unit="line")
+            Finding(each.place.of("id"), "session.id", f"is a session of point {owners[each.id]}", remedy, unit="line")
             for each in written.sessions
             if owners.get(each.id, written.point) != written.point
         ]

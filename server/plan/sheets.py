@@ -81,7 +81,7 @@ def _sitting(session: SessionSource, source: PlanSource, folder: Path, findings:
         if session.rubric:  # else it is told already
             problem, _, remedy = str(error).partition("; ")
             findings.append(
-                Finding(session.lines.of("rubric"), "session.rubric", problem, remedy or "see the file", unit="line")
+                Finding(session.place.of("rubric"), "session.rubric", problem, remedy or "see the file", unit="line")
             )
         return None
     stations = source.stations
@@ -113,14 +113,14 @@ def _sheet(session: SessionSource, folder: Path, findings: list[Finding]) -> She
         problem, _, remedy = str(error).partition("; ")
         findings.append(
             Finding(
-                session.lines.of("candidates"), "session.candidates", problem, remedy or "split the list", unit="line"
+                session.place.of("candidates"), "session.candidates", problem, remedy or "split the list", unit="line"
             )
         )
     return None
 
 
 def _of_key(session: SessionSource, key: str, problem: str, remedy: str) -> Finding:
-    return Finding(session.lines.of(key), f"session.{key}", problem, remedy, unit="line")
+    return Finding(session.place.of(key), f"session.{key}", problem, remedy, unit="line")
 
 
 def _drawable(rubric: Rubric, examined: frozenset[str]) -> Rubric:

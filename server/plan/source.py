@@ -10,12 +10,12 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from device_adapters.toml_lines import lines_of
 from scorelog.format.limits import PLAN_NAME_CHARS_MAX, PLAN_SERIAL_CHARS_MAX
 from scorelog.format.plan import PURPOSES, WIRES
 from server.errors import ListError
 from server.plan.findings import Finding
-from server.plan.toml_lines import Lines, TomlLines
-from server.plan.toml_table import NEVER, Table
+from server.plan.toml_table import NEVER, Place, Table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ class SessionSource:
     opens: datetime
     closes: datetime
     candidates: str
-    lines: Lines
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +77,24 @@ class PlanSource:
 def read_source(data: bytes) -> tuple[PlanSource, list[Finding]]:
     """The file as far as it can be read, and everything that is wrong with it; ListError where it is no TOML."""
     try:
-        text = data.decode("utf-8-sig")
-        document = tomllib.loads(text.replace("\r\n", "\n"))
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        document, lines = tomllib.loads(text), lines_of(text)
     except UnicodeDecodeError:
         raise ListError([Finding(0, "", "not UTF-8", "save it as UTF-8")]) from None
     except (ValueError, RecursionError) as error:
         at = _AT.search(str(error))
         line = int(at[1]) if at else 0
         raise ListError([Finding(line, "", "not TOML", "compare with the example", unit="line")]) from None
-    reader = _Reader(document, TomlLines(text))
+    reader = _Reader(document, Place(lines))
     return reader.source(), sorted(reader.findings)
 
 
 class _Reader:
     """What was found so far, and the names that stand already."""
 
-    def __init__(self, document: dict[str, Any], places: TomlLines) -> None:
+    def __init__(self, document: dict[str, Any], place: Place) -> None:
         self.findings: list[Finding] = []
-        self._places = places
-        self._top = Table(document, "plan", places.next(""), self.findings)
+        self._top = Table(document, "plan", place, self.findings)
         self._rooms: set[str] = set()
         self._stations: set[str] = set()
         self._serials: set[str] = set()
@@ -106,12 +105,12 @@ class _Reader:
         top = self._top
         if top.take("plan", int, f"plan = {VERSION}") not in {VERSION, None}:
             top.wrong("plan", "another version of the format", f"write plan = {VERSION}")
-        point = Table(top.take("point", dict, "[point]") or {}, "point", self._places.next("point"), self.findings)
+        point = Table(top.take("point", dict, "[point]") or {}, "point", top.place.inside("point"), self.findings)
         ident, name = point.word("id", _LABEL, _LABEL_IS), point.text("name")
         region = point.word("region", _REGION, "6 to 12 digits, the code of the administrative division")
         point.done()
-        rooms = [self._room(each) for each in top.tables("room", "room", self._places)]
-        sessions = [self._session(each) for each in top.tables("session", "session", self._places, least=0)]
+        rooms = [self._room(each) for each in top.tables("room", "room")]
+        sessions = [self._session(each) for each in top.tables("session", "session", least=0)]
         top.done()
         return PlanSource(ident, name, region, rooms, tuple(sessions))
 
@@ -119,14 +118,14 @@ class _Reader:
         ident = table.word("id", _NAME, _NAME_IS)
         table.new("id", ident, self._rooms)
         name = table.text("name")
-        stations = [self._station(each) for each in table.tables("station", "room.station", self._places)]
+        stations = [self._station(each) for each in table.tables("station", "room.station")]
         table.done()
         return {"id": ident, "name": name, "stations": stations}
 
     def _station(self, table: Table) -> dict[str, Any]:
         ident = table.word("id", _NAME, _NAME_IS)
         table.new("id", ident, self._stations)
-        rigs = [self._rig(each) for each in table.tables("rig", "room.station.rig", self._places, least=0)]
+        rigs = [self._rig(each) for each in table.tables("rig", "room.station.rig", least=0)]
         table.done()
         return {"id": ident, "rigs": rigs}
 
@@ -152,4 +151,4 @@ class _Reader:
             table.wrong("closes", "not after opens", "write a later time")
         candidates = table.word("candidates", _FILE, "the path of a CSV or XLSX beside this file", "")
         table.done()
-        return SessionSource(ident, rubric, opens, closes, candidates, table.lines)
+        return SessionSource(ident, rubric, opens, closes, candidates, table.place)

@@ -6,26 +6,43 @@ A value that does not fit is never shown: a person could have put a candidate th
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from server.plan.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from server.plan.toml_lines import Lines, TomlLines
+    from device_adapters.toml_lines import Path
 
 _SHOWN_KEY: Final = re.compile(r"[a-z_]{1,32}\Z")
 _WHEN: Final = "a time with its offset, like 2026-11-23T08:30:00+08:00"
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a table stands in its file."""
+
+    lines: Mapping[Path, int]
+    path: Path = ()
+
+    def of(self, key: str) -> int:
+        """The line of a key, else that of its table; 0 where neither is written."""
+        return self.lines.get((*self.path, key), self.lines.get(self.path, 0) if self.path else 0)
+
+    def inside(self, *steps: str | int) -> Place:
+        """Of a table of this one."""
+        return Place(self.lines, (*self.path, *steps))
+
+
 class Table:
     """One table being read. What was refused is read as an empty value, and the findings tell."""
 
-    def __init__(self, value: Any, name: str, lines: Lines, findings: list[Finding]) -> None:
-        self.lines = lines
+    def __init__(self, value: Any, name: str, place: Place, findings: list[Finding]) -> None:
+        self.place = place
         self._name = name
         self._findings = findings
         self._left: dict[str, Any] = dict(value) if isinstance(value, dict) else {}
@@ -35,7 +52,7 @@ class Table:
     def wrong(self, key: str, problem: str, remedy: str) -> None:
         """Note what is wrong with a key."""
         column = f"{self._name}.{key}" if key else self._name
-        self._findings.append(Finding(self.lines.of(key), column, problem, remedy, unit="line"))
+        self._findings.append(Finding(self.place.of(key), column, problem, remedy, unit="line"))
 
     def take(self, key: str, kind: type | tuple[type, ...], remedy: str, default: Any = None) -> Any:
         """The value of a key; None when it is not there or of another kind."""
@@ -105,13 +122,13 @@ class Table:
             self.wrong(key, "no time", f"write {_WHEN}")
             return NEVER
 
-    def tables(self, key: str, name: str, places: TomlLines, *, least: int = 1) -> Iterator[Table]:
+    def tables(self, key: str, name: str, *, least: int = 1) -> Iterator[Table]:
         """The tables of a list."""
         values = self.take(key, list, f"[[{name}]]", None if least else [])
         if values is not None and len(values) < least:
             self.wrong(key, "none", f"write [[{name}]]")
-        for value in values or []:
-            yield Table(value, name, places.next(name), self._findings)
+        for index, value in enumerate(values or []):
+            yield Table(value, name, self.place.inside(key, index), self._findings)
 
     def new(self, key: str, value: str, seen: set[str]) -> None:
         """Take an id into those that were seen; it stands once."""

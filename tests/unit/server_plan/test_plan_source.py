@@ -100,3 +100,15 @@ def test_every_finding_of_a_key_has_its_line() -> None:
             key = line.partition(" = ")[0]
             _, findings = read(TEXT.replace(line, f'{key} = "{MARK} "', 1))
             assert any(f"line {number}, " in str(each) for each in findings), (line, findings)
+
+
+def test_tables_written_inline_have_their_lines_too() -> None:
+    """What is wrong in a table has its line, however it is written; what is missing at the top has none."""
+    rooms = TEXT[TEXT.index("[[room]]") : TEXT.index("[[session]]")]
+    rig = '{ serial = "LV-0001", gateway = "gw-01", purpose = "sometimes", items = [] }'
+    station = f'{{ id = "A-01", rig = [\n{rig} ] }}'
+    inline = f'room = [\n{{ id = "A", name = {{ zh = "一", en = "1" }}, station = [ {station} ] }} ]\n'
+    _, findings = read(TEXT.replace(rooms, "").replace("[point]", inline + "[point]"))
+    assert [(each.row, each.column) for each in findings] == [(5, "room.station.rig.purpose")]
+    _, findings = read("")
+    assert {str(each).partition(":")[0] for each in findings} >= {"plan.plan", "plan.point", "plan.room"}
