@@ -61,19 +61,19 @@ OWN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 INSIDE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         types.RIG_REBOOTED: _names("epoch previous_epoch"),
-        types.RIG_MODE: _names("old new"),
+        types.RIG_MODE: _names("old new measures"),
         types.SEQUENCE_GAP: _names("epoch from to"),
         types.SESSION_OPENED: _names("session opens closes nonce plan"),
         types.SESSION_CLOSED: _names("session reason plan"),
-        types.IDENTITY_CHECKED: _names("verdict try exam_no"),
-        types.ITEM_STARTED: _names("item ordinal limit_s exam_no"),
-        types.DEDUCTION: _names("item ordinal line points at_s veto exam_no"),
+        types.IDENTITY_CHECKED: _names("verdict try exam_no measures"),
+        types.ITEM_STARTED: _names("item ordinal limit_s exam_no measures"),
+        types.DEDUCTION: _names("item ordinal line points at_s veto exam_no measures"),
         types.ITEM_FINISHED: _names(
-            "item ordinal outcome score elapsed_s limit_s veto_lines started finished exam_no mode deductions",
+            "item ordinal outcome score elapsed_s limit_s veto_lines started finished exam_no mode deductions measures",
         ),
-        types.ATTEMPT_FINISHED: _names("claimed_total items exam_failed exam_no"),
-        types.ATTEMPT_ABORTED: _names("reason exam_no"),
-        types.CANDIDATE_ACKNOWLEDGED: _names("ack exam_no"),
+        types.ATTEMPT_FINISHED: _names("claimed_total items exam_failed exam_no measures"),
+        types.ATTEMPT_ABORTED: _names("reason exam_no measures"),
+        types.CANDIDATE_ACKNOWLEDGED: _names("ack exam_no measures"),
         types.PRACTICE_SUMMARY: _names(
             "mode exam_no first_seq last_seq started finished items_started items_finished deductions elapsed_s ended"
             " records",

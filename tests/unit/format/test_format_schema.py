@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from device_adapters.message import KINDS
 from scorelog.format import types
 from scorelog.format.commitment import Opening, check_opening
 from scorelog.format.entry import Entry, build_entry, parse_entry
@@ -106,6 +107,12 @@ def test_every_field_of_a_type_is_in_its_row_and_in_a_vector(kind: str) -> None:
         row += "`leaves_before`"
     assert OWN[kind] | INSIDE.get(kind, frozenset()) <= names_in(row) | ({"from", "to"} if "from" in row else set())
     assert names_in(row) <= OWN[kind] | INSIDE.get(kind, frozenset()) | COMMON
+
+
+def test_what_a_rig_s_message_says_is_in_the_schema() -> None:
+    """M2, M3: a record's own values, and what the rig measured, are exactly the fields of the type that it becomes."""
+    for kind in KINDS.values():
+        assert {*kind.fields, "measures"} == INSIDE[kind.type]
 
 
 def test_every_common_field_is_in_a_vector() -> None:
