@@ -6,6 +6,7 @@ The process edge of this package: turns its errors into one line and an exit cod
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,21 @@ app = typer.Typer(
 
 Authority = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the CA.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR2", help="Folder for cert.pem, cert.key and ca.pem.")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kaofen-certs {version('kaofen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
+    ] = False,
+) -> None:
+    """What holds without a command."""
 
 
 @app.command()

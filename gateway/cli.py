@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 File = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, see docs/gateway.md.")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kaofen-gateway {version('kaofen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
+    ] = False,
+) -> None:
+    """What holds without a command."""
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,21 @@ app.add_typer(plans, name="plan")
 app.add_typer(candidates, name="candidates")
 
 File = Annotated[Path, typer.Argument(metavar="CONFIG", help="The server.toml that init wrote.")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kaofen-server {version('kaofen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
+    ] = False,
+) -> None:
+    """What holds without a command."""
 
 
 @app.command()
@@ -237,7 +253,10 @@ def gateway_add(
 def gateway_list(config_file: File) -> None:
     """Show gateways, their log keys and certificates."""
     config = read_config(config_file)
-    for each in asyncio.run(commands.list_gateways(config)):
+    found = asyncio.run(commands.list_gateways(config))
+    if not found:
+        print(f"no gateway is enrolled; `kaofen-server gateway add {config_file} --id … --vkey …` enrols one")
+    for each in found:
         print(f"{each.id}  {each.status}{_because(each.reason)}  {_key_of(config, each.id, each.log_key)}")
         for seen in each.certificates:
             print(f"    {seen.status}  {seen.fingerprint}{_because(seen.reason)}")

@@ -6,6 +6,7 @@ Exit codes: 0 everything done and acknowledged (or stopped while staying), 1 --t
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,6 +42,21 @@ CertificatesOption = Annotated[Path | None, typer.Option(help="Folder with SERIA
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready", "--ready-file", help="Write addresses here once all rigs listen.")
 ]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kaofen-simulate {version('kaofen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
+    ] = False,
+) -> None:
+    """What holds without a command."""
 
 
 @app.command()

@@ -34,6 +34,23 @@ PolicyFile = Annotated[
 ]
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"kaofen-verify {version('kaofen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
+    ] = False,
+) -> None:
+    """What holds without a command."""
+
+
 @app.command()
 def proof(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Proofs (.tlog-proof).", show_default=False)],

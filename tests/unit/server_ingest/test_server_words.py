@@ -90,3 +90,17 @@ def test_operator_is_made_and_given_a_new_password(
         1,
         "kaofen-server: account name 'No Name': expected 1-64 of a-z 0-9 . _ - beginning with a letter or digit\n",
     )
+
+
+def test_a_server_without_gateways_says_so(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty list is told in words, with the command that fills it."""
+    assert run(*MADE) == (0, "")
+    monkeypatch.setattr(sys, "argv", ["kaofen-server", "gateway", "list", "made/server.toml"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert not stopped.value.code
+    said = capsys.readouterr().out
+    assert said.startswith("no gateway is enrolled; `kaofen-server gateway add made/server.toml --id")
+    assert said.count("\n") == 1
