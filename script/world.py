@@ -104,7 +104,8 @@ class World:
     def press(self, **request: Any) -> dict[str, Any]:
         """One command to the rigs' control socket (docs/simulators.md); an answer that says no is an error."""
         where = json.loads(self.ready.read_text("utf-8"))["control"]
-        with socket.create_connection((where["host"], where["port"]), timeout=60) as line:
+        patience_s = 60 + float(request.get("timeout_s", 0))
+        with socket.create_connection((where["host"], where["port"]), timeout=patience_s) as line:
             line.sendall(json.dumps(request).encode() + b"\n")
             answer: dict[str, Any] = json.loads(line.makefile("rb").readline())
         if not answer.get("ok"):

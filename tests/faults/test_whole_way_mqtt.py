@@ -62,7 +62,7 @@ def test_spoilt_messages_never_become_a_value(world: World) -> None:
     for name in SPOILT:
         world.press(cmd="fault", name=name, probability=0.05)
     load(world, 2 * RIGS)
-    world.press(cmd="wait", done=True, timeout_s=120)
+    world.press(cmd="wait", done=True, timeout_s=300)
     world.press(cmd="clear")
     proven(world, judge(world))
     entries = oracle.read_log(world.gateway_config.parent / "data")[0][1]

@@ -95,7 +95,7 @@ def restart(world: World, service: Service, armed: str = "") -> float:
 
 def judge(world: World) -> oracle.Verdict:
     """No faults any more: everything drains, and then the oracle speaks."""
-    world.press(cmd="wait", done=True, timeout_s=120)
+    world.press(cmd="wait", done=True, timeout_s=300)  # a sweep leaves many candidates waiting
     truth = oracle.read_truth(world.truth)
     world.wait("every entry receipted", lambda: (world.gateway_status() or {}).get("unsent") == 0, 60)
     wanted = sum(1 for r in truth if r["type"] == oracle.RESULT and oracle.in_exam(r))
