@@ -43,4 +43,7 @@ MEANINGS: Final = {
     "frozen": "网关向已经被新一代取代的日志上传。已拒绝并留存，可能有旧设备仍在运行。",
     "restored": "服务器由备份恢复，备份之后的记录正在由网关自动补传，补齐之前请勿下结论。",
     "refilled": "网关已把备份之后的记录补传完毕，无须处理。",
+    "generation_lost": "服务器由备份恢复，而网关在备份之后换过日志：旧日志里的这些记录不会自动补传。"
+    "请在网关上执行 kaofen-gateway export CONFIG DIR --generation N（N 见说明），"
+    "把文件带到服务器，执行 kaofen-server import；补齐后再确认。",
 }

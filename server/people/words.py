@@ -132,6 +132,7 @@ ALERTS: Final = {
     "frozen": "向已冻结的日志上传",
     "restored": "服务器由备份恢复，等待网关补传",
     "refilled": "网关已补齐备份之后的记录",
+    "generation_lost": "备份之后的旧日志记录缺失，须用文件补传",
 }
 
 NOTES: Final = {

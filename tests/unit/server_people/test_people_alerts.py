@@ -119,6 +119,20 @@ async def test_a_restored_log_is_over_when_it_is_filled_again(site: Site, log: L
     assert await over() == {"restored": False, "refilled": False}
 
 
+async def test_a_lost_generation_waits_for_a_person(site: Site, log: Log) -> None:
+    """Files that came again may be only some of it: nothing but an acknowledgement ends the alarm."""
+    await site.store.alarm("generation_lost", log.origin, 5, "export it")
+    site.store.now_us += 1_000_000
+    await site.store.alarm("refilled", log.origin, 5, "entries 5 to 8 are here again")
+    client = await site.client()
+    found = {one["kind"]: one for one in (await client.get("/api/v1/alerts")).json()["alerts"]}
+    lost = found["generation_lost"]
+    assert (lost["severity"], lost["over"], lost["acknowledged_by"]) == ("alarm", False, None)
+    text = (await client.get("/alerts?lang=en")).text
+    assert "kaofen-gateway export CONFIG DIR --generation N" in text
+    assert "kaofen-server import" in text
+
+
 async def test_a_viewer_reads_and_acknowledges_nothing(site: Site, log: Log) -> None:
     """Only an operator gets the forms, and only theirs are taken."""
     await site.store.alarm("forked", log.origin, 3, REASON)
