@@ -25,19 +25,11 @@ Authority = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the CA
 Out = Annotated[Path, typer.Option("--out", metavar="DIR2", help="Folder for cert.pem, cert.key and ca.pem.")]
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+@app.callback(invoke_without_command=True)
+def _alone(told: Annotated[bool, typer.Option("--version", help="Print name and version.")] = False) -> None:
+    if told:
         print(f"kaofen-certs {version('kaofen')}")
         raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
-    ] = False,
-) -> None:
-    """What holds without a command."""
 
 
 @app.command()

@@ -44,19 +44,11 @@ ReadyOption = Annotated[
 ]
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+@app.callback(invoke_without_command=True)
+def _alone(told: Annotated[bool, typer.Option("--version", help="Print name and version.")] = False) -> None:
+    if told:
         typer.echo(f"kaofen-simulate {version('kaofen')}")
         raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
-    ] = False,
-) -> None:
-    """What holds without a command."""
 
 
 @app.command()

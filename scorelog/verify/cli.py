@@ -34,21 +34,13 @@ PolicyFile = Annotated[
 ]
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+@app.callback(invoke_without_command=True)
+def _alone(told: Annotated[bool, typer.Option("--version", help="Print name and version.")] = False) -> None:
+    if told:
         from importlib.metadata import version  # noqa: PLC0415
 
         typer.echo(f"kaofen-verify {version('kaofen')}")
         raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print name and version.")
-    ] = False,
-) -> None:
-    """What holds without a command."""
 
 
 @app.command()
