@@ -32,8 +32,8 @@ _NAME = re.compile(f"[^{_NOT_IN_NAME}]{{1,{NAME_CHARS_MAX}}}\\Z")
 _KEY_ID = re.compile(r"[0-9a-f]{8}\Z")
 
 
-class Signer(Protocol):
-    """Something that makes signature lines under one name."""
+class Key(Protocol):
+    """What a signature line names: one key under one name."""
 
     @property
     def name(self) -> str:
@@ -51,32 +51,20 @@ class Signer(Protocol):
     def vkey(self) -> str:
         """The public half as key text."""
 
+
+class Signer(Key, Protocol):
+    """Something that makes signature lines under one name."""
+
     def sign(self, message: bytes) -> bytes:
         """The signature bytes, without key id."""
 
 
-class Verifier(Protocol):
+class Verifier(Key, Protocol):
     """Something that checks the signature lines of one (name, key id)."""
-
-    @property
-    def name(self) -> str:
-        """The key name; for a log, its origin."""
-
-    @property
-    def key_id(self) -> bytes:
-        """Four bytes that name the key together with its name."""
-
-    @property
-    def suite(self) -> int:
-        """The signature type byte."""
 
     @property
     def public_key(self) -> bytes:
         """The bare public key."""
-
-    @property
-    def vkey(self) -> str:
-        """The key text."""
 
     def verify(self, text: bytes, signature: bytes) -> bool:
         """Whether the signature bytes, without key id, are this key's over the note text."""
@@ -140,28 +128,46 @@ class Ed25519Signer(_Named):
         return self._private.sign(message)
 
 
-class Ed25519Verifier(_Named):
-    """Checks suite 0x01."""
+class _Public(_Named):
+    """A public Ed25519 key, whatever the suite signs with it."""
 
     __slots__ = ("_public",)
+
+    def __init__(self, name: str, suite: int, public_key: bytes) -> None:
+        super().__init__(name, suite, public_key)
+        try:
+            self._public = Ed25519PublicKey.from_public_bytes(public_key)
+        except ValueError:
+            raise NoteError(f"a public key of {len(public_key)} bytes", expected="an Ed25519 key of 32 bytes") from None
+
+    def _made(self, signature: bytes, message: bytes) -> bool:
+        try:
+            self._public.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Ed25519Verifier(_Public):
+    """Checks suite 0x01."""
+
+    __slots__ = ()
 
     def __init__(self, name: str, public_key: bytes) -> None:
         super().__init__(name, SUITE_ED25519, public_key)
-        self._public = _load(public_key)
 
     def verify(self, text: bytes, signature: bytes) -> bool:
         """Whether these are 64 bytes of this key over the text."""
-        return len(signature) == _SIGNATURE_BYTES and _verify(self._public, signature, text)
+        return len(signature) == _SIGNATURE_BYTES and self._made(signature, text)
 
 
-class CosignatureVerifier(_Named):
+class CosignatureVerifier(_Public):
     """Checks suite 0x04, a signature with the time at which it was made."""
 
-    __slots__ = ("_public",)
+    __slots__ = ()
 
     def __init__(self, name: str, public_key: bytes) -> None:
         super().__init__(name, SUITE_COSIGNATURE, public_key)
-        self._public = _load(public_key)
 
     def verify(self, text: bytes, signature: bytes) -> bool:
         """Whether these are 72 bytes of this key over time and text."""
@@ -170,7 +176,7 @@ class CosignatureVerifier(_Named):
         time_s = self.time_of(signature)
         if time_s > COSIGNATURE_TIME_MAX:
             return False
-        return _verify(self._public, signature[_TIME_BYTES:], cosigned_message(text, time_s))
+        return self._made(signature[_TIME_BYTES:], cosigned_message(text, time_s))
 
     @staticmethod
     def time_of(signature: bytes) -> int:
@@ -210,18 +216,3 @@ def parse_vkey(text: str) -> Ed25519Verifier | CosignatureVerifier:
             f"key id {id_text}", where="key text", expected=f"{verifier.key_id.hex()} for this name and key"
         )
     return verifier
-
-
-def _load(public_key: bytes) -> Ed25519PublicKey:
-    try:
-        return Ed25519PublicKey.from_public_bytes(public_key)
-    except ValueError:
-        raise NoteError(f"a public key of {len(public_key)} bytes", expected="an Ed25519 key of 32 bytes") from None
-
-
-def _verify(public_key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
-    try:
-        public_key.verify(signature, message)
-    except InvalidSignature:
-        return False
-    return True

@@ -22,7 +22,7 @@ from scorelog.format.keys import (
     parse_vkey,
 )
 from scorelog.format.limits import NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX
-from scorelog.format.text import tobase64, unbase64
+from scorelog.format.text import plain_text, tobase64, unbase64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -156,16 +156,7 @@ def add_signature_lines(note: Note, lines: bytes | Sequence[NoteSignature]) -> N
 
 
 def _decode(data: bytes) -> str:
-    if len(data) > NOTE_BYTES_MAX:
-        raise NoteError(f"{len(data)} bytes", where="note", expected=f"at most {NOTE_BYTES_MAX}")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NoteError("not UTF-8", where=f"note byte {error.start}") from None
-    control = _CONTROL.search(text)
-    if control is not None:
-        raise NoteError(f"control character {control[0]!r}", where=f"note character {control.start()}")
-    return text
+    return plain_text(data, NOTE_BYTES_MAX, _CONTROL, "note", NoteError)
 
 
 def _check_text(text: str) -> None:

@@ -19,6 +19,7 @@ from scorelog.format.errors import NoteError, PolicyError
 from scorelog.format.keys import CosignatureVerifier, Ed25519Verifier, parse_vkey
 from scorelog.format.limits import POLICY_BYTES_MAX, POLICY_DEPTH_MAX, POLICY_LINES_MAX
 from scorelog.format.note import Note, open_note, parse_note
+from scorelog.format.text import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,15 +202,7 @@ def parse_policy(text: str | bytes) -> Policy:
 
 def _decode(text: str | bytes) -> str:
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(data) > POLICY_BYTES_MAX:
-        raise PolicyError(f"{len(data)} bytes", where="policy", expected=f"at most {POLICY_BYTES_MAX}")
-    try:
-        decoded = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise PolicyError("not UTF-8", where=f"policy byte {error.start}") from None
-    control = _CONTROL.search(decoded)
-    if control is not None:
-        raise PolicyError(f"control character {control[0]!r}", where=f"policy character {control.start()}")
+    decoded = plain_text(data, POLICY_BYTES_MAX, _CONTROL, "policy", PolicyError)
     if decoded and not decoded.endswith("\n"):
         raise PolicyError("no LF at the end", where="policy", expected="complete lines")
     return decoded

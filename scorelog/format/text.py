@@ -1,4 +1,4 @@
-"""The small pieces that all text formats share: canonical decimals, strict base64, strict hex, UTC times.
+"""The small pieces that all text formats share: plain text, canonical decimals, strict base64, strict hex, UTC times.
 
 Each accepts exactly one spelling of a value. The caller names the error class that a refusal has.
 """
@@ -18,6 +18,20 @@ _HEX = re.compile(r"[0-9a-f]*\Z")
 _UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def plain_text(data: bytes, most: int, control: re.Pattern[str], where: str, error: type[FormatError]) -> str:
+    """At most so many bytes of UTF-8 without these control characters."""
+    if len(data) > most:
+        raise error(f"{len(data)} bytes", where=where, expected=f"at most {most}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise error("not UTF-8", where=f"{where} byte {fault.start}") from None
+    found = control.search(text)
+    if found is not None:
+        raise error(f"control character {found[0]!r}", where=f"{where} character {found.start()}")
+    return text
 
 
 def decimal(text: str, where: str, error: type[FormatError] = FormatError, maximum: int = INT_MAX) -> int:
