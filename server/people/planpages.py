@@ -15,6 +15,7 @@ from server.errors import Damaged, Missing
 from server.people import formats, limits
 from server.people.models import Model
 from server.people.problems import DOCUMENTED
+from server.projection.plans import rooms_of
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -155,29 +156,7 @@ def _point(heads: list[PlanHead], stored: StoredPlan | None, now_us: int) -> Pla
         published=formats.iso(stored.published_us),
         name={"zh": plan.name.zh, "en": plan.name.en},
         gateways=list(plan.gateways),
-        rooms=[
-            {
-                "id": room.id,
-                "name": {"zh": room.name.zh, "en": room.name.en},
-                "stations": [
-                    {
-                        "id": station.id,
-                        "rigs": [
-                            {
-                                "serial": rig.serial,
-                                "gateway": rig.gateway,
-                                "purpose": rig.purpose,
-                                "wire": rig.wire,
-                                "items": list(rig.items),
-                            }
-                            for rig in station.rigs
-                        ],
-                    }
-                    for station in room.stations
-                ],
-            }
-            for room in plan.rooms
-        ],
+        rooms=rooms_of(plan),
         sessions=[
             PlannedSession(
                 id=each.id,

@@ -18,7 +18,7 @@ from scorelog.format.plan_model import TRAINING_ONLY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from scorelog.format.plan import Plan, Room, Session
+    from scorelog.format.plan import Plan, Session, Station
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +109,35 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "region": plan.region,
         "name": {"zh": plan.name.zh, "en": plan.name.en},
         "gateways": list(plan.gateways),
-        "rooms": [_room(room) for room in plan.rooms],
+        "rooms": rooms_of(plan),
         "sessions": [_session(plan, session) for session in plan.sessions],
     }
 
 
-def _room(room: Room) -> dict[str, Any]:
-    stations = [
+def rooms_of(plan: Plan) -> list[dict[str, Any]]:
+    """Rooms, stations and rigs, as rows and the API have them."""
+    return [
         {
-            "id": station.id,
-            "rigs": [
-                {
-                    "serial": rig.serial,
-                    "gateway": rig.gateway,
-                    "purpose": rig.purpose,
-                    "wire": rig.wire,
-                    "items": list(rig.items),
-                }
-                for rig in station.rigs
-            ],
+            "id": room.id,
+            "name": {"zh": room.name.zh, "en": room.name.en},
+            "stations": [_station(station) for station in room.stations],
         }
-        for station in room.stations
+        for room in plan.rooms
     ]
-    return {"id": room.id, "name": {"zh": room.name.zh, "en": room.name.en}, "stations": stations}
+
+
+def _station(station: Station) -> dict[str, Any]:
+    rigs = [
+        {
+            "serial": rig.serial,
+            "gateway": rig.gateway,
+            "purpose": rig.purpose,
+            "wire": rig.wire,
+            "items": list(rig.items),
+        }
+        for rig in station.rigs
+    ]
+    return {"id": station.id, "rigs": rigs}
 
 
 def _session(plan: Plan, session: Session) -> dict[str, Any]:
