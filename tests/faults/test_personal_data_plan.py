@@ -13,12 +13,12 @@ import pytest
 from marked_names import Mark, Marks, Outputs
 from plan_files import PlanFolder
 from sample_uploads import SampleLog
-from server_process import ServerProcess, Zygotes, post
+from server_pair import HEARTBEAT, eventually
+from server_process import ServerProcess, post
 
 from scorelog.format.plan import check_openings, parse_openings, parse_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
@@ -38,22 +38,6 @@ WRONG = (
 )
 ALLOWED = ("plan_openings.value",)
 OURS = {"files"}
-
-
-@pytest.fixture(scope="module")
-def zygotes() -> Iterator[Zygotes]:
-    made = Zygotes()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def server(tmp_path: Path, zygotes: Zygotes) -> Iterator[ServerProcess]:
-    made = ServerProcess(tmp_path, zygotes)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 class Told:
@@ -141,10 +125,14 @@ def _fetched(told: Told) -> int:
     assert status == 404
     told.out.add("problem", body)
     beat = {"v": 1, "origin": SampleLog("gw-01").origin, "size": 0, "instance": "a", "unsent": 0, "rigs": []}
-    with told.server.connection() as connection:
-        status, body = post(connection, "/gateway/v1/heartbeat", json.dumps(beat).encode())
-    told.out.add("heartbeat", body)
-    assert json.loads(body)["plan_version"] == plan.version
+
+    def tells_the_version() -> bool:
+        with told.server.connection() as connection:
+            body = post(connection, HEARTBEAT, json.dumps(beat).encode())[1]
+        told.out.add("heartbeat", body)
+        return bool(json.loads(body)["plan_version"] == plan.version)
+
+    eventually("the heartbeat's answer, remembered for a second, tells the version", tells_the_version)
     return plan.version
 
 

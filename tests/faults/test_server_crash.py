@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sample_uploads import SampleLog
-from server_process import ServerProcess, Zygotes, post
+from server_process import ServerProcess, Zygotes, post, served
 
 from server import failpoints
 
@@ -24,20 +24,10 @@ GONE = (OSError, http.client.HTTPException)
 
 
 @pytest.fixture(scope="module")
-def zygotes() -> Iterator[Zygotes]:
-    made = Zygotes()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, zygotes: Zygotes) -> Iterator[ServerProcess]:
     """Over SQLite."""
-    made = ServerProcess(tmp_path_factory.mktemp("crash"), zygotes)
-    try:
+    with served(tmp_path_factory.mktemp("crash"), zygotes) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +36,9 @@ def over_postgres(
 ) -> Iterator[ServerProcess]:
     """Over PostgreSQL."""
     url = postgres.fresh()
-    made = ServerProcess(tmp_path_factory.mktemp("crash"), zygotes, url)
-    try:
+    with served(tmp_path_factory.mktemp("crash"), zygotes, url) as made:
         yield made
-    finally:
-        made.close()
-        postgres.drop(url)
+    postgres.drop(url)
 
 
 def send_until_gone(server: ServerProcess, log: SampleLog, uploads: int) -> int:

@@ -7,54 +7,17 @@ import json
 import socket
 import sqlite3
 import urllib.request
-from typing import TYPE_CHECKING
 
 import pytest
 from sample_uploads import DOMAIN, SampleLog
-from server_process import ServerProcess, Zygotes, post
+from server_pair import UPLOAD, deliver
+from server_process import ServerProcess, post
 
 from certs.contexts import people_client_context
 from scorelog.format.cosignature import verify_cosignature
 from scorelog.format.upload import FILE_SUFFIX
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
-
-UPLOAD = "/gateway/v1/upload"
-
-
-@pytest.fixture(scope="module")
-def zygotes() -> Iterator[Zygotes]:
-    made = Zygotes()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def server(tmp_path: Path, zygotes: Zygotes) -> Iterator[ServerProcess]:
-    made = ServerProcess(tmp_path, zygotes)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-def deliver(server: ServerProcess, log: SampleLog) -> None:
-    """As the uploader does: from where the server says it stands, every receipt checked."""
-    size = 0
-    with server.connection(log.gateway_id) as connection:
-        while size < log.size:
-            stop = min(size + 100, log.size)
-            status, body = post(connection, UPLOAD, log.upload(size, stop))
-            if status == 409:
-                size = int(body)
-                continue
-            assert status == 200, body
-            assert log.receipt_time(stop, body, server.mirror)
-            size = stop
 
 
 def test_an_old_backup_is_refilled_by_the_gateways(server: ServerProcess) -> None:

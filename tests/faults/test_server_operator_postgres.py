@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from parts import find_postgres
 from sample_uploads import SampleLog
 from server_pair import UPLOAD, Pages, deliver
-from server_process import ServerProcess, Zygotes, post
+from server_process import ServerProcess, Zygotes, post, served
 
 from scorelog.format.upload import FILE_SUFFIX
 from server.database import revisions
@@ -27,31 +27,18 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
 
 
-@pytest.fixture(scope="module")
-def zygotes() -> Iterator[Zygotes]:
-    made = Zygotes()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def server(tmp_path: Path, zygotes: Zygotes, postgres_url: str) -> Iterator[ServerProcess]:
     """Over PostgreSQL."""
-    made = ServerProcess(tmp_path, zygotes, postgres_url)
-    try:
+    with served(tmp_path, zygotes, postgres_url) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
 def old(tmp_path: Path, zygotes: Zygotes) -> Iterator[ServerProcess]:
     """Over SQLite."""
-    made = ServerProcess(tmp_path, zygotes)
-    try:
+    with served(tmp_path, zygotes) as made:
         yield made
-    finally:
-        made.close()
 
 
 def use(server: ServerProcess, url: str) -> None:

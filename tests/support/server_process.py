@@ -176,3 +176,13 @@ def post(connection: http.client.HTTPSConnection, path: str, body: bytes) -> tup
     connection.request("POST", path, body)
     answer = connection.getresponse()
     return answer.status, answer.read()
+
+
+@contextlib.contextmanager
+def served(folder: Path, zygotes: Zygotes, database: str = "") -> Iterator[ServerProcess]:
+    """A server in this folder, gone afterwards whatever happens."""
+    made = ServerProcess(folder, zygotes, database)
+    try:
+        yield made
+    finally:
+        made.close()
