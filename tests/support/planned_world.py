@@ -16,13 +16,10 @@ from people_world import ROOT, RUBRIC, Log, Rig, attempt_id
 from scorelog.format.plan import encode_plan, parts
 from server.evidence.database import open_registry
 from server.plan.schema import plan_openings
-from server.projection import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
-
-    from server.projection.store import ProjectionStore
 
 RUBRIC_SHA = hashlib.sha256(RUBRIC).hexdigest()
 HEIGHT = (ROOT / "server" / "rubrics" / "height-work.toml").read_bytes()
@@ -152,19 +149,6 @@ def point(rng: Random, text: bytes | None = None, *, max_bytes: int = 40_000, bo
         for station, (serial, gateway, _) in STATIONS.items()
     }
     return Point(logs, rigs, sha256)
-
-
-async def content(projections: ProjectionStore) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything in the tables, but for the number of the bundle, which is the store's."""
-    found = {}
-    async with projections.reading() as db:
-        for table in schema.metadata.sorted_tables:
-            if table.name == "meta":
-                continue
-            columns = [column for column in table.c if column.name != "bundle"]
-            rows = (await db.execute(sa.select(*columns))).all()
-            found[table.name] = sorted(tuple(map(repr, row)) for row in rows)
-    return found
 
 
 NAMES = {A: ("S20261123-0001", "欧阳明日"), B: ("S20261123-0002", "慕容晓")}

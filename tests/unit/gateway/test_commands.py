@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import socket
 import stat
 import subprocess
-from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_clock import FakeClock
 from fake_server_client import FAKE_TIME_S, FakeServer
+from gateway_command import command
 from gateway_parts import RigScript, fill, make_recorder
 from gateway_world import World, config_text
 from tls_material import make_tls_material
 
-from gateway.cli import main
 from gateway.errors import ReceiptRefused
 from gateway.freeze import Freezer
 from gateway.notify import Notifier
@@ -34,17 +32,6 @@ from scorelog.journal.sqlite import open_log
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def command(*words: object) -> tuple[int, str]:
-    """One command in this process: exit code and everything it printed."""
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(out):
-        try:
-            main([str(word) for word in words])
-        except SystemExit as end:
-            return int(end.code or 0), out.getvalue()
-    return 0, out.getvalue()
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_server_client import FakeServer
+from gateway_command import command
 from gateway_plans import RUBRIC, SESSION, PlanDraft, Seat, Sitting
 from gateway_world import config_text
 
-from gateway.cli import main
 from gateway.commands import status_text
 from gateway.plan.answer import parse_answer
 from gateway.plan.shelf import Shelf
@@ -22,17 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DRAFT = PlanDraft((Sitting((Seat("ZQTICKET", places=("A-01", "A-02")), Seat("ZQOTHER"))),))
-
-
-def command(*words: object) -> tuple[int, str]:
-    """Exit code and everything printed."""
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(out):
-        try:
-            main([str(word) for word in words])
-        except SystemExit as end:
-            return int(end.code or 0), out.getvalue()
-    return 0, out.getvalue()
 
 
 @pytest.fixture

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 from match_store_contract import SEALER, Change, MatchStoreContract
+from two_registries import Databases, over_postgres, over_sqlite
 
-from server.database.names import SCHEMAS
-from server.database.postgres import connect
-from server.database.schemas import create_kept
-from server.evidence.database import create, open_registry
 from server.matches.store import MatchStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from server.database.seam import Database
-
-Databases = tuple["Database", "Database"]
 
 
 class Both(MatchStoreContract):
@@ -51,11 +43,8 @@ class TestMatchesInSqlite(Both):
 
     @pytest.fixture
     async def databases(self, tmp_path: Path) -> AsyncIterator[Databases]:
-        create(tmp_path)
-        made = open_registry(tmp_path), open_registry(tmp_path)
-        yield made
-        for each in made:
-            await each.close()
+        async with over_sqlite(tmp_path) as made:
+            yield made
 
 
 class TestMatchesInPostgres(Both):
@@ -65,14 +54,5 @@ class TestMatchesInPostgres(Both):
 
     @pytest.fixture
     async def databases(self, postgres_url: str) -> AsyncIterator[Databases]:
-        url = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
-        with ExitStack() as stack:
-            pools = [connect(url, readers=2, writers=2) for _ in range(2)]
-            for pool in pools:
-                stack.callback(pool.dispose)
-            with pools[0].writer.begin() as connection:
-                create_kept(connection)
-            made = pools[0].database(SCHEMAS["registry"]), pools[1].database(SCHEMAS["registry"])
+        async with over_postgres(postgres_url) as made:
             yield made
-            for each in made:
-                await each.close()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from fake_clock import FakeClock
 from fake_entry_store import FakeEntryStore
-from planned_world import A, B, Point, content, point
+from planned_world import A, B, Point, point
+from projection_replay import content
 
 from server.database import kept
 from server.database.postgres import connect

@@ -10,8 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_clock import FakeClock
-from fake_entry_store import FakeEntryStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from planned_world import (
@@ -26,15 +24,14 @@ from planned_world import (
     adopt_plan,
     adopt_rubric,
     candidate,
-    content,
     document,
     point,
     text_of,
 )
+from projection_replay import Tables, replay
 
 from server.projection import queries
 from server.projection.projector import Projector
-from server.projection.store import ProjectionStore
 
 if TYPE_CHECKING:
     from people_site import Site
@@ -340,31 +337,7 @@ def _two_candidates() -> Point:
     return here
 
 
-async def _project(folder: Path, pieces: list[tuple[int, int]], steps: set[int]) -> dict[str, list[tuple[Any, ...]]]:
-    """Store the pieces (which log, how many entries) in this order, projecting after the given ones, then rebuild."""
-    store, clock, logs = FakeEntryStore(), FakeClock(), list(_two_candidates().logs.values())
-    projections = await ProjectionStore.open(folder / "projections.db")
-    projector = Projector(store, projections, clock)
-    sent = [0, 0]
-    try:
-        for number, (which, count) in enumerate([*pieces, (0, 10_000), (1, 10_000)]):
-            log, start = logs[which], sent[which]
-            sent[which] = stop = min(len(log.entries), start + count)
-            if start < stop:
-                opened = log.openings_in(start, stop)
-                await store.append_entries(log.origin, log.entries[start:stop], opened, received_us=7)
-            if number in steps:
-                await projector.catch_up()
-        await projector.catch_up()
-        grown = await content(projections)
-        await projector.rebuild()
-        assert await content(projections) == grown
-        return grown
-    finally:
-        await projections.close()
-
-
-_REFERENCE: dict[str, list[tuple[Any, ...]]] = {}
+_REFERENCE: Tables = {}
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -375,7 +348,7 @@ _REFERENCE: dict[str, list[tuple[Any, ...]]] = {}
 def test_any_order_of_arrival_composes_the_same_attempts(pieces: list[tuple[int, int]], steps: set[int]) -> None:
     """However the logs of two gateways are cut, interleaved and projected: the same tables, alarms included."""
     with TemporaryDirectory() as folder:
-        found = asyncio.run(_project(Path(folder), pieces, steps))
+        found = asyncio.run(replay(Path(folder), list(_two_candidates().logs.values()), pieces, steps))
     if not _REFERENCE:
         _REFERENCE.update(found)
     assert found == _REFERENCE

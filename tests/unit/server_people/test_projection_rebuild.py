@@ -6,14 +6,14 @@ import asyncio
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from fake_clock import FakeClock
 from fake_entry_store import FakeEntryStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from people_world import Log, Rig, attempt_id
+from projection_replay import Tables, content, replay
 
 from server.projection import limits, schema
 from server.projection.projector import Projector
@@ -46,47 +46,7 @@ def two_logs() -> list[Log]:
     return logs
 
 
-async def content(projections: ProjectionStore) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything in the tables, but for the number of the bundle, which is the store's."""
-    found = {}
-    async with projections.reading() as db:
-        for table in schema.metadata.sorted_tables:
-            if table.name == "meta":
-                continue
-            columns = [column for column in table.c if column.name != "bundle"]
-            rows = (await db.execute(sa.select(*columns))).all()
-            found[table.name] = sorted(tuple(map(repr, row)) for row in rows)
-    return found
-
-
-async def project(folder: Path, pieces: list[tuple[int, int]], steps: set[int]) -> dict[str, list[tuple[Any, ...]]]:
-    """Store the pieces (which log, how many entries) in this order, projecting after the given ones, then rebuild."""
-    store, clock, logs = FakeEntryStore(), FakeClock(), two_logs()
-    projections = await ProjectionStore.open(folder / "projections.db")
-    projector = Projector(store, projections, clock)
-    sent = [0, 0]
-    try:
-        for number, (which, count) in enumerate([*pieces, (0, 10_000), (1, 10_000)]):
-            log, start = logs[which], sent[which]
-            stop = min(len(log.entries), start + count)
-            if start == stop:
-                continue
-            await store.append_entries(log.origin, log.entries[start:stop], log.openings_in(start, stop), received_us=7)
-            sent[which] = stop
-            if number in steps:
-                await projector.catch_up()
-        await projector.catch_up()
-        grown = await content(projections)
-        again = Projector(store, projections, clock)
-        assert await again.catch_up() == 0
-        assert await again.rebuild() == sum(sent)
-        assert await content(projections) == grown
-        return grown
-    finally:
-        await projections.close()
-
-
-_REFERENCE: dict[str, list[tuple[Any, ...]]] = {}
+_REFERENCE: Tables = {}
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -97,7 +57,7 @@ _REFERENCE: dict[str, list[tuple[Any, ...]]] = {}
 def test_splits_orders_and_rebuilds_give_the_same_tables(pieces: list[tuple[int, int]], steps: set[int]) -> None:
     """However the uploads were cut and interleaved, whenever the projector ran: the same rows, also after a rebuild."""
     with TemporaryDirectory() as folder:
-        found = asyncio.run(project(Path(folder), pieces, steps))
+        found = asyncio.run(replay(Path(folder), two_logs(), pieces, steps))
     if not _REFERENCE:
         _REFERENCE.update(found)
     assert found == _REFERENCE

@@ -6,7 +6,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from planned_world import HEIGHT, A, B, Point, adopt_plan, adopt_rubric, candidate, content, document, point, text_of
+from planned_world import HEIGHT, A, B, Point, adopt_plan, adopt_rubric, candidate, document, point, text_of
+from projection_replay import content
 
 from server.matches.desk import MatchDesk, Objected
 from server.matches.rules import REASONS

@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from plain_mosquitto import plain_mosquitto
 from sim_gateway import distinct, sim_gateway
 from sim_mqtt import SERIAL, HastyTime, last_status, rig_at, until, whole_exam
 from sim_parts import rubric
@@ -27,12 +26,6 @@ from simulators.truth import TruthFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Any]:
-    with plain_mosquitto(tmp_path) as broker:
-        yield broker
 
 
 @pytest.mark.needs("mosquitto")

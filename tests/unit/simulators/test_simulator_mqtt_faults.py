@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from plain_mosquitto import plain_mosquitto
 from sim_gateway import distinct, sim_gateway
 from sim_mqtt import SERIAL, last_status, rig_at, until, whole_exam
 
@@ -15,14 +14,7 @@ from simulators.faults import FaultSpec
 from simulators.faults.messages import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Any]:
-    with plain_mosquitto(tmp_path) as broker:
-        yield broker
+    from collections.abc import Callable
 
 
 @pytest.mark.needs("mosquitto")
