@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Path, Request
 
 from server.errors import Missing
 from server.live import limits as live_limits
 from server.people import limits
 from server.people.alertdesk import Wanted
+from server.people.wallpages import may_see_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from server.evidence.store import Gateway, LogState
+    from server.people.accounts import Account
     from server.people.render import Renderer
     from server.people.services import Services
     from server.plan.store import StoredPlan
+
+log = structlog.get_logger()
 
 DAY_MS = 86_400_000
 Row = dict[str, Any]
@@ -83,9 +88,21 @@ def gateway_pages(router: APIRouter, services: Services, renderer: Renderer) -> 
             view=view,
             plan=plan,
             rigs=rigs_of(gateway_id, rows, plan),
+            tickets=await planned_tickets(services, session.account, rows),
             alerts=await services.desk.listing(Wanted(gateway=gateway_id), limits.ALERTS_ON_GATEWAY),
             now_us=context.clock.now_us(),
         )
+
+
+async def planned_tickets(services: Services, account: Account, rows: Sequence[Row]) -> Mapping[str, str]:
+    """Attempt → ticket of those whom the plan knows and the rig does not, for those who may see names."""
+    unsaid = [row["attempt"] for row in rows if row["attempt"] and not row["ticket"]]
+    if not unsaid or not may_see_names(account):
+        return {}
+    known = await services.context.plans.openings(unsaid)
+    if known:
+        log.info("candidates looked at", account=account.name, attempts=len(known))
+    return {attempt: values["ticket"] for attempt, values in known.items() if "ticket" in values}
 
 
 def view_of(gateway: Gateway, live: Row, states: Sequence[LogState], now_ms: int) -> GatewayView:

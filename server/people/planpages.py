@@ -79,9 +79,8 @@ def plan_pages(router: APIRouter, services: Services, renderer: Renderer) -> Non
     async def everything(request: Request) -> Response:
         session = await services.guard.browser(request)
         found = await _all(context.plans)
-        return renderer.page(
-            request, "plans.html", session=session, plans=found, now_us=context.clock.now_us(), when=when
-        )
+        values: dict[str, Any] = {"plans": found, "book": context.book, "when": when}
+        return renderer.page(request, "plans.html", session=session, now_us=context.clock.now_us(), **values)
 
     @router.get("/plan/{point}")
     async def one_point(
@@ -94,7 +93,8 @@ def plan_pages(router: APIRouter, services: Services, renderer: Renderer) -> Non
         if stored is None:
             raise Missing("there is no such plan")
         values: dict[str, Any] = {"stored": stored, "heads": heads[::-1], "newest": number == heads[-1].version}
-        return renderer.page(request, "plan.html", session=session, now_us=context.clock.now_us(), when=when, **values)
+        values |= {"book": context.book, "when": when}
+        return renderer.page(request, "plan.html", session=session, now_us=context.clock.now_us(), **values)
 
     @router.get("/plan/{point}/sessions/{name}")
     async def one_session(request: Request, point: Name, name: Name) -> Response:
@@ -109,6 +109,7 @@ def plan_pages(router: APIRouter, services: Services, renderer: Renderer) -> Non
             log.info("candidates looked at", account=session.account.name, point=point, session=planned.id)
             people = await context.plans.openings(one.attempt for one in planned.candidates)
         values: dict[str, Any] = {"stored": stored, "planned": planned, "people": people, "names": names}
+        values["book"] = context.book
         state = when(planned, context.clock.now_us())
         return renderer.page(request, "plansession.html", session=session, state=state, **values)
 

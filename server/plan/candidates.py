@@ -101,11 +101,12 @@ class _Reader:
         if text is None:
             return ""
         number = unicodedata.normalize("NFKC", text).upper()
-        problem = wrong_with(number) if number else "empty"
-        if problem:
+        problem = wrong_with(number) if number else ""
+        if not number:
+            self._wrong(row, ID_NUMBER, "empty", "fill it in")
+        elif problem:
             self._wrong(row, ID_NUMBER, problem, "compare with the document; keep the column as text")
-            return ""
-        return number
+        return "" if problem else number
 
     def _try(self, row: Row) -> int:
         text = self._cell(row, TRY)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from people_site import log_in
 from people_world import attempt_id, utc
 from planned_hall import small_hall
 
@@ -102,7 +103,7 @@ async def test_the_plan_s_rigs_stand_beside_what_is_heard(site: Site, log: Log) 
     text = (await (await site.client()).get("/gateways/gw-01?lang=en")).text
     rows = {
         match[1]: re.sub(r"\s+", " ", re.sub(r"<.*?>", " ", match[0]))
-        for match in re.findall(r"(<tr><th scope=\"row\">.*?<td>(LV-\w+).*?</tr>)", text, re.DOTALL)
+        for match in re.findall(r"(<tr><th scope=\"row\">.*?<td[^>]*>(LV-\w+).*?</tr>)", text, re.DOTALL)
     }
     assert list(rows) == ["LV-X", "LV-K1", "LV-K2", "LV-K4"]
     assert "A-01" in rows["LV-K1"]
@@ -113,6 +114,22 @@ async def test_the_plan_s_rigs_stand_beside_what_is_heard(site: Site, log: Log) 
     assert "hash differs" in text
     site.beat(log, told, plan={"version": 2, "sha256": "00"}, plan_refused=None)
     assert "adopted by the gateway" in (await (await site.client()).get("/gateways/gw-01?lang=en")).text
+
+
+async def test_a_rig_without_tickets_shows_whom_the_plan_has_there(site: Site, log: Log) -> None:
+    """P7: the ticket that the plan knows and the rig does not, for operators; a viewer reads that it is unknown."""
+    hall = small_hall()
+    await hall.publish(site)
+    hall.open_at(log)
+    first = hall.sitters[0]
+    hall.rig("LV-K1", log).open_exam("", first.attempt)
+    await site.upload(log)
+    await site.accounts.create("guest", "a long enough word", role="viewer")
+    guest = await site.client(login=False)
+    await log_in(guest, "guest", "a long enough word")
+    link = f'<a href="/attempts/{first.attempt}">'
+    assert f"{link}{first.ticket}</a>" in (await (await site.client()).get("/gateways/gw-01?lang=en")).text
+    assert f"{link}Ticket unknown</a>" in (await guest.get("/gateways/gw-01?lang=en")).text
 
 
 async def test_an_unknown_gateway_is_not_there(site: Site) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from people_site import log_in
-from people_world import Log
+from people_world import START_S, Log
 from planned_hall import SESSION, Hall, small_hall
 
 from server.people import formats
@@ -160,6 +160,25 @@ async def test_a_session_says_how_far_each_candidate_is(site: Site) -> None:
     numbers = re.findall(r'<td class="num">(?:<span class="bad">)?(\d+)', listed)
     assert numbers == ["2", "1", "0", "0", "0", "0"]
     assert (await client.get("/sessions/hn-cs-01/nothing")).status_code == 404
+
+
+async def test_a_session_over_midnight_says_on_which_day_it_ends(site: Site) -> None:
+    """From 23:27 to 02:42 of the next day in China: an end without its day would be before the beginning."""
+    await small_hall(now_s=START_S + 9 * 3600).publish(site)
+    client = await site.client()
+    for path in ("/sessions", f"/sessions/hn-cs-01/{SESSION}", "/plan"):
+        words = re.sub(r"<.*?>", "", (await client.get(path)).text)
+        assert "2026-11-23 23:27 – 2026-11-24 02:42" in words, path
+
+
+async def test_an_occupation_is_named_in_the_reader_s_language(site: Site) -> None:
+    """By the rubric of the session; its bare id only where nobody has that rubric."""
+    await under_way(site)
+    client = await site.client()
+    for path in ("/plan", "/plan/hn-cs-01", f"/plan/hn-cs-01/sessions/{SESSION}"):
+        assert "低压电工作业" in (await client.get(path)).text, path
+        assert "Low-voltage electrician" in (await client.get(f"{path}?lang=en")).text, path
+        await client.get("/plan?lang=zh")
 
 
 async def test_a_viewer_sees_progress_without_names(site: Site) -> None:

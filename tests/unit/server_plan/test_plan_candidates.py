@@ -51,6 +51,19 @@ def test_all_errors_of_a_list_come_at_once() -> None:
     ) == [(2, "准考证号"), (3, "姓名"), (3, "工位"), (3, "考次"), (3, "证件号"), (4, "工位"), (4, "题目"), (4, "题目")]
 
 
+def test_an_empty_id_number_is_to_be_filled_in() -> None:
+    """What to do fits what is wrong: an empty cell has nothing to compare."""
+    with pytest.raises(ListError) as caught:
+        read(f"T1,甲,,1,{' '.join(PAPER)},")
+    assert "证件号: empty; fill it in" in str(caught.value)
+
+
+def test_the_list_that_the_page_shows_has_an_id_that_holds() -> None:
+    """docs/formats/plan.md is copied by people: its example is not refused."""
+    (row,) = re.findall(r"^S\d+-\d+,.*$", (ROOT / "docs" / "formats" / "plan.md").read_text(), re.MULTILINE)
+    assert wrong_with(row.split(",")[2]) is None
+
+
 def test_the_same_ticket_and_try_twice_is_refused() -> None:
     """A second try is no duplicate; a ticket of two people and a person with two tickets are."""
     assert len(read(f"T1,甲,{ID},1,,", f"T1,甲,{ID},2,,")) == 2
