@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiomqtt import Client, MqttCodeError, MqttError, ProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from device_adapters.errors import NotConnected
 from device_adapters.limits import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from device_adapters.mailbox import Mailbox
 
 PROTOCOLS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
+_ENDED: Final = "Unspecified error"
 _REFUSED_FROM: Final = 128  # a reason code of SUBACK from here on grants nothing
 
 # The libraries log every lost connection by themselves, and at debug level whole topics.
@@ -202,10 +204,13 @@ class Broker:
 
 def _reason(error: Exception) -> str:
     """In the library's words, which hold neither topics nor payloads."""
-    if isinstance(error, MqttCodeError):
-        return f"broker: {error.rc}"
-    cause = error.__cause__ or error
-    return f"broker: {str(cause) or type(cause).__name__}"
+    cause = error if isinstance(error, MqttCodeError) else error.__cause__ or error
+    if not isinstance(cause, MqttCodeError):
+        return f"broker: {str(cause) or type(cause).__name__}"
+    said = str(cause.rc if isinstance(cause.rc, ReasonCode) else cause)
+    # What paho says of a connection that ended without a word: a code that no broker sent.
+    broke = said == _ENDED and cause is not error
+    return "the connection to the broker broke" if broke else f"broker: {said}"
 
 
 def _nothing() -> None:

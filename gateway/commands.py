@@ -89,6 +89,9 @@ def status_text(document: dict[str, Any]) -> str:
     lines += [f"{label}: {document[key]}" for key, label in _TROUBLES.items() if document.get(key)]
     if document.get("accepts_exams") is False:
         lines.append("NO NEW EXAM can be recorded")
+    lines += [
+        f"broker {one['id']}: offline, {one['reason']}" for one in document.get("brokers", []) if not one["online"]
+    ]
     lines += _plan_lines(document)
     lines += [_rig_line(rig) for rig in document["rigs"]]
     return "\n".join(lines)

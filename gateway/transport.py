@@ -9,6 +9,7 @@ answer beside its size: what proves that something was stored is the uploader's 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 from dataclasses import dataclass
@@ -218,6 +219,8 @@ class HttpsClient:
 
     def _why(self, error: Exception) -> str:
         """The cause in words an installer can act on."""
+        if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == errno.ECONNREFUSED:
+            return f"{error.host} port {error.port} refuses: the machine is there, the server is not"
         text = str(error) or type(error).__name__
         if "certificate has expired" in text or "not yet valid" in text:
             return f"{text}; this box's clock says {self._clock.now_us() // 1_000_000} s since 1970"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -203,6 +204,18 @@ class TestHttps:
             with pytest.raises(Unreachable, match="pinned"):
                 await stranger.upload(b"secret")
             await stranger.close()
+
+    async def test_a_server_that_does_not_run_is_named_in_plain_words(self, tls: TlsMaterial) -> None:
+        """P6: `status` and log say what to look at: the machine answers, nothing listens there."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        client = https_client(tls, f"https://127.0.0.1:{port}")
+        with pytest.raises(
+            Unreachable, match=f"^127.0.0.1 port {port} refuses: the machine is there, the server is not$"
+        ):
+            await client.checkpoint("nobody")
+        await client.close()
 
     async def test_missing_certificate_is_unreachable(self, tls: TlsMaterial, tmp_path: Path) -> None:
         """I12: without a certificate nothing is sent and nothing else stops."""

@@ -15,6 +15,7 @@ from fake_clock import FakeClock
 from device_adapters.mqtt import Account
 from gateway import limits
 from gateway.brokers import BrokerLink, account
+from gateway.commands import status_text
 from gateway.config import BrokerConfig
 from gateway.errors import ConfigError
 
@@ -81,3 +82,16 @@ def test_unusable_identity_files_are_said_by_name(tmp_path: Path) -> None:
         account(replace(PLAIN, username="a", password_file=file), "gw-01")
     with pytest.raises(ConfigError, match="main: ca, certificate or key is not usable"):
         account(replace(PLAIN, ca=file), "gw-01")
+
+
+def test_status_names_a_broker_that_is_away_with_its_reason() -> None:
+    """docs/gateway.md: network, broker or password, `status` has the reason; a good broker is no line."""
+    brokers = [
+        {"id": "main", "online": False, "reason": "the connection to the broker broke"},
+        {"id": "two", "online": True, "reason": ""},
+    ]
+    said = status_text(
+        {"running": True, "origin": "o", "size": 1, "receipted": 1, "unsent": 0, "rigs": [], "brokers": brokers}
+    )
+    assert "broker main: offline, the connection to the broker broke" in said.splitlines()
+    assert "two" not in said
