@@ -27,7 +27,6 @@ def configure(stream: TextIO = sys.stderr, *, plain: bool | None = None) -> None
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
     )
     # Libraries speak through the standard logging; only what they call a warning is of use here.
     logging.basicConfig(stream=stream, level=logging.WARNING, format="%(name)s: %(message)s")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+import structlog
 from parts import missing_reason, root_tests_wanted
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def _missing(reason: str) -> None:
     if IN_CI:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def log_lines_as_unconfigured() -> None:
+    """A command run in this process sets up its log lines; the next test must not write where that one did."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
