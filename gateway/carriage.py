@@ -6,7 +6,6 @@ cosigned checkpoint, or only the cosignature lines that the server answers an up
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from gateway.errors import ReceiptRefused
@@ -14,6 +13,7 @@ from scorelog.format.cosignature import merge, verify_cosignature
 from scorelog.format.errors import FormatError
 from scorelog.format.note import parse_note
 from scorelog.format.upload import FILE_SUFFIX, encode_upload
+from scorelog.journal.files import write_synced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +40,7 @@ def _write(origin: str, uploads: Iterable[Upload], directory: Path) -> list[Path
     made = []
     for upload in uploads:
         path = directory / f"{name}-{upload.start:012d}-{upload.size:012d}{FILE_SUFFIX}"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(encode_upload(upload))
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(path, encode_upload(upload))
         made.append(path)
     return made
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.spool import write_durably
 from scorelog.format.text import utc_text
+from scorelog.journal.files import replace_synced, write_synced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +39,7 @@ class Freezer:
     def freeze(self, origin: str, size: int, reason: str, now_us: int, newest: int = 0) -> None:
         """Durable when it returns."""
         marker = {"origin": origin, "size": size, "reason": reason, "at": utc_text(now_us), "newest": newest}
-        write_durably(self._marker, json.dumps(marker).encode())
+        replace_synced(self._marker, json.dumps(marker).encode())
 
     def keep_evidence(self, kind: str, content: bytes, now_us: int) -> str:
         """The file's name. The same content is kept once, however often it comes."""
@@ -50,11 +49,7 @@ class Freezer:
         if known is not None:
             return known.name
         name = f"{now_us // 1_000_000}-{kind}-{digest}"
-        handle = os.open(self._evidence / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(self._evidence / name, content)
         return name
 
     def frozen(self) -> Frozen | None:

@@ -23,12 +23,12 @@ from gateway.lifecycle import Start
 from gateway.notify import Notifier
 from gateway.opening import open_gateway_log
 from gateway.readonly import older_generations
-from gateway.spool import write_durably
 from gateway.texts import load_texts
 from gateway.transport import HttpsClient
 from scorelog.journal import failpoints
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogUntrusted
+from scorelog.journal.files import replace_synced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ def still_runs(data: Path) -> bool:
 
 def _write_run_file(data: Path, port: int) -> None:
     document = {"pid": os.getpid(), "port": port, "boot": SystemClock().boot_id()}
-    write_durably(run_file(data), json.dumps(document).encode())
+    replace_synced(run_file(data), json.dumps(document).encode())
 
 
 def _adapters(

@@ -7,38 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING
 
 from gateway.practice import PracticeRun
 from scorelog.journal.failpoints import failpoint, register
+from scorelog.journal.files import replace_synced
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SPOOL = register("gateway.spool", "a practice record is written to the spool, before its ack")
-
-
-def write_durably(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Replace a file so that after any crash either the old or the new content is there."""
-    fresh = path.with_name(path.name + ".new")
-    if private:
-        fresh.unlink(missing_ok=True)  # one that a crash left may have another mode
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600 if private else 0o666)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class Spool:
@@ -58,7 +36,7 @@ class Spool:
     def keep(self, run: PracticeRun) -> None:
         """Durable when it returns."""
         with failpoint(_SPOOL):
-            write_durably(self._path(run.rig), json.dumps(run.to_json()).encode())
+            replace_synced(self._path(run.rig), json.dumps(run.to_json()).encode())
 
     def remove(self, rig: str) -> None:
         """The summary is in the log."""

@@ -7,13 +7,13 @@ cosigned checkpoint, which `kaofen-gateway import-receipt` takes. A file twice g
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scorelog.format.cosignature import merge
 from scorelog.format.errors import FormatError
 from scorelog.format.upload import parse_upload
+from scorelog.journal.files import write_synced
 from server import limits
 from server.errors import Behind, Refused
 from server.ingest.mirror import Refuse, read_checkpoint
@@ -85,12 +85,9 @@ def named(path: Path, refused: Refused) -> Refused:
 
 
 def write_receipt(path: Path, receipt: bytes) -> Path:
-    """Beside the file; durable when it returns."""
+    """Beside the file, whole or not at all; its bytes are durable when it returns."""
     target = path.with_name(path.name + RECEIPT_SUFFIX)
-    fresh = path.with_name(path.name + RECEIPT_SUFFIX + ".new")
-    with fresh.open("wb") as file:
-        file.write(receipt)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(target)
+    fresh = target.with_name(target.name + ".new")
+    write_synced(fresh, receipt, 0o666)
+    fresh.replace(target)  # its folder may be on a carrier that cannot be synced
     return target

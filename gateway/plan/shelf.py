@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import PlanRefused
 from gateway.plan.answer import PlanCopy, checked
-from gateway.spool import write_durably
 from scorelog.format.errors import FormatError
 from scorelog.format.plan import parse_plan
 from scorelog.journal.failpoints import failpoint, register
+from scorelog.journal.files import replace_synced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,14 +63,14 @@ class Shelf:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         openings = json.dumps([one.to_json() for one in copy.openings], ensure_ascii=False)
         with failpoint(_OPENINGS):
-            write_durably(self._openings(copy.plan.sha256), openings.encode(), private=True)
+            replace_synced(self._openings(copy.plan.sha256), openings.encode(), private=True)
         public = {
             "sha256": copy.plan.sha256,
             "plan": copy.plan.text.decode(),
             "rubrics": [rubric.text for rubric in copy.rubrics],
         }
         with failpoint(_KEEP):
-            write_durably(self._folder / FILE, json.dumps(public, ensure_ascii=False).encode())
+            replace_synced(self._folder / FILE, json.dumps(public, ensure_ascii=False).encode())
         self.tidy(copy.plan.sha256)
 
     def tidy(self, sha256: str) -> None:

@@ -80,9 +80,9 @@ def sync_file(path: Path) -> None:
         os.close(fd)
 
 
-def write_synced(path: Path, content: bytes) -> None:
+def write_synced(path: Path, content: bytes, mode: int = 0o600) -> None:
     """A new file whose bytes are on the disk; its name is not yet."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         view = memoryview(content)
         while view:
@@ -90,6 +90,15 @@ def write_synced(path: Path, content: bytes) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def replace_synced(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Replace a file so that after any crash either the old or the new content is there."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)  # one that a crash left may have another mode
+    write_synced(fresh, content, 0o600 if private else 0o666)
+    fresh.replace(path)
+    sync_directory(path.parent)
 
 
 def rename_synced(old: Path, new: Path) -> None:
