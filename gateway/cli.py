@@ -15,24 +15,29 @@ from typing import Annotated, Any
 
 import typer
 
-from certs.errors import CertsError
-from certs.keys import create_ed25519
-from device_adapters.errors import AdapterError
-from gateway import commands
-from gateway.config import Config, effective, parse_config
-from gateway.contentkey import create_content_key
-from gateway.doctor import examine
-from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
-from gateway.errors import ConfigError, GatewayError
-from gateway.opening import signer_of
-from gateway.plan.show import as_document as as_plan_document
-from gateway.plan.show import as_text as as_plan_text
-from gateway.run import run as run_gateway
-from scorelog.format.errors import FormatError
-from scorelog.journal.creation import create_log
-from scorelog.journal.errors import JournalError, LogMissing, LogUntrusted
-from scorelog.journal.fsck import fsck as check_log
-from scorelog.journal.identity import find_identity
+try:
+    from certs.errors import CertsError
+    from certs.keys import create_ed25519
+    from device_adapters.errors import AdapterError
+    from gateway import commands
+    from gateway.config import Config, effective, parse_config
+    from gateway.contentkey import create_content_key
+    from gateway.doctor import examine
+    from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
+    from gateway.errors import ConfigError, GatewayError
+    from gateway.opening import signer_of
+    from gateway.plan.show import as_document as as_plan_document
+    from gateway.plan.show import as_text as as_plan_text
+    from gateway.run import run as run_gateway
+    from scorelog.format.errors import FormatError
+    from scorelog.journal.creation import create_log
+    from scorelog.journal.errors import JournalError, LogMissing, LogUntrusted
+    from scorelog.journal.fsck import fsck as check_log
+    from scorelog.journal.identity import find_identity
+except ModuleNotFoundError as missing:  # another part of Kaofen was installed here, and all share one wheel
+    raise SystemExit(
+        f"kaofen-gateway: {missing.name} is not installed; it comes with `pip install '.[gateway]'`"
+    ) from None
 
 FAILED, USAGE, LOG = 1, 2, 3
 

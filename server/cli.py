@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certs.errors import CertsError
-from scorelog.format.keys import SUITE_ED25519, encode_vkey
-from server import commands
-from server.config import Config, read_config
-from server.database.location import parse_url, shown, with_password
-from server.errors import Fatal, ServerError
-from server.keys import load_keys
-from server.logs import configure
-from server.plan.cli import candidates, plans
+try:
+    from certs.errors import CertsError
+    from scorelog.format.keys import SUITE_ED25519, encode_vkey
+    from server import commands
+    from server.config import Config, read_config
+    from server.database.location import parse_url, shown, with_password
+    from server.errors import Fatal, ServerError
+    from server.keys import load_keys
+    from server.logs import configure
+    from server.plan.cli import candidates, plans
+except ModuleNotFoundError as missing:  # another part of Kaofen was installed here, and all share one wheel
+    raise SystemExit(
+        f"kaofen-server: {missing.name} is not installed; it comes with `pip install '.[server]'`"
+    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -32,8 +32,11 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Listen; `port` is the real one from here on."""
-        from amqtt.broker import Broker  # noqa: PLC0415 - slow to import, and an optional part
-        from amqtt.errors import BrokerError  # type: ignore[import-untyped]  # noqa: PLC0415
+        try:
+            from amqtt.broker import Broker  # noqa: PLC0415 - slow to import, and an optional part
+            from amqtt.errors import BrokerError  # type: ignore[import-untyped]  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            raise InputError(f"{missing.name} is not installed; it comes with `pip install '.[simulators]'`") from None
 
         logging.getLogger("transitions").setLevel(logging.ERROR)
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # every lost connection would be a traceback

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -18,3 +20,25 @@ def test_a_command_says_its_name_and_version(program: str) -> None:
     app = importlib.import_module(PROJECT["scripts"][program].partition(":")[0]).app
     said = CliRunner().invoke(app, ["--version"])
     assert (said.exit_code, said.output) == (0, f"{program} {PROJECT['version']}\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "package", "extra", "code"),
+    [
+        ("kaofen-gateway", "aiohttp", "gateway", 1),
+        ("kaofen-server", "sqlalchemy", "server", 1),
+        ("kaofen-simulate", "amqtt", "simulators", 2),
+    ],
+)
+def test_a_command_of_a_part_that_was_not_installed_says_how_to_install_it(
+    program: str, package: str, extra: str, code: int
+) -> None:
+    """All commands are in one wheel: on a gateway box `kaofen-server` is there, and its packages are not."""
+    module = PROJECT["scripts"][program].partition(":")[0]
+    blocked = f"import sys; sys.modules[{package!r}] = None; import {module}; {module}.app(['broker', '--port', '0'])"
+    said = subprocess.run([sys.executable, "-c", blocked], check=False, capture_output=True, text=True, timeout=60)
+    assert said.returncode == code
+    told = f" is not installed; it comes with `pip install '.[{extra}]'`\n"
+    assert said.stderr.startswith(f"{program}: {package}")
+    assert said.stderr.endswith(told)
+    assert said.stderr.count("\n") == 1
