@@ -168,30 +168,39 @@ class WrongFunction(_Frame):
         return frame[:_MBAP] + bytes((frame[_MBAP] + 1 & 0xFF,)) + frame[_MBAP + 1 :]
 
 
-class ShortCount(Fault):
+class _Count(Fault):
+    """A reply to function 3 that is well formed and has other words than were asked for."""
+
+    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+        """The frame around the words."""
+        if exchange.request[0] != READ_HOLDING:
+            return pieces
+        words = self.counted(exchange.frame[_MBAP + 2 :])
+        return [Piece(_framed(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
+
+    def counted(self, words: bytes) -> bytes:
+        """What is sent instead."""
+        raise NotImplementedError
+
+
+class ShortCount(_Count):
     """R5: A well-formed reply with one word less than asked."""
 
     name, catalogue = "short-count", "R5"
 
-    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+    def counted(self, words: bytes) -> bytes:
         """The last word is missing."""
-        if exchange.request[0] != READ_HOLDING:
-            return pieces
-        words = exchange.frame[_MBAP + 2 : -2]
-        return [Piece(_framed(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
+        return words[:-2]
 
 
-class LongCount(Fault):
+class LongCount(_Count):
     """R5: A well-formed reply with one word more than asked."""
 
     name, catalogue = "long-count", "R5"
 
-    def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
+    def counted(self, words: bytes) -> bytes:
         """A zero word is added."""
-        if exchange.request[0] != READ_HOLDING:
-            return pieces
-        words = exchange.frame[_MBAP + 2 :] + b"\0\0"
-        return [Piece(_framed(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
+        return words + b"\0\0"
 
 
 class Length65535(_Frame):

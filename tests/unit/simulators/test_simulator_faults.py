@@ -43,13 +43,6 @@ async def host() -> AsyncIterator[RigHost]:
     await host.stop()
 
 
-@pytest.fixture
-async def probe(host: RigHost) -> AsyncIterator[ModbusProbe]:
-    """One connection to it."""
-    async with ModbusProbe(host.address, host.port) as probe:
-        yield probe
-
-
 def set_fault(host: RigHost, name: str, **more: object) -> None:
     host.set_fault(FaultSpec(name, **{"probability": 1.0, **more}))  # type: ignore[arg-type]
 

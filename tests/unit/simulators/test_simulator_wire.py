@@ -28,13 +28,6 @@ async def host() -> AsyncIterator[RigHost]:
     await host.stop()
 
 
-@pytest.fixture
-async def probe(host: RigHost) -> AsyncIterator[ModbusProbe]:
-    """One connection to it."""
-    async with ModbusProbe(host.address, host.port) as probe:
-        yield probe
-
-
 async def test_status_control_event_and_result_are_read_at_their_addresses(host: RigHost, probe: ModbusProbe) -> None:
     """Areas of the interface page: a whole item is found by absolute address, the result in two reads."""
     await probe.acknowledge(0, ready=1)
