@@ -16,7 +16,7 @@ from scripted_rig import EVENTS, RESULTS, Item, ScriptedRig, event_record, resul
 from device_adapters.contract import Evidence, Observation, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 SEQ = 600
 LONG = [(line, 100, line * 7, 0) for line in range(1, 28)]
@@ -171,6 +171,20 @@ async def test_the_previous_candidates_result_in_the_slot_is_refused() -> None:
     assert all(area.cut == ((0, len(area.data)),) for area in refused[0].raw)
 
 
+async def refusal_of(held: Mapping[int, bytes]) -> Evidence:
+    """What is told of a rig that holds this as its record 1, and gives nothing else."""
+    async with ScriptedRig() as rig:
+        for at, data in held.items():
+            rig.put(at, data)
+        rig.last_seq = rig.oldest_seq = 1
+        rig.refresh()
+        adapter = adapter_for(rig, Position(3, 0))
+        seen, refused, _ = await follow(adapter, lambda _, refused, __: bool(refused))
+        await adapter.close()
+    assert not seen
+    return refused[0]
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
@@ -188,18 +202,10 @@ async def test_the_previous_candidates_result_in_the_slot_is_refused() -> None:
 async def test_implausible_values_are_refused_with_evidence(wrong: dict[str, object], reason: str) -> None:
     """P5, R10: a value outside its limits, with a perfect checksum, is refused and never patched."""
     item = replace(NEW, **{"deductions": [(1, 100, 1, 0)], **wrong})  # type: ignore[arg-type]
-    async with ScriptedRig() as rig:
-        for at, data in records(1, item).items():
-            rig.put(at, data)
-        rig.last_seq = rig.oldest_seq = 1
-        rig.refresh()
-        adapter = adapter_for(rig, Position(3, 0))
-        seen, refused, _ = await follow(adapter, lambda _, refused, __: bool(refused))
-        await adapter.close()
-    assert not seen
-    assert refused[0].reason == reason
-    assert NEW.ticket not in refused[0].detail
-    assert any(NEW.ticket.encode() in area.data for area in refused[0].raw)
+    refused = await refusal_of(records(1, item))
+    assert refused.reason == reason
+    assert NEW.ticket not in refused.detail
+    assert any(NEW.ticket.encode() in area.data for area in refused.raw)
 
 
 @pytest.mark.parametrize(
@@ -216,15 +222,7 @@ async def test_implausible_values_are_refused_with_evidence(wrong: dict[str, obj
 )
 async def test_event_and_result_that_contradict_each_other_are_refused(change: dict[str, object]) -> None:
     """P5: two records under one number must tell the same story."""
-    async with ScriptedRig() as rig:
-        both = records(1, NEW) | {RESULTS: result_record(1, replace(NEW, **change), SERIAL)}  # type: ignore[arg-type]
-        for at, data in both.items():
-            rig.put(at, data)
-        rig.last_seq = rig.oldest_seq = 1
-        rig.refresh()
-        adapter = adapter_for(rig, Position(3, 0))
-        seen, refused, _ = await follow(adapter, lambda _, refused, __: bool(refused))
-        await adapter.close()
-    assert not seen
-    assert refused[0].reason == "pair"
-    assert "SOMEBODY" not in refused[0].detail
+    both = records(1, NEW) | {RESULTS: result_record(1, replace(NEW, **change), SERIAL)}  # type: ignore[arg-type]
+    refused = await refusal_of(both)
+    assert refused.reason == "pair"
+    assert "SOMEBODY" not in refused.detail
