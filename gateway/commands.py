@@ -90,7 +90,9 @@ def status_text(document: dict[str, Any]) -> str:
     if document.get("accepts_exams") is False:
         lines.append("NO NEW EXAM can be recorded")
     lines += [
-        f"broker {one['id']}: offline, {one['reason']}" for one in document.get("brokers", []) if not one["online"]
+        f"broker {one['id']}: offline, {one['reason'].removeprefix('broker: ')}"
+        for one in document.get("brokers", [])
+        if not one["online"]
     ]
     lines += _plan_lines(document)
     lines += [_rig_line(rig) for rig in document["rigs"]]

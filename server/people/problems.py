@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from server.database.location import AWAY
 from server.errors import Busy, ConfigError, Damaged, Missing, Refused
 from server.people.guard import ForbiddenError, LoginNeededError
+from server.people.i18n import HTML_LANG
 from server.people.proofs import NotCosigned
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def install(app: FastAPI, renderer: Renderer) -> None:
             return problem(status, detail, headers)
         if isinstance(error, LoginNeededError):
             wanted = quote(request.url.path if request.method == "GET" else "/", safe="/")
-            return RedirectResponse(f"/login?next={wanted}", 303)
+            language = request.query_params.get("lang")
+            also = f"&lang={language}" if language in HTML_LANG else ""  # the login page keeps it in its cookie
+            return RedirectResponse(f"/login?next={wanted}{also}", 303)
         return renderer.page(request, "error.html", status=status, headers=headers, detail=detail, code=status)
 
     for kind in (LoginNeededError, ForbiddenError, Refused, Busy, Damaged, ConfigError, HTTPException):

@@ -87,11 +87,11 @@ def test_unusable_identity_files_are_said_by_name(tmp_path: Path) -> None:
 def test_status_names_a_broker_that_is_away_with_its_reason() -> None:
     """docs/gateway.md: network, broker or password, `status` has the reason; a good broker is no line."""
     brokers = [
-        {"id": "main", "online": False, "reason": "the connection to the broker broke"},
+        {"id": "main", "online": False, "reason": "broker: Not authorized"},
         {"id": "two", "online": True, "reason": ""},
     ]
     said = status_text(
         {"running": True, "origin": "o", "size": 1, "receipted": 1, "unsent": 0, "rigs": [], "brokers": brokers}
     )
-    assert "broker main: offline, the connection to the broker broke" in said.splitlines()
+    assert "broker main: offline, Not authorized" in said.splitlines()
     assert "two" not in said

@@ -25,6 +25,19 @@ async def test_pages_need_a_login(site: Site, path: str) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next={path}")
 
 
+async def test_a_link_in_english_leads_to_a_login_in_english(site: Site) -> None:
+    """The language of the link stands through the login; another word than a language goes nowhere."""
+    client = await site.client(login=False)
+    there = (await client.get("/attempts?lang=en")).headers["location"]
+    assert there == "/login?next=/attempts&lang=en"
+    assert "Log in" in (await client.get(there)).text
+    await log_in(client)
+    assert 'lang="en"' in (await client.get("/attempts")).text
+    assert (await (await site.client(login=False)).get("/alerts?lang=%0ax")).headers[
+        "location"
+    ] == "/login?next=/alerts"
+
+
 @pytest.mark.parametrize("path", ["/api/v1/live", "/api/v1/items", "/api/v1/policy", "/live/events"])
 async def test_the_api_needs_a_login(site: Site, path: str) -> None:
     """401 as problem+json; a wrong token is no better than none."""
