@@ -48,7 +48,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--mqtt", type=int, default=10, help="rigs on MQTT (default 10)")
     parser.add_argument("--candidates", type=int, default=30, help="candidates, four items each (default 30)")
     parser.add_argument("--seed", type=int, default=7, help="seed of candidates, items and kills (default 7)")
-    parser.add_argument("--speed", type=float, help="exam seconds per second (default: 200 with --once, else 20)")
+    parser.add_argument("--speed", type=float, help="exam seconds per second (default: 300 with --once, else 20)")
     parser.add_argument("--port", type=int, default=8443, help="port of the live page (default 8443)")
     parser.add_argument("--keep", type=Path, help="keep everything in this new folder")
     given = parser.parse_args()
@@ -152,7 +152,7 @@ def in_session(box: Box) -> bool:
 
 def let_in(world: World, point: ExamPoint, arguments: argparse.Namespace, plan: Path) -> list[dict[str, Any]]:
     """Start the rigs and their candidates, who wait until a gateway records; where the rigs are."""
-    speed = arguments.speed or (200 if arguments.once else 20)
+    speed = arguments.speed or (300 if arguments.once else 20)
     words = ["--plan", str(plan), "--seed", str(arguments.seed), "--speed", str(speed)]
     if world.broker is not None:
         words += ["--broker", f"127.0.0.1:{world.broker.port}", "--broker-protocol", world.broker.protocol]
