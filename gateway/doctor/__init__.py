@@ -6,10 +6,11 @@ Beside a running gateway or without one. Reads only: takes no lock, writes to no
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway import commands
-from gateway.doctor.brokers import check_brokers
+from gateway.doctor.brokers import STATUS_S, check_brokers, mute
 from gateway.doctor.files import check_files
 from gateway.doctor.report import good, warn
 from gateway.doctor.rigs import check_rigs
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from gateway.config import Config
     from gateway.doctor.report import Finding
+
+
+_AGAIN_S: Final = 0.25
 
 
 def examine(config: Config) -> list[Finding]:
@@ -46,10 +50,20 @@ async def _network(config: Config, live: Mapping[str, Any] | None) -> list[Findi
     return [*found, *brokers, *rigs]
 
 
+def _heard(config: Config) -> dict[str, Any]:
+    """The status; of a process that began just now, once every rig behind a broker has had the time to speak."""
+    until = time.monotonic() + STATUS_S
+    document = commands.status_document(config)
+    while document["running"] and mute(config, document) and time.monotonic() < until:
+        time.sleep(_AGAIN_S)
+        document = commands.status_document(config)
+    return document
+
+
 def _running(config: Config) -> tuple[Mapping[str, Any] | None, Finding]:
     """The status of the process that runs beside, if one does; and what there is to say of it."""
     try:
-        document = commands.status_document(config)
+        document = _heard(config)
     except (GatewayError, JournalError, OSError, ValueError) as error:
         return None, warn("gateway", f"{error}", f"无法得知网关状态（{error}）")
     unsent = document["unsent"]

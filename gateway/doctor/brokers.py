@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _HOP_S: Final = 4.0
 _LOG_IN_S: Final = 12.0
-_STATUS_S: Final = 5.0  # a rig of interface v1 says its status at least every 2 s
+_UNHEARD: Final = frozenset({"offline", "unknown"})
+STATUS_S: Final = 5.0  # a rig of interface v1 says its status at least every 2 s
 _CLOSE_S: Final = 2.0
 _CERTIFICATE: Final = {
     "expired": ("the broker's certificate has expired, or this clock is wrong", "代理证书已过期，或本机时间不对"),
@@ -50,6 +51,13 @@ async def check_brokers(config: Config, texts: Texts, live: Mapping[str, Any] | 
     rigs = {one.id: [rig for rig in config.rigs if rig.broker == one.id] for one in config.brokers}
     made = [_Visit(config, one, rigs[one.id], texts).findings(live) for one in config.brokers]
     return [finding for findings in await asyncio.gather(*made) for finding in findings]
+
+
+def mute(config: Config, live: Mapping[str, Any]) -> bool:
+    """Whether a rig behind a connected broker was not heard yet."""
+    online = {each["id"] for each in live.get("brokers") or () if each["online"]}
+    states = {each["rig"]: each["state"] for each in live.get("rigs") or ()}
+    return any(rig.broker in online and states.get(rig.serial) in _UNHEARD for rig in config.rigs)
 
 
 class _Visit:
@@ -106,7 +114,7 @@ class _Visit:
         return [*found, *(self._known(rig, states.get(rig.serial)) for rig in self._rigs)]
 
     def _known(self, rig: RigConfig, state: Mapping[str, Any] | None) -> Finding:
-        if state is None or state["state"] in ("offline", "unknown"):
+        if state is None or state["state"] in _UNHEARD:
             return self._mute(rig)
         return good(step_of(rig), f"answers, {state['state']}", f"应答正常，{state['state']}")
 
@@ -124,10 +132,10 @@ class _Visit:
             if not up.is_set():
                 return self._ended(self._not_in(holding))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STATUS_S):
+                async with asyncio.timeout(STATUS_S):
                     for box in boxes.values():
                         while box.status is None:
-                            await box.wait(_STATUS_S)
+                            await box.wait(STATUS_S)
             said = [self._heard(rig, boxes[rig.serial]) for rig in self._rigs if rig.serial in boxes]
         finally:
             for task in (waiting, holding):

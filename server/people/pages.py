@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from server.people.services import Services
     from server.people.wall import Wall
 
-STATES = ("", "open", "passed", "failed", "aborted", "mismatch")
+STATES = ("", "open", "passed", "failed", "aborted", "mismatch", "staged")
 CURSOR = re.compile(r"\d{1,18}-[0-9a-f]{32}")
 
 

@@ -144,7 +144,7 @@ def sums(sitting: Sequence[Sitter]) -> Sums:
         begun=sum(one.state != "waiting" for one in sitting),
         over=sum(one.state in {"over", "aborted"} for one in sitting),
         passed=sum(row["passed"] is True for row in rows),
-        failed=sum(row["passed"] is False for row in rows),
+        failed=sum(row["passed"] is False and row["state"] != "aborted" for row in rows),
         trouble=sum(row["verdict"] in {"mismatch", "impossible"} for row in rows),
     )
 

@@ -72,7 +72,7 @@ class Publisher:
         written, sittings = await self._read(path)
         current = await self.plans.current(written.point)
         draft = make_draft(sittings, await self._kept(written, sittings), self.id_key, self.source)
-        warnings = tuple(self._warnings(written, draft))
+        warnings = (*self._warnings(written, draft), *_unknown_items(written, sittings))
         if current is not None:
             same = self._encoded(path, draft, written, current.version, utc(_moment(current.published_us)))
             if same == current.text:
@@ -192,6 +192,14 @@ class Publisher:
             raise ConfigError(
                 f"{path.name}: the plan's text does not hold: {error}; if it is too long, take past sessions out"
             ) from error
+
+
+def _unknown_items(written: PlanSource, sittings: Iterable[Sitting]) -> Iterable[str]:
+    """A code that no rubric of the plan has is a slip of the pen, or another occupation's: nobody can be sent there."""
+    known = {item.code for sitting in sittings for item in sitting.rubric.items}
+    for rig in written.rigs if known else ():
+        if codes := sorted(set(rig["items"]) - known):
+            yield f"rig {rig['serial']}: {', '.join(codes)}: no session's rubric has it"
 
 
 def _items(stored: StoredPlan | None) -> dict[str, tuple[str, ...]]:

@@ -89,7 +89,7 @@ async def attempts(
     conditions = {
         "open": table.state == "open",
         "passed": table.passed.is_(True),
-        "failed": table.passed.is_(False),
+        "failed": _failed(),
         "aborted": table.state == "aborted",
         "mismatch": table.verdict == "mismatch",
         "staged": table.staged.is_(True),
@@ -97,6 +97,11 @@ async def attempts(
     if state in conditions:
         query = query.where(conditions[state])
     return await _rows(db, query)
+
+
+def _failed() -> sa.ColumnElement[bool]:
+    """An aborted attempt is neither passed nor failed."""
+    return sa.and_(schema.attempts.c.passed.is_(False), schema.attempts.c.state != "aborted")
 
 
 def _escaped(search: str) -> str:
@@ -170,7 +175,7 @@ async def totals(db: AsyncConnection) -> dict[str, int]:
         count.label("attempts"),
         count.filter(table.state == "open").label("open"),
         count.filter(table.passed.is_(True)).label("passed"),
-        count.filter(table.passed.is_(False)).label("failed"),
+        count.filter(_failed()).label("failed"),
         count.filter(table.state == "aborted").label("aborted"),
         count.filter(table.verdict == "mismatch").label("mismatch"),
         count.filter(table.staged.is_(True)).label("staged"),

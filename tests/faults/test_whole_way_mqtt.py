@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from world import World
 
-pytestmark = [pytest.mark.crash, pytest.mark.needs("mosquitto"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.crash, pytest.mark.needs("mosquitto"), pytest.mark.timeout(900), pytest.mark.xdist_group("mqtt point"),
+]  # fmt: skip
 
 SPOILT = (
     "bad-json", "bad-utf8", "duplicate-key", "duplicate-message", "foreign-serial", "fraction", "lost-message",

@@ -55,6 +55,8 @@ def test_gateway_dies_at_every_step_of_its_log(world: World) -> None:
     assert unmet == []
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("forms", [KILLS, OTHERS])
 def test_server_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None:
     """P2: whichever step of the server fails, done or not, every result is stored once and receipted."""
@@ -63,7 +65,9 @@ def test_server_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None
     assert unmet == []
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(1500)])])
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("kills", [6, 150])
 def test_random_moments(world: World, kills: int) -> None:
     """P1, P2: SIGKILL of gateway or server at random moments under load; each comes back, nothing is lost."""
     chance = random.Random(20261123)

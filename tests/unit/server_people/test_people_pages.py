@@ -16,6 +16,7 @@ from server.people import formats
 from server.people.i18n import LOCALES, read_catalogue
 from server.people.render import HERE
 from server.people.words import REFUSED, TABLES
+from server.projection import queries
 
 if TYPE_CHECKING:
     from people_site import Site
@@ -209,6 +210,9 @@ async def test_an_aborted_attempt_is_neither_passed_nor_failed(site: Site, log: 
         assert text.count("tag-aborted") == 1, path
         assert "tag-failed" not in text, path
     assert "power" in text
+    async with site.projections.reading() as db:
+        assert (await queries.totals(db))["failed"] == 0
+        assert await queries.attempts(db, state="failed") == []
 
 
 async def test_an_entry_without_its_proof_says_why_in_words(site: Site, log: Log, rig: Rig) -> None:

@@ -204,6 +204,12 @@ async def test_a_gateway_that_cannot_fetch_is_a_warning(publisher: Publisher, fo
     ]
 
 
+async def test_an_item_that_no_rubric_has_is_a_warning(publisher: Publisher, folder: PlanFolder) -> None:
+    """A slip in a rig's list of items would otherwise only show as a rig to which nobody is ever sent."""
+    made = await publisher.prepare(folder.write(person(0), rigs=(*RIGS, ("A-05", "X", "gw-01", "exam_only", "K99"))))
+    assert "rig X: K99: no session's rubric has it" in made.warnings
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
