@@ -34,7 +34,7 @@ PAGES = ["/", "/attempts", f"/attempts/{attempt_id(1)}", f"/attempts/{attempt_id
 PAGES += ["/attempts?state=passed", "/gateways", "/gateways/gw-01", "/alerts", "/alerts?show=all", "/no-such-page"]
 SITTERS = small_hall().sitters
 PAGES += ["/points/hn-cs-01/rooms/A", "/sessions", f"/sessions/hn-cs-01/{SESSION}", f"/attempts/{SITTERS[0].attempt}"]
-PAGES += [f"/attempts/{SITTERS[1].attempt}", "/plan"]
+PAGES += [f"/attempts/{SITTERS[1].attempt}", "/plan", "/plan/hn-cs-01", f"/plan/hn-cs-01/sessions/{SESSION}"]
 
 
 async def sit_a_plan(site: Site, log: Log) -> None:

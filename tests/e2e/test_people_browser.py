@@ -152,6 +152,7 @@ async def test_the_pages_are_usable_by_keyboard(tmp_path: Path) -> None:
                 context = await browser.new_context(ignore_https_errors=True)
                 page = await context.new_page()
                 await page.goto(f"{url}/attempts/{attempt_id(1)}")
+                await expect(page.locator("[name=name]")).to_be_focused()
                 await page.keyboard.type("chief")
                 await page.keyboard.press("Tab")
                 await page.keyboard.type(PASSWORD)

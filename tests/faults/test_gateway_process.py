@@ -37,6 +37,7 @@ async def test_every_failpoint_is_known() -> None:
     assert gateway_failpoints() == sorted(f"gateway.{arrow}" for arrow in arrows)
 
 
+@pytest.mark.long
 async def test_killed_at_every_failpoint(tmp_path: Path) -> None:
     """P1, P2, G1: killed before and after every step of a score, again and again in one round of exams.
 
@@ -85,6 +86,7 @@ async def until_dead_or_done(box: GatewayBox, fleet: Fleet) -> int | None:
     return box.process.returncode
 
 
+@pytest.mark.long
 async def test_killed_at_random_moments_with_a_lossy_line(tmp_path: Path) -> None:
     """P1, P2: random kills while the line loses requests and answers and the server is down for a while."""
     rng = random.Random(20261123)

@@ -59,6 +59,7 @@ def test_gateway_server_and_broker_killed_at_random_moments(world: World, kills:
     proven(world, verdict)
 
 
+@pytest.mark.long
 def test_spoilt_messages_never_become_a_value(world: World) -> None:
     """P5, H2-H4: every message fault at once on every rig; what is bad is refused with its reason, the true stands."""
     for name in SPOILT:
@@ -74,6 +75,7 @@ def test_spoilt_messages_never_become_a_value(world: World) -> None:
     assert {entry["transport"] for entry in refused} == {"mqtt"}
 
 
+@pytest.mark.long
 def test_the_doctor_finds_nothing_wrong_at_a_good_point(world: World) -> None:
     """Every step of a box that works is good, the clocks are compared, and the gateway beside it is not disturbed."""
     found = json.loads(command("kaofen-gateway", "doctor", world.gateway_config, "--json"))
