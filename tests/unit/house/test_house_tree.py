@@ -44,7 +44,7 @@ def test_every_line_of_a_lock_is_a_pin_with_hashes_and_no_address(level: str) ->
     text = (ROOT / "requirements" / f"{level}.txt").read_text()
     assert "://" not in text
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
-    assert len(blocks) == len(_pins(level)) > 20
+    assert len(blocks) == len(PIN.findall(text)) > 20  # a name may stand twice, for two versions of Python
     for block in blocks:
         assert PIN.match(block), block.splitlines()[0]
         assert "--hash=sha256:" in block
