@@ -1,0 +1,171 @@
+"""How fast the projector follows the evidence, beside judging alone and bare SQLite in the same run.
+
+    script/bench projection [--entries 960]
+
+The evidence lies in a real database before the clock starts: what is measured is reading it, judging every entry again
+(P4), composing the attempts, writing the tables and telling the live board. Bundles of one entry are what live exams
+make, bundles of 256 what a backlog is drained in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sqlite3
+import sys
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kit.cpu import Span
+from kit.exams import exam_logs, fill
+from kit.figures import Aim, Report
+from server_bench import make_sqlite_store
+
+from scorelog.journal.clock import SystemClock
+from server.evidence.store import StoredEntry
+from server.live.board import LiveBoard
+from server.live.hub import Hub
+from server.projection.facts import Fact, Place, fact_of
+from server.projection.judge import judge
+from server.projection.plans import PlanFacts, plan_row, read_plan
+from server.projection.projector import Projector
+from server.projection.relogged import unwrap
+from server.projection.rubrics import Adopted, Adoption, RubricBook
+from server.projection.store import ProjectionStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from kit.figures import Figure
+    from people_world import Log
+
+CLOCK: Final = SystemClock()
+AIMS: Final = {1: 1000, 16: None, 256: 5000}
+BARE: Final = (
+    "pragma journal_mode = wal",
+    "pragma synchronous = off",
+    "create table t(origin text, n integer, rig text, attempt text, fields text, flags text, primary key (origin, n))",
+    "create index t_attempt on t(attempt, origin, n)",
+    "create index t_rig on t(rig, origin, n)",
+)
+
+
+def stored(logs: Sequence[Log]) -> list[StoredEntry]:
+    """As the store gives them."""
+    found = []
+    for log in logs:
+        opened: dict[int, list[object]] = {}
+        for one in log.openings:
+            opened.setdefault(one.index, []).append(one)
+        found += [
+            StoredEntry(log.origin, index, data, 1, tuple(opened.get(index, ())))  # type: ignore[arg-type]
+            for index, data in enumerate(log.entries)
+        ]
+    return found
+
+
+def adopt(adopted: Adopted, fact: Fact) -> None:
+    """What judging rests on."""
+    kind, document = fact.type.removesuffix(".adopted"), fact.entry.document
+    if kind in {"profile", "rubric"}:
+        taken = adopted.book.take(fact.place.index, kind, document["sha256"], document["text"])
+        adopted.add(fact.place.origin, taken)
+    elif kind == "plan":
+        plan, problem = read_plan([document["text"]], document["sha256"], fact.place.gateway)
+        if plan is not None:
+            adopted.plans[plan.sha256] = PlanFacts.of(plan_row(plan))
+        adopted.add(fact.place.origin, Adoption(fact.place.index, "plan", document["sha256"], problem))
+
+
+def judged_alone(report: Report, logs: Sequence[Log]) -> Figure:
+    """The pure part: parse, check openings, decode, score. No database."""
+    entries, adopted, verdicts = stored(logs), Adopted(RubricBook()), []
+    span = Span.begin()
+    for one in entries:
+        fact = fact_of(unwrap(one), Place(one.origin, one.index, 1, 1))
+        adopt(adopted, fact)
+        verdicts.append(judge(fact, adopted).verdict)
+    span.end()
+    if "mismatch" in verdicts or "impossible" in verdicts:
+        raise ValueError("an honest entry was not judged equal")
+    return report.add("parsed and judged alone", span.rate(len(entries)), "/s", cpu_us=span.cpu_us(len(entries)))
+
+
+def bare_rows(report: Report, folder: Path, logs: Sequence[Log]) -> Figure:
+    """As many rows as entries with two indexes, 256 a transaction, executemany."""
+    base = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    for statement in BARE:
+        base.execute(statement)
+    rows = [
+        (one.origin, one.index, f"LV-{one.index % 8:04d}", f"{one.index // 16:032x}", '{"n": 1}' * 20, "[]")
+        for one in stored(logs)
+    ]
+    span = Span.begin()
+    for start in range(0, len(rows), 256):
+        base.execute("begin")
+        base.executemany("insert into t values (?, ?, ?, ?, ?, ?)", rows[start : start + 256])
+        base.execute("commit")
+    span.end()
+    base.close()
+    return report.add(
+        "bare SQLite, executemany, 1 row an entry", span.rate(len(rows)), "/s", cpu_us=span.cpu_us(len(rows))
+    )
+
+
+@asynccontextmanager
+async def projector_over(folder: Path, logs: Sequence[Log], size: int) -> AsyncIterator[Projector]:
+    """A projector with its live board, over evidence that is stored already."""
+    folder.mkdir()  # noqa: ASYNC240  one system call, before anything is measured
+    store = make_sqlite_store(folder)
+    await fill(store, logs, size)
+    projections = await ProjectionStore.open(folder / "projections.db")
+    book = RubricBook()
+    board = LiveBoard(CLOCK, Hub(CLOCK, "0123456789abcdef"), book)
+    try:
+        yield Projector(store, projections, CLOCK, book=book, listener=board)
+    finally:
+        await projections.close()
+        await store.close()
+
+
+async def projected(report: Report, folder: Path, logs: Sequence[Log], size: int, alone: Figure) -> None:
+    """Everything, from an empty table on; of the largest bundles a rebuild as well."""
+    async with projector_over(folder / f"of-{size}", logs, size) as projector:
+        span = Span.begin()
+        entries = await projector.catch_up()
+        span.end()
+        aim = AIMS[size]
+        report.add(
+            f"projected, bundles of {size}",
+            span.rate(entries),
+            "/s",
+            cpu_us=span.cpu_us(entries),
+            yardstick=alone,
+            aim=Aim(">=", aim) if aim else None,
+        )
+        if size == max(AIMS):
+            span = Span.begin()
+            entries = await projector.rebuild()
+            span.end()
+            report.add("rebuild", span.rate(entries), "/s", cpu_us=span.cpu_us(entries), yardstick=alone)
+
+
+def main() -> int:
+    """Every figure beside judging alone."""
+    parser = argparse.ArgumentParser(prog="script/bench projection", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--entries", type=int, default=960, help="entries in all logs together (default 960)")
+    entries = parser.parse_args().entries
+    with tempfile.TemporaryDirectory(prefix="kaofen-bench-") as name:
+        folder, report = Path(name), Report("projection")
+        logs = exam_logs(entries)
+        alone = judged_alone(report, logs)
+        bare_rows(report, folder, logs)
+        for size in AIMS:
+            asyncio.run(projected(report, folder, logs, size, alone))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
