@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
+    from aiohttp.abc import AbstractResolver
+
     from gateway.config import ServerConfig
     from scorelog.journal.clock import Clock
 
@@ -126,9 +128,12 @@ def parse_heartbeat_answer(body: bytes) -> HeartbeatAnswer:
 class HttpsClient:
     """aiohttp over mutual TLS."""
 
-    def __init__(self, server: ServerConfig, clock: Clock, timeout_s: float) -> None:
+    def __init__(
+        self, server: ServerConfig, clock: Clock, timeout_s: float, resolver: AbstractResolver | None = None
+    ) -> None:
         self._server = server
         self._clock = clock
+        self._resolver = resolver  # None: the machine's own
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=limits.CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
         self._trusting: bool | None = None
@@ -205,7 +210,7 @@ class HttpsClient:
 
     def _new_session(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=4),
+            connector=aiohttp.TCPConnector(ssl=context, limit=4, resolver=self._resolver),
             timeout=self._timeout,
             trust_env=False,
             auto_decompress=False,
