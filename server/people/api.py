@@ -12,15 +12,21 @@ from server.errors import Missing
 from server.people import limits, models, shapes
 from server.people.alertdesk import Wanted
 from server.people.guard import ForbiddenError
-from server.people.problems import DOCUMENTED
+from server.people.problems import DOCUMENTED, WRITING, documented
 from server.projection import queries
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.evidence.store import LogState
     from server.people.services import Services
 
 ENTRY_TYPE = "application/json"
 PROOF_TYPE = "text/plain; charset=utf-8"
+# Where the values that an operation asks for are found: target → its parameter → member of the listed rows.
+ATTEMPT_LINKS = {target: {"attempt_id": "attempt"} for target in ("attempt", "evidence")}
+ENTRY_LINKS = {target: {"origin_hash": "origin_hash", "index": "index"} for target in ("entry", "proof")}
+ALERT_LINKS = {"acknowledge": {"alert_id": "id"}}
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE_MAX)]
 AttemptId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 OriginHash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
@@ -38,7 +44,7 @@ def api_router(services: Services) -> APIRouter:
     _attempt_routes(router, services)
     _proof_routes(router, services)
 
-    @router.get("/alerts")
+    @router.get("/alerts", responses=_links("alerts", ALERT_LINKS))
     async def alerts(
         limit: Limit = limits.PAGE_DEFAULT,
         only_open: bool = False,
@@ -49,7 +55,7 @@ def api_router(services: Services) -> APIRouter:
         wanted = Wanted("open" if only_open else "all", severity, gateway)
         return models.Alerts(alerts=[shapes.alert(one) for one in (await services.desk.listing(wanted, limit)).rows])
 
-    @router.post("/alerts/{alert_id}/acknowledge", status_code=204)
+    @router.post("/alerts/{alert_id}/acknowledge", operation_id="acknowledge", status_code=204, responses=WRITING)
     async def acknowledge(
         request: Request,
         alert_id: Annotated[str, Path(pattern=r"^[a-z0-9-]{1,80}$")],
@@ -105,7 +111,7 @@ def _attempt_routes(router: APIRouter, services: Services) -> None:
     async def logs() -> dict[str, LogState]:
         return {state.origin: state for state in await context.store.logs()}
 
-    @router.get("/items")
+    @router.get("/items", responses=_links("items", ENTRY_LINKS))
     async def items(
         after: Annotated[str, Query(pattern=r"^(\d{1,18}-\d{1,18})?$")] = "", limit: Limit = limits.PAGE_DEFAULT
     ) -> models.Items:
@@ -118,7 +124,7 @@ def _attempt_routes(router: APIRouter, services: Services) -> None:
         more = shapes.cursor_of(rows[-1]) if len(rows) == limit else None
         return models.Items(items=[shapes.item(row, known) for row in rows], next=more)
 
-    @router.get("/attempts")
+    @router.get("/attempts", responses=_links("attempts", ATTEMPT_LINKS))
     async def attempts(
         search: Annotated[str, Query(max_length=limits.SEARCH_MAX)] = "",
         state: Annotated[str, Query(pattern="^(open|passed|failed|aborted|mismatch)?$")] = "",
@@ -130,14 +136,14 @@ def _attempt_routes(router: APIRouter, services: Services) -> None:
         more = services.cursor(rows[-1]) if len(rows) == limit else None
         return models.Attempts(attempts=[shapes.attempt(row) for row in rows], next=more)
 
-    @router.post("/attempts/search")
+    @router.post("/attempts/search", responses=documented(400))
     async def search_attempts(wanted: models.Search) -> models.Attempts:
         """The same with the words in the body: these may be a ticket."""
         rows = await services.attempts(wanted.search, wanted.state, wanted.before, wanted.limit)
         more = services.cursor(rows[-1]) if len(rows) == wanted.limit else None
         return models.Attempts(attempts=[shapes.attempt(row) for row in rows], next=more)
 
-    @router.get("/attempts/{attempt_id}")
+    @router.get("/attempts/{attempt_id}", operation_id="attempt", responses=_links("entries", ENTRY_LINKS))
     async def attempt(attempt_id: AttemptId) -> models.AttemptDetail:
         """One attempt with its items and entries."""
         async with context.projections.reading() as db:
@@ -153,7 +159,12 @@ def _attempt_routes(router: APIRouter, services: Services) -> None:
             entries=[shapes.entry(entry, known) for entry in entries],
         )
 
-    @router.get("/attempts/{attempt_id}/evidence", response_class=Response, responses=_file("application/zip"))
+    @router.get(
+        "/attempts/{attempt_id}/evidence",
+        operation_id="evidence",
+        response_class=Response,
+        responses=_file("application/zip") | documented(409),
+    )
     async def evidence(attempt_id: AttemptId, openings: bool = False) -> Response:
         """The evidence bundle for `kaofen-verify attempt`; with `openings` it holds the candidate's personal data."""
         data = await services.evidence(attempt_id, openings=openings)
@@ -163,14 +174,24 @@ def _attempt_routes(router: APIRouter, services: Services) -> None:
 def _proof_routes(router: APIRouter, services: Services) -> None:
     prover = services.prover
 
-    @router.get("/entries/{origin_hash}/{index}", response_class=Response, responses=_file(ENTRY_TYPE))
+    @router.get(
+        "/entries/{origin_hash}/{index}",
+        operation_id="entry",
+        response_class=Response,
+        responses=_file(ENTRY_TYPE),
+    )
     async def entry(origin_hash: OriginHash, index: Index) -> Response:
         """The entry, byte for byte."""
         state = await prover.log_of(origin_hash)
         stored = await prover.entry(state.origin, index)
         return _download(stored.data, ENTRY_TYPE, f"{index}.json")
 
-    @router.get("/entries/{origin_hash}/{index}/proof", response_class=Response, responses=_file("text/plain"))
+    @router.get(
+        "/entries/{origin_hash}/{index}/proof",
+        operation_id="proof",
+        response_class=Response,
+        responses=_file("text/plain") | documented(409),
+    )
     async def proof(origin_hash: OriginHash, index: Index) -> Response:
         """The tlog-proof of the entry, verified a moment ago; 409 while its cosignature is on its way."""
         state = await prover.log_of(origin_hash)
@@ -183,6 +204,18 @@ def _proof_routes(router: APIRouter, services: Services) -> None:
     async def policy() -> Response:
         """The trust policy (tlog-policy) with every log and this server as its mirror."""
         return _download((await prover.policy()).encode(), PROOF_TYPE, "policy.txt")
+
+
+def _links(rows: str, targets: Mapping[str, Mapping[str, str]]) -> dict[int | str, dict[str, object]]:
+    """OpenAPI links from the first row of an answer."""
+    links = {
+        target: {
+            "operationId": target,
+            "parameters": {name: f"$response.body#/{rows}/0/{member}" for name, member in taken.items()},
+        }
+        for target, taken in targets.items()
+    }
+    return {200: {"description": "the rows", "links": links}}
 
 
 def _file(media_type: str) -> dict[int | str, dict[str, object]]:

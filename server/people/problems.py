@@ -36,13 +36,22 @@ _TABLE: Final[tuple[tuple[type[Exception], int, dict[str, str]], ...]] = (
     (ConfigError, 422, {}),
     (Damaged, 503, {}),
 )
-DOCUMENTED: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "description": HTTPStatus(status).phrase,
-        "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How the document of the API says these refusals."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
     }
-    for status in (401, 404, 422)
-}
+
+
+# What any route may answer; a route adds its own.
+DOCUMENTED: Final = documented(401, 404, 422, 503)
+WRITING: Final = documented(400, 403)  # a body that is no JSON text; a role that may not, or a form's word that is old
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -11,7 +11,7 @@ from server.matches import limits
 from server.people import formats, shapes
 from server.people.guard import ForbiddenError
 from server.people.models import Attempts, Model
-from server.people.problems import DOCUMENTED
+from server.people.problems import DOCUMENTED, WRITING, documented
 
 if TYPE_CHECKING:
     from server.people.services import Services
@@ -49,7 +49,7 @@ def staged_api(services: Services) -> APIRouter:
         rows = await services.context.matches.staged()
         return Attempts(attempts=[shapes.attempt(row) for row in rows], next=None)
 
-    @router.post("/matches", status_code=201)
+    @router.post("/matches", status_code=201, responses=WRITING | documented(409))
     async def match(request: Request, body: MatchRequest, x_csrf_token: Annotated[str, Header()] = "") -> MatchModel:
         """Match, or undo. Operators only; a session needs X-CSRF-Token. 422 says what is wrong, 409 that it changed."""
         account = await services.guard.caller(request)

@@ -12,7 +12,7 @@ from server.errors import Missing
 from server.people import limits, words
 from server.people.guard import ForbiddenError
 from server.people.models import Model
-from server.people.problems import DOCUMENTED
+from server.people.problems import DOCUMENTED, WRITING
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -106,7 +106,7 @@ def wall_router(services: Services, wall: Wall) -> APIRouter:
         await services.guard.caller(request)
         return Places(points=await wall.points())
 
-    @router.post("/candidates")
+    @router.post("/candidates", responses=WRITING)
     async def candidates(request: Request, asked: Asked) -> Candidates:
         """Who sits these attempts, for operators. In a body, since no address may say whom somebody looked at."""
         account = await services.guard.caller(request)
