@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 from device_adapters.observed import Observer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.mailbox import Mailbox
     from device_adapters.message_memory import Post
     from device_adapters.profile import Profile
+
+
+def _unseen() -> int:
+    """No clock at hand: first readings are not timed."""
+    return 0
 
 
 def open_adapter(
@@ -24,8 +31,9 @@ def open_adapter(
     position: Position | None = None,
     source: Source = "sensor",
     rng: Random | None = None,
+    mono_us: Callable[[], int] = _unseen,
 ) -> Adapter:
-    """An adapter for one rig, not yet connected. `unit` None takes the profile's."""
+    """An adapter for one rig, not yet connected. `unit` None takes the profile's; `mono_us` times first readings."""
     from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (the server has no wire library installed)
     from device_adapters.modbus import ModbusWire  # noqa: PLC0415
     from device_adapters.registers import RegisterMemory  # noqa: PLC0415
@@ -33,7 +41,8 @@ def open_adapter(
     wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
     memory = RegisterMemory(profile, wire, serial)
-    return LatchedAdapter(memory, Observer(serial, profile.guarantee, source), position=position, rng=spread)
+    observer = Observer(serial, profile.guarantee, source)
+    return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us)
 
 
 def open_message_adapter(
@@ -44,6 +53,7 @@ def open_message_adapter(
     position: Position | None = None,
     source: Source = "sensor",
     rng: Random | None = None,
+    mono_us: Callable[[], int] = _unseen,
 ) -> Adapter:
     """An adapter for one rig whose messages come into `box` over `post`, not yet connected."""
     from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (as above)
@@ -51,4 +61,5 @@ def open_message_adapter(
 
     memory = MessageMemory(post, box, profile.poll)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
-    return LatchedAdapter(memory, Observer(box.serial, profile.guarantee, source), position=position, rng=spread)
+    observer = Observer(box.serial, profile.guarantee, source)
+    return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us)

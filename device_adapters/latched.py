@@ -24,8 +24,10 @@ from device_adapters.limits import RESTART_AFTER_S
 from device_adapters.observation import Evidence, Position
 from device_adapters.observed import GAP, REBOOTED
 from device_adapters.refusals import Refusals
+from device_adapters.sightings import Sightings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from device_adapters.contract import Ack, Reading
@@ -38,10 +40,20 @@ if TYPE_CHECKING:
 class LatchedAdapter:
     """One rig. See contract.Adapter."""
 
-    def __init__(self, memory: RigMemory, observer: Observer, *, position: Position | None, rng: Random) -> None:
+    def __init__(
+        self,
+        memory: RigMemory,
+        observer: Observer,
+        *,
+        position: Position | None,
+        rng: Random,
+        mono_us: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._memory = memory
         self._observer = observer
         self._rng = rng
+        self._mono_us = mono_us
+        self._sightings = Sightings()
         self._refusals = Refusals()
         # What the caller has stored, what it was offered, the record read last and the boot it was read under.
         self._position = position
@@ -286,12 +298,8 @@ class LatchedAdapter:
         """Record `seq`, proven; None after a failed reading. It is latched, so it is kept until it is acked."""
         if self._record is not None and self._record.seq == seq and self._record_boot == standing.boot:
             return self._record
-        position = self._position
-        floor = (
-            position.epoch if position is not None and (standing.last_seq < position.seq or seq > position.seq) else 0
-        )
         try:
-            found = await self._memory.fetch(seq, standing.boot, floor)
+            found = await self._memory.fetch(seq, standing.boot, self._floor(seq, standing))
         except DecodeError as error:
             self._refuse(seq, error)
             return None
@@ -299,7 +307,7 @@ class LatchedAdapter:
             self._standing, self._poll_at = None, float("-inf")
             return None
         self._refusals.good(seq)
-        self._record, self._record_boot = self._observer.record(found), standing.boot
+        self._record, self._record_boot = self._observer.record(found, self._sightings.of(seq)), standing.boot
         return self._record
 
     def _floor(self, seq: int, standing: Standing) -> int:
@@ -321,6 +329,7 @@ class LatchedAdapter:
             self._refusals.good(None)
             self._proven = connection, standing.boot
             self._live, self._standing = live, standing
+            self._sightings.shown(standing.last_seq, self._mono_us())
             self._back_since = (self._back_since or began) if self._went_back(standing) else None
             self._poll_at = began + self._memory.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
             self._chart(standing)

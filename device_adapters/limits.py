@@ -16,6 +16,7 @@ RETRY_MAX_S = 300.0  # a record that stays unreadable; the following ones do not
 STATUS_RETRY_MAX_S = 10.0  # the status block: nothing can be read without it
 REFUSAL_AGAIN_S = 300.0  # the same refusal is told again at most this often
 RESTART_AFTER_S = 2.0  # so long must sequence numbers have gone back without a reboot to be a new memory
+SIGHTINGS_KEPT_MAX = 64  # moments at which a new record was first shown, for a figure only
 REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence
 
 MESSAGE_BYTES_MAX = 16_384  # one payload of interface v1 over MQTT (M1); 22 KB in base64 inside an entry

@@ -46,7 +46,8 @@ class Observation:
 
     `rig_time` is RFC 3339 UTC with milliseconds, or None for a rig without a clock. `mode` is the rig's mode at
     that moment (`exam`, `practice`, `maintenance`), None for observations that the adapter itself makes
-    (`rig.rebooted`, `sequence.gap`): those carry no `raw`.
+    (`rig.rebooted`, `sequence.gap`): those carry no `raw`. `first_read_us` is the caller's monotonic time of the read
+    that first showed the record, 0 when nobody looked; a figure about the reading, no part of what was read.
     """
 
     type: str
@@ -61,6 +62,7 @@ class Observation:
     raw: tuple[RawArea, ...] = ()
     rig_time: str | None = None
     mode: str | None = None
+    first_read_us: int = field(default=0, compare=False)
 
     @property
     def position(self) -> Position:

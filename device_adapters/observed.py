@@ -24,7 +24,7 @@ class Observer:
         self._guarantee = guarantee
         self._source = source
 
-    def record(self, found: Decoded) -> Observation:
+    def record(self, found: Decoded, first_read_us: int = 0) -> Observation:
         """A latched record."""
         return Observation(
             type=found.type,
@@ -39,6 +39,7 @@ class Observer:
             raw=found.areas,
             rig_time=found.rig_time,
             mode=found.mode,
+            first_read_us=first_read_us,
         )
 
     def reboot(self, epoch: int, seq: int, previous: int | None) -> Observation:

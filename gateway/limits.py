@@ -34,6 +34,8 @@ REFUSAL_REPEAT_S: Final = 60.0  # identical refusals: the first at once, then on
 REFUSAL_KINDS_MAX: Final = 1_000
 REFUSALS_SHOWN: Final = 10  # on the box's own page
 
+JOURNEYS_MAX: Final = 4_096  # records whose time to the receipt is measured; more may wait, unmeasured
+
 # The fold.
 REBUILD_ENTRIES: Final = 8_000  # entries read back at start; more only while an open exam's beginning is missing
 REBUILD_ENTRIES_PER_RIG: Final = 40

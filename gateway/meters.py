@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gateway.journey import Journey
+
 _LATENCIES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5, 1, 2, 5)
 
 
@@ -21,6 +23,7 @@ class Meters:
             buckets=_LATENCIES,
             registry=self.registry,
         )
+        self.journey = Journey(self.registry)
         self.repeated = Counter("kaofen_repeated_records", "Records that were stored already", registry=self.registry)
         self.records = Counter("kaofen_records", "Records read and stored", ["rig"], registry=self.registry)
         self.refusals = Counter(

@@ -133,6 +133,8 @@ class Recorder:
         before = self._anchor(read) if observation.type == types.ITEM_STARTED else []
         appended = (await self._append([*before, draft]))[-1]
         self._take_in(observation, bound, appended)
+        if not appended.existing:
+            self._meters.journey.stored(appended.index, observation.first_read_us, self._clock.mono_us())
         return appended.leaf
 
     async def refuse(self, subject: Subject, evidence: Evidence) -> None:

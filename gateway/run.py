@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from device_adapters.mqtt import Account
     from gateway.config import Config, RigConfig
     from gateway.texts import Texts
+    from scorelog.journal.clock import Clock
 
 _log = structlog.get_logger("gateway")
 
@@ -72,7 +73,7 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
         clock=clock,
         rng=random.SystemRandom(),
         random=secrets.token_bytes,
-        adapter=_adapters(config, texts, links),
+        adapter=_adapters(config, texts, links, clock),
         brokers=tuple(links.values()),
         notifier=Notifier(os.environ),
         content_key=opened.content_key,
@@ -116,7 +117,7 @@ def _write_run_file(data: Path, port: int) -> None:
 
 
 def _adapters(
-    config: Config, texts: Texts, links: Mapping[str, BrokerLink]
+    config: Config, texts: Texts, links: Mapping[str, BrokerLink], clock: Clock
 ) -> Callable[[RigConfig, Position | None], Adapter]:
     boxes: dict[str, Mailbox] = {}
     for rig in config.rigs:
@@ -130,7 +131,9 @@ def _adapters(
         profile = texts.profiles[rig.profile]
         if rig.broker:
             post = links[rig.broker].broker
-            return open_message_adapter(profile, post, boxes[rig.serial], position=position, source=source)
+            return open_message_adapter(
+                profile, post, boxes[rig.serial], position=position, source=source, mono_us=clock.mono_us
+            )
         return open_adapter(
             profile,
             host=rig.host,
@@ -139,6 +142,7 @@ def _adapters(
             serial=rig.serial,
             position=position,
             source=source,
+            mono_us=clock.mono_us,
         )
 
     return make

@@ -196,6 +196,7 @@ class Uploader:
             except (LogFailed, OSError) as error:
                 raise StorageFailed(f"log {self._log.origin}: {error}") from error
         self._position = piece.stop
+        self._meters.journey.receipted(piece.stop, self._clock.mono_us())
         self._meters.receipts.inc()
         self._backoff.reset()
         self._entries_max = min(limits.PIECE_ENTRIES_MAX, self._entries_max * 2)
