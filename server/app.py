@@ -121,7 +121,12 @@ class Server:
         control = ControlApp(self.ingest, store, self.auditor, self._views.accounts)
         made = {
             "gateways": listener(gateways, config.gateways, listener_protocol(IdentifiedProtocol), gateway_tls),
-            "people": listener(people, config.people, listener_protocol(BoundedProtocol), people_tls),
+            "people": listener(
+                people,
+                config.people,
+                listener_protocol(BoundedProtocol, connections_per_peer=config.people_connections_per_address),
+                people_tls,
+            ),
             "control": listener(control, socket_path(config.data), listener_protocol(BoundedProtocol)),
         }
         if config.local is not None:
@@ -274,6 +279,7 @@ class Server:
             "entries": sum(state.size for state in logs),
             "entries_cosigned": sum(state.cosigned_size for state in logs),
             "uploads_accepted": self.ingest.accepted,
+            "upload_commits": self.committer.commits,
             "audit_passes": self.auditor.passes,
             "audit_findings": self.auditor.findings,
             "projected_entries": self._views.projector.progress.entries,
@@ -321,6 +327,7 @@ async def open_views(open_: Opened) -> Views:
         plans=PlanStore(open_.registry),
         matches=MatchDesk(matches, projections, book, clock, matched),
         title=open_.config.title,
+        streams_max=open_.config.people_streams,
     )
     fanout: Fanout = Alone(board, projector)
     if open_.postgres is not None:

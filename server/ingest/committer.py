@@ -70,6 +70,7 @@ class Committer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._last_s = 0
+        self.commits = 0
 
     @property
     def verifier(self) -> CosignatureVerifier:
@@ -160,6 +161,7 @@ class Committer:
         again = [self._note_of(each, time_s) for each in batch if each.bundle is None]
         found = await self._store.append_many(bundles, list(self._notes.values()), again)
         stored, held = iter(found[: len(bundles)]), iter(found[len(bundles) :])
+        self.commits += 1
         self._kept(self._notes)
         for each in batch:
             self._answer(each, time_s, stored=next(stored if each.bundle is not None else held))
