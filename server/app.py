@@ -121,12 +121,7 @@ class Server:
         control = ControlApp(self.ingest, store, self.auditor, self._views.accounts)
         made = {
             "gateways": listener(gateways, config.gateways, listener_protocol(IdentifiedProtocol), gateway_tls),
-            "people": listener(
-                people,
-                config.people,
-                listener_protocol(BoundedProtocol, connections_per_peer=config.people_connections_per_address),
-                people_tls,
-            ),
+            "people": listener(people, config.people, listener_protocol(BoundedProtocol), people_tls),
             "control": listener(control, socket_path(config.data), listener_protocol(BoundedProtocol)),
         }
         if config.local is not None:
@@ -327,7 +322,6 @@ async def open_views(open_: Opened) -> Views:
         plans=PlanStore(open_.registry),
         matches=MatchDesk(matches, projections, book, clock, matched),
         title=open_.config.title,
-        streams_max=open_.config.people_streams,
     )
     fanout: Fanout = Alone(board, projector)
     if open_.postgres is not None:
