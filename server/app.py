@@ -121,7 +121,12 @@ class Server:
         control = ControlApp(self.ingest, store, self.auditor, self._views.accounts)
         made = {
             "gateways": listener(gateways, config.gateways, listener_protocol(IdentifiedProtocol), gateway_tls),
-            "people": listener(people, config.people, listener_protocol(BoundedProtocol), people_tls),
+            "people": listener(
+                people,
+                config.people,
+                listener_protocol(BoundedProtocol, connections_per_peer=config.people_connections_per_address),
+                people_tls,
+            ),
             "control": listener(control, socket_path(config.data), listener_protocol(BoundedProtocol)),
         }
         if config.local is not None:
@@ -281,6 +286,7 @@ class Server:
             "streams": self._views.hub.streams,
             "leads": float(self._views.fanout.leads),
             **refused,
+            **self.ingest.admission.figures(),
         }
 
 
@@ -322,6 +328,7 @@ async def open_views(open_: Opened) -> Views:
         plans=PlanStore(open_.registry),
         matches=MatchDesk(matches, projections, book, clock, matched),
         title=open_.config.title,
+        streams_max=open_.config.people_streams,
     )
     fanout: Fanout = Alone(board, projector)
     if open_.postgres is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.database.location import VARIABLE, parse_url, with_password
 from server.errors import ConfigError
+from server.limits import CONNECTIONS_PER_PEER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 REQUIRED: Final[Any] = object()
 PORT_MAX: Final = 65_535
+STREAMS: Final = 2_000
 _DOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 _LISTEN: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]+):(?P<port>0|[1-9][0-9]{0,4})\Z")
 
@@ -78,6 +80,15 @@ KEYS: Final = (
     Key("people", "listen", str, "0.0.0.0:8443", "host:port", "no pages; ingest goes on"),
     Key("people", "cert", str, "tls/cert.pem", "path", "no pages; ingest goes on"),
     Key("people", "key", str, "tls/cert.key", "path, 0600", "no pages; ingest goes on", "kaofen"),
+    Key("people", "streams", int, STREAMS, "live pages open at once, at least 1", "a page beyond is told to come back"),
+    Key(
+        "people",
+        "connections_per_address",
+        int,
+        CONNECTIONS_PER_PEER_MAX,
+        "connections, at least 1; raise it for halls behind one address or a proxy",
+        "a connection beyond is closed",
+    ),
     Key("local", "listen", str, "127.0.0.1:9465", "loopback host:port, or empty", "no /health, no /metrics"),
     Key("audit", "pause_s", int, 60, "seconds between passes, at least 1", "tampering is found later"),
     Key("audit", "mib_per_s", int, 16, "MiB read per second, at least 1", "tampering is found later"),
@@ -116,6 +127,8 @@ class Config:
     local: Address | None
     audit_pause_s: int
     audit_bytes_per_s: int
+    people_streams: int = STREAMS
+    people_connections_per_address: int = CONNECTIONS_PER_PEER_MAX
     database: URL | None = None  # None: SQLite in `data`. Printed without its password
     password_file: Path | None = None
 
@@ -154,6 +167,10 @@ def parse_config(text: str, folder: Path) -> Config:
         local=_loopback(values["local", "listen"]),
         audit_pause_s=_at_least_one("audit.pause_s", values["audit", "pause_s"]),
         audit_bytes_per_s=_at_least_one("audit.mib_per_s", values["audit", "mib_per_s"]) << 20,
+        people_streams=_at_least_one("people.streams", values["people", "streams"]),
+        people_connections_per_address=_at_least_one(
+            "people.connections_per_address", values["people", "connections_per_address"]
+        ),
         database=parse_url(values["database", "url"], "database.url", secret=False),
         password_file=path("database", "password_file") if values["database", "password_file"] else None,
     )

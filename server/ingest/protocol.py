@@ -24,6 +24,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """A connection that cannot hold the server up: it sends its headers in time, and is not one of too many."""
 
     header_deadline_s: ClassVar[float] = limits.HEADER_DEADLINE_S
+    connections_per_peer: ClassVar[int] = limits.CONNECTIONS_PER_PEER_MAX
     peers: ClassVar[Counter[str]] = Counter()  # of one listener: `listener_protocol` gives each its own
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -34,7 +35,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self.peers[self._peer] += 1
         super().connection_made(transport)
-        if self.peers.total() > limits.CONNECTIONS_MAX or self.peers[self._peer] > limits.CONNECTIONS_PER_PEER_MAX:
+        if self.peers.total() > limits.CONNECTIONS_MAX or self.peers[self._peer] > self.connections_per_peer:
             transport.abort()
             return
         self._expect_headers()
@@ -93,7 +94,15 @@ class IdentifiedProtocol(BoundedProtocol):
 
 
 def listener_protocol(
-    base: type[BoundedProtocol], *, header_deadline_s: float = limits.HEADER_DEADLINE_S
+    base: type[BoundedProtocol],
+    *,
+    header_deadline_s: float = limits.HEADER_DEADLINE_S,
+    connections_per_peer: int = limits.CONNECTIONS_PER_PEER_MAX,
 ) -> type[BoundedProtocol]:
     """The protocol class of one listener, with its own count of connections."""
-    return type(base.__name__, (base,), {"peers": Counter(), "header_deadline_s": header_deadline_s})
+    own = {
+        "peers": Counter(),
+        "header_deadline_s": header_deadline_s,
+        "connections_per_peer": connections_per_peer,
+    }
+    return type(base.__name__, (base,), own)

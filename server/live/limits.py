@@ -24,7 +24,12 @@ DEDUCTIONS_SHOWN = 40
 
 # A stream is told that it lives this often, so that a page can tell a quiet hall from a dead line.
 BEAT_EVERY_S = 4.0
-# After a batch of changes a stream rests this long; what changes meanwhile is sent once, in its newest form.
-REST_S = 0.08
+# After a round of changes the hub rests as long as the round took, so that browsers never take more than half of the
+# process, and not longer than a person would notice; what changes meanwhile is sent once, in its newest form. One
+# upload changes several rows within milliseconds: the shortest rest puts them into one round.
+REST_S_MIN = 0.02
+REST_S_MAX = 0.2
+VIEWERS_AT_ONCE = 64
 BATCH_ROWS = 500
+VERSION_DIGITS_MAX = 20
 RESULTS_KEPT = 10_000

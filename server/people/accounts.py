@@ -23,7 +23,7 @@ from server.people import limits
 from server.projection.engine import Engines, open_engines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from scorelog.journal.clock import Clock
@@ -97,6 +97,17 @@ class Acknowledgement:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _over(created_us: int, seen_us: int, now_us: int) -> bool:
+    """Whether a session has ended by its age or by being left alone."""
+    idle_s, age_s = (now_us - seen_us) / 1e6, (now_us - created_us) / 1e6
+    return idle_s > limits.SESSION_IDLE_S or age_s > limits.SESSION_LIFE_S
+
+
+def _portions(ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), limits.SESSIONS_AT_ONCE):
+        yield ids[start : start + limits.SESSIONS_AT_ONCE]
 
 
 class AccountStore:
@@ -194,14 +205,33 @@ class AccountStore:
         if row is None:
             return None
         now = self._clock.now_us()
-        idle_s, age_s = (now - row.seen_us) / 1e6, (now - row.created_us) / 1e6
-        if idle_s > limits.SESSION_IDLE_S or age_s > limits.SESSION_LIFE_S:
+        if _over(row.created_us, row.seen_us, now):
             await self.end_session(secret)
             return None
-        if idle_s > limits.SESSION_TOUCH_S:
+        if now - row.seen_us > limits.SESSION_TOUCH_S * 1e6:
             async with self._engines.writer.begin() as db:
                 await db.execute(sa.update(sessions).where(sessions.c.id == row.id).values(seen_us=now))
         return LoginSession(secret, Account(row.account, row.role), row.csrf)
+
+    async def living(self, secrets_: Iterable[str]) -> set[str]:
+        """Which of these sessions live: asked together, for streams that stay open. Each of them counts as used."""
+        by_id = {_digest(secret): secret for secret in secrets_}
+        now = self._clock.now_us()
+        alive, used = set(), []
+        for some in _portions([*by_id]):
+            query = sa.select(sessions.c.id, sessions.c.created_us, sessions.c.seen_us).where(sessions.c.id.in_(some))
+            async with self._engines.reader.connect() as db:
+                rows = (await db.execute(query)).all()
+            for row in rows:
+                if _over(row.created_us, row.seen_us, now):
+                    continue
+                alive.add(by_id[row.id])
+                if now - row.seen_us > limits.SESSION_TOUCH_S * 1e6:
+                    used.append(row.id)
+        for some in _portions(used):
+            async with self._engines.writer.begin() as db:
+                await db.execute(sa.update(sessions).where(sessions.c.id.in_(some)).values(seen_us=now))
+        return alive
 
     async def end_session(self, secret: str) -> None:
         """Log out; idempotent."""

@@ -28,7 +28,7 @@ from server.people.render import STATIC, Renderer
 from server.people.services import Services
 from server.people.stagedapi import staged_api
 from server.people.stagedpages import staged_pages
-from server.people.stream import stream_router
+from server.people.stream import Watch, stream_router
 from server.people.timeline import Timelines
 from server.people.wall import Wall
 from server.people.wallpages import wall_router
@@ -63,7 +63,8 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     context.board.count_alerts, context.board.name_plans = desk.open_count, wall.named
     app.include_router(login_router(context, guard, renderer))
     app.include_router(pages_router(services, wall, renderer))
-    app.include_router(stream_router(context.hub, guard))
+    watch = Watch(context.accounts, context.clock)
+    app.include_router(stream_router(context.hub, guard, watch, context.streams_max))
     app.include_router(api_router(services))
     app.include_router(staged_pages(services, renderer))
     app.include_router(staged_api(services))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from server.config import STREAMS
+
 if TYPE_CHECKING:
     from scorelog.journal.clock import Clock
     from server.evidence.store import EntryStore
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PeopleContext:
-    """`secret` signs cookies (32 random bytes, kept with the server's keys). `title` names the place on every page."""
+    """`secret` signs cookies (32 random bytes, kept with the server's keys). `title` names the place on every page.
+
+    `streams_max`: how many live pages may be open at once.
+    """
 
     store: EntryStore
     projections: ProjectionStore
@@ -33,3 +38,4 @@ class PeopleContext:
     plans: PlanStore
     matches: MatchDesk
     title: str = ""
+    streams_max: int = STREAMS

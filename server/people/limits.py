@@ -30,7 +30,9 @@ NOTE_MAX = 500
 TIMELINE_MAX = 5_000
 EVIDENCE_ENTRIES_MAX = 20_000
 
-STREAMS_MAX = 256
+# Open streams ask together, this often, whether their sessions still live: a logout ends them within it.
+SESSIONS_WATCHED_EVERY_S = 4.0
+SESSIONS_AT_ONCE = 500
 NODES_KEPT = 20_000
 ANCHORS_AROUND = 50
 TIMELINE_SHOWN = 400
