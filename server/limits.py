@@ -16,10 +16,30 @@ CONNECTIONS_MAX = 4096
 CONNECTIONS_PER_PEER_MAX = 256
 SHUTDOWN_GRACE_S = 3
 
-# Uploads that wait for the writer. More are told to come back: memory stays bounded at QUEUE x body.
+# Uploads that are admitted: their places, and the bytes of their bodies. More are told to come back (docs/limits.md).
+PLACES_MAX = 512
+PLACES_BYTES_MAX = 64 << 20
+UPLOADS_PER_GATEWAY_MAX = 8
+# A body above this is a gateway that catches up; one entry of the largest kind with its openings is below.
+LIVE_BODY_MAX = 80 << 10
+BACKLOG_PLACES_MAX = 256
+BACKLOG_PLACES_BYTES_MAX = 48 << 20
+# Those of them that the server works on: verified, waiting for the writer, being written.
 INGEST_QUEUE_MAX = 64
+BACKLOGS_AT_WORK_MAX = 8
+LIVE_TURNS_IN_A_ROW = 3  # then a backlog has its turn, if one waits
 BATCH_UPLOADS_MAX = 32
+# Nobody is admitted who would wait longer for a turn; a body that is older is on a slow line and not counted.
+TURN_WAIT_S = 0.5
+SLOW_BODY_US = 1_000_000
+# How the pace of the server is learnt: from so many at once on, over so long; when it is quiet, the estimate eases.
+PACE_FIRST_S = 0.002
+PACE_BUSY_FROM = 8
+PACE_WINDOW_US = 250_000
+PACE_EASE = 0.9
 RETRY_AFTER_S = 1
+RETRY_SPREAD_MAX_S = 30.0
+SENT_AWAY_HALF_LIFE_US = 5_000_000
 DAMAGED_RETRY_S = 60
 NOTES_AGAIN_S = 1.0
 
@@ -36,7 +56,6 @@ ALARMS_AT_ONCE = 1000
 
 GATEWAY_ID_MAX = 64
 
-UPLOADS_PER_GATEWAY_MAX = 8
 LOST_RACES_MAX = 3
 VERIFIERS_MAX = 16_384
 INSTANCES_WATCHED_MAX = 8

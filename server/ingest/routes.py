@@ -107,10 +107,11 @@ class GatewayApp:
         return await self._read(path)
 
     async def _upload(self, peer: Peer, scope: Scope, receive: Receive) -> Answer:
-        async with self._ingest.admitted(peer.gateway_id):
+        async with self._ingest.admission.admitted(peer.gateway_id, _said_bytes(scope)) as place:
             gateway = await self._authorise_upload(peer, scope, receive)
             body = await read_body(scope, receive, limits.UPLOAD_BODY_MAX)
-            line = await self._ingest.upload(gateway, body)
+            async with place.turn():
+                line = await self._ingest.upload(gateway, body)
             with failpoint(REPLY):
                 return Answer(200, line, NOTE_TYPE)
 
@@ -158,6 +159,14 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
             return await _receive_all(receive, most)
     except TimeoutError:
         raise Refused(408, f"no whole body within {limits.BODY_DEADLINE_S:.0f} s") from None
+
+
+def _said_bytes(scope: Scope) -> int:
+    """How long the body will be at most: what its head says, or the cap."""
+    length = _header(scope, b"content-length")
+    return (
+        min(int(length), limits.UPLOAD_BODY_MAX) if length.isdecimal() and length.isascii() else limits.UPLOAD_BODY_MAX
+    )
 
 
 async def _receive_all(receive: Receive, most: int) -> bytes:

@@ -1,7 +1,7 @@
 """One upload from its bytes to its answer: who is it, is it right, store it, cosign, answer.
 
-Owns the order of these steps, the lock per log, the bounded number of uploads in flight, and the evidence that is kept
-of what was refused. Knows no HTTP: server/ingest/routes.py does. The listener and `kaofen-server import` use it alike.
+Owns the order of these steps, the lock per log, and the evidence that is kept of what was refused. Who may come in is
+admission.py's. Knows no HTTP: server/ingest/routes.py does. The listener and `kaofen-server import` use it alike.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from random import SystemRandom
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
@@ -26,11 +27,13 @@ from server.errors import Behind, Busy, Damaged, Refused
 from server.evidence.store import Bundle, Gateway, LogState, Refusal
 from server.failpoints import PARSE, VERIFY
 from server.ingest import mirror
+from server.ingest.admission import Admission
 from server.ingest.origins import Origin, parse_origin
 from server.ingest.regain import Regain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from random import Random
 
     from scorelog.format.checkpoint import Checkpoint
     from scorelog.format.note import Note
@@ -69,7 +72,10 @@ class Signed:
 class Ingest:
     """The way of uploads into the evidence."""
 
-    def __init__(self, store: EntryStore, committer: Committer, clock: Clock, domain: str) -> None:
+    def __init__(
+        self, store: EntryStore, committer: Committer, clock: Clock, domain: str, rng: Random | None = None
+    ) -> None:
+        self.admission = Admission(clock, rng or SystemRandom())
         self._store = store
         self._committer = committer
         self._clock = clock
@@ -78,7 +84,6 @@ class Ingest:
         self._locks: dict[str, asyncio.Lock] = {}
         self._users: Counter[str] = Counter()
         self._verifiers: dict[tuple[str, bytes], Ed25519Verifier] = {}
-        self._in_flight: Counter[str] = Counter()
         self.accepted = 0
         self.refused: Counter[int] = Counter()
 
@@ -100,21 +105,6 @@ class Ingest:
         seen = known.get(fingerprint) or await self._store.certificate_seen(gateway.id, fingerprint)
         if seen.status == "revoked":
             raise Refused(403, f"this certificate of gateway {gateway.id} is revoked: {seen.reason}")
-
-    @asynccontextmanager
-    async def admitted(self, gateway_id: str) -> AsyncIterator[None]:
-        """A place among the uploads in flight, before a byte of the body is read; Busy when there is none."""
-        if self._in_flight.total() >= limits.INGEST_QUEUE_MAX:
-            raise Busy("too many uploads at once", limits.RETRY_AFTER_S)
-        if self._in_flight[gateway_id] >= limits.UPLOADS_PER_GATEWAY_MAX:
-            raise Busy("too many uploads of this gateway at once", limits.RETRY_AFTER_S, 429)
-        self._in_flight[gateway_id] += 1
-        try:
-            yield
-        finally:
-            self._in_flight[gateway_id] -= 1
-            if not self._in_flight[gateway_id]:
-                del self._in_flight[gateway_id]
 
     # -- is it right, store it, cosign -----------------------------------------------------------------------------
 

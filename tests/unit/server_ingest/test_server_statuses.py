@@ -215,14 +215,15 @@ async def test_a_failed_write_is_never_a_receipt(ders: dict[str, bytes], persist
 
 
 async def test_overload_is_told_before_the_body_is_read(at: Bench, ders: dict[str, bytes]) -> None:
-    """S4: a full queue is 503, one greedy gateway 429, both with Retry-After."""
+    """S4: no place left is 503, one greedy gateway 429, both with Retry-After."""
     async with AsyncExitStack() as stack:
         for _ in range(limits.UPLOADS_PER_GATEWAY_MAX):
-            await stack.enter_async_context(at.ingest.admitted("gw-01"))
+            await stack.enter_async_context(at.ingest.admission.admitted("gw-01", 1))
         status, headers, _ = await ask(at.app, "POST", UPLOAD, b"", der=ders["gw-01"])
         assert (status, headers[b"retry-after"]) == (429, b"1")
-        for number in range(limits.INGEST_QUEUE_MAX - limits.UPLOADS_PER_GATEWAY_MAX):
-            await stack.enter_async_context(at.ingest.admitted(f"gw-x{number}"))
+        at.ingest.admission.pace.seconds = 0.0
+        for number in range(limits.PLACES_MAX - limits.UPLOADS_PER_GATEWAY_MAX):
+            await stack.enter_async_context(at.ingest.admission.admitted(f"gw-x{number}", 1))
         status, headers, _ = await ask(at.app, "POST", UPLOAD, b"", der=ders["gw-02"])
         assert (status, headers[b"retry-after"]) == (503, b"1")
     assert (await ask(at.app, "POST", UPLOAD, SampleLog().grow(1).upload(0), der=ders["gw-01"]))[0] == 200

@@ -1,0 +1,209 @@
+"""Who may send an upload now: bounded places and bytes, fair turns, and an early word to everybody else.
+
+    head ─▶ admitted ─▶ body is read ─▶ turn ─▶ verified, stored ─▶ answer
+              │ no room                  └ one per gateway; live scores before backlogs, every fourth the other way
+              └▶ 429 or 503 with Retry-After, before a byte of the body is read
+
+1. Every admitted upload counts with the bytes it says it has: all together, those of one gateway, those of backlogs.
+2. A backlog is a body above LIVE_BODY_MAX. Backlogs never take the last places and bytes, nor all turns: a gateway that
+   catches up, or floods, does not keep another one's fresh score waiting (P6, P8).
+3. When the turns that are due would take longer than TURN_WAIT_S, the next one is sent away at its head. Bodies that
+   come slowly are no work yet and do not count there.
+4. Retry-After is drawn between one second and the time that those sent away will need (server/ingest/pace.py), so that
+   a fleet that comes back does not come back at once.
+
+Never knows what an upload holds. Spec: docs/limits.md; reliability.md S4, B13.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from server import limits
+from server.errors import Busy
+from server.ingest.pace import Pace, SentAway
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from random import Random
+
+    from scorelog.journal.clock import Clock
+
+
+class Place:
+    """One admitted upload; `turn` when its body is there."""
+
+    __slots__ = ("_admission", "backlog", "gateway_id", "since_us", "size", "working")
+
+    def __init__(self, admission: Admission, gateway_id: str, size: int, since_us: int) -> None:
+        self._admission = admission
+        self.gateway_id = gateway_id
+        self.size = size
+        self.since_us = since_us
+        self.backlog = size > limits.LIVE_BODY_MAX
+        self.working = False
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """From here on the server works on it."""
+        self.working = True
+        turns = self._admission.turns
+        await turns.wait(self)
+        try:
+            yield
+        finally:
+            turns.over(self)
+            self._admission.pace.stored(turns.busy)
+
+
+class Turns:
+    """So many uploads at work at once, one per gateway; who waits is asked in order, live ones first."""
+
+    def __init__(self) -> None:
+        self._working: set[str] = set()
+        self._backlogs = 0
+        self._waiting: tuple[deque[tuple[Place, asyncio.Future[None]]], ...] = (deque(), deque())  # live, backlogs
+        self._live_in_a_row = 0
+
+    @property
+    def busy(self) -> int:
+        """At work or waiting for it."""
+        return len(self._working) + sum(map(len, self._waiting))
+
+    async def wait(self, place: Place) -> None:
+        """Until it is its turn."""
+        if not any(self._waiting) and self._free(place):
+            self._begin(place)
+            return
+        waiting = self._waiting[place.backlog]
+        asked = place, asyncio.get_running_loop().create_future()
+        waiting.append(asked)
+        self._call()
+        try:
+            await asked[1]
+        except asyncio.CancelledError:
+            if asked in waiting:
+                waiting.remove(asked)
+            elif not asked[1].cancelled():  # called and cancelled in one turn of the loop
+                self.over(place)
+            raise
+
+    def over(self, place: Place) -> None:
+        """Its work is done: whoever is next."""
+        self._working.discard(place.gateway_id)
+        self._backlogs -= place.backlog
+        self._call()
+
+    def _free(self, place: Place) -> bool:
+        return (
+            len(self._working) < limits.INGEST_QUEUE_MAX
+            and place.gateway_id not in self._working
+            and not (place.backlog and self._backlogs >= limits.BACKLOGS_AT_WORK_MAX)
+        )
+
+    def _begin(self, place: Place) -> None:
+        self._working.add(place.gateway_id)
+        self._backlogs += place.backlog
+        self._live_in_a_row = 0 if place.backlog else self._live_in_a_row + 1
+
+    def _call(self) -> None:
+        """Call everybody who may work now."""
+        while len(self._working) < limits.INGEST_QUEUE_MAX:
+            backlog_first = self._live_in_a_row >= limits.LIVE_TURNS_IN_A_ROW
+            order = (1, 0) if backlog_first else (0, 1)
+            if not any(self._call_one(self._waiting[kind]) for kind in order):
+                return
+
+    def _call_one(self, waiting: deque[tuple[Place, asyncio.Future[None]]]) -> bool:
+        for at, (place, turn) in enumerate(waiting):
+            if not turn.done() and self._free(place):
+                del waiting[at]
+                self._begin(place)
+                turn.set_result(None)
+                return True
+        return False
+
+
+class Admission:
+    """The gateways' uploads of this process."""
+
+    def __init__(self, clock: Clock, rng: Random) -> None:
+        self._now_us = clock.mono_us
+        self.pace = Pace(clock.mono_us)
+        self.turns = Turns()
+        self._away = SentAway(clock.mono_us, rng)
+        self._places: dict[Place, None] = {}
+        self._of: Counter[str] = Counter()
+        self._bytes = 0
+        self._backlogs = 0
+        self._backlog_bytes = 0
+        self.sent_away: Counter[int] = Counter()
+
+    @property
+    def places(self) -> int:
+        """Uploads that are admitted now."""
+        return len(self._places)
+
+    @property
+    def bytes(self) -> int:
+        """What their bodies may take."""
+        return self._bytes
+
+    def figures(self) -> dict[str, float]:
+        """For /metrics."""
+        return {
+            "uploads_admitted": len(self._places),
+            "uploads_admitted_bytes": self._bytes,
+            "uploads_at_work": self.turns.busy,
+            "upload_pace_seconds": self.pace.seconds,
+            **{f"uploads_sent_away_{status}": float(count) for status, count in self.sent_away.items()},
+        }
+
+    @asynccontextmanager
+    async def admitted(self, gateway_id: str, size: int) -> AsyncIterator[Place]:
+        """A place for a body of at most `size` bytes, or Busy at once."""
+        place = Place(self, gateway_id, size, self._now_us())
+        self._check(place)
+        self._count(place, 1)
+        try:
+            yield place
+        finally:
+            self._count(place, -1)
+
+    def _check(self, place: Place) -> None:
+        if self._of[place.gateway_id] >= limits.UPLOADS_PER_GATEWAY_MAX:
+            self._send_away("too many uploads of this gateway at once", 429)
+        if len(self._places) >= limits.PLACES_MAX or self._bytes + place.size > limits.PLACES_BYTES_MAX:
+            self._send_away("too many uploads at once", 503)
+        if place.backlog and (
+            self._backlogs >= limits.BACKLOG_PLACES_MAX
+            or self._backlog_bytes + place.size > limits.BACKLOG_PLACES_BYTES_MAX
+        ):
+            self._send_away("too many gateways are catching up at once", 503)
+        if len(self._places) * self.pace.seconds > limits.TURN_WAIT_S and self._wait_s(place) > limits.TURN_WAIT_S:
+            self._send_away("more uploads than can be stored at once", 503)
+
+    def _wait_s(self, place: Place) -> float:
+        """Of those that work, wait, or will soon have their body here."""
+        recent_us = place.since_us - limits.SLOW_BODY_US
+        return self.pace.seconds * sum(each.working or each.since_us > recent_us for each in self._places)
+
+    def _send_away(self, reason: str, status: int) -> None:
+        self.sent_away[status] += 1
+        raise Busy(reason, self._away.retry_after_s(self.pace.seconds), status)
+
+    def _count(self, place: Place, sign: int) -> None:
+        if sign > 0:
+            self._places[place] = None
+        else:
+            del self._places[place]
+        self._of[place.gateway_id] += sign
+        if not self._of[place.gateway_id]:
+            del self._of[place.gateway_id]
+        self._bytes += sign * place.size
+        if place.backlog:
+            self._backlogs += sign
+            self._backlog_bytes += sign * place.size
