@@ -17,6 +17,14 @@ CONNECT_TIMEOUT_S: Final = 5.0
 
 # Back-off of the uploader and of a rig: full jitter between 0 and min(cap, base * 2^n).
 UPLOAD_BACKOFF_BASE_S: Final = 0.2
+# A busy server's Retry-After is kept, and so much is waited beyond it: a fleet does not come back in one second.
+BUSY_SPREAD_S: Final = 1.0
+BUSY_SPREAD_MAX_S: Final = 5.0
+# Tries in hand, and what a receipt adds: in the long run one try more for ten receipts (docs/limits.md).
+RETRY_BUDGET_MAX: Final = 10.0
+RETRY_BUDGET_SHARE: Final = 0.1
+# A piece that took longer than this is large enough for its line; one that failed after so long is halved.
+PIECE_SLOW_US: Final = 3_000_000
 RIG_BACKOFF_BASE_S: Final = 0.25
 RIG_BACKOFF_CAP_S: Final = 5.0
 # An answer that time alone does not cure (400, 403, 404, 413 for one entry): ask again, slowly.

@@ -71,7 +71,7 @@ class Uploader:
         self._clock = clock
         self._freezer = freezer
         self._meters = meters
-        self._backoff = Backoff(rng, limits.UPLOAD_BACKOFF_BASE_S, backoff_cap_s)
+        self._backoff = Backoff(rng, limits.UPLOAD_BACKOFF_BASE_S, backoff_cap_s, budget=True)
         self._rng = rng
         self._young_until_us = (
             young_until_us  # monotonic: before this a generation made by a freeze is not frozen again
@@ -128,16 +128,19 @@ class Uploader:
         """One request and what follows from its answer; returns how long to wait before the next."""
         piece = await self._log.piece(self._position, self._entries_max, limits.PIECE_BYTES_MAX)
         body = encode_upload(Upload(piece.start, piece.entries, piece.openings, piece.checkpoint))
+        began_us = self._clock.mono_us()
         try:
             with failpoint(_SEND):
                 answer = await self._client.upload(body)
             with failpoint(_ANSWER):
                 pass
             self._meters.answers.labels(str(answer.status)).inc()
-            return await self._act(piece, body, answer)
+            wait_s = await self._act(piece, body, answer)
         except Retry as error:
             self._meters.answers.labels("none").inc()
-            return self._later(0, str(error))
+            wait_s = self._later(0, str(error))
+        self._fit(piece, began_us, good=not wait_s)
+        return wait_s
 
     async def take_receipt(self, data: bytes) -> int:
         """A receipt that came as a file; the size it confirms. Raises ReceiptRefused, StorageFailed."""
@@ -199,7 +202,6 @@ class Uploader:
         self._meters.journey.receipted(piece.stop, self._clock.mono_us())
         self._meters.receipts.inc()
         self._backoff.reset()
-        self._entries_max = min(limits.PIECE_ENTRIES_MAX, self._entries_max * 2)
         if self.trouble is not None:
             _log.info("server accepts again", size=piece.stop)
             self.trouble = None
@@ -293,6 +295,14 @@ class Uploader:
             return self._later(status, f"{status} for {len(piece.entries)} entries")
         return self._later(status, f"{status} for entry {piece.start} alone", at_least=limits.SLOW_RETRY_S)
 
+    def _fit(self, piece: Piece, began_us: int, *, good: bool) -> None:
+        """Pieces as large as the line carries in time: one that never arrives whole would be sent for ever (N2)."""
+        slow = self._clock.mono_us() - began_us > limits.PIECE_SLOW_US
+        if good and not slow:
+            self._entries_max = min(limits.PIECE_ENTRIES_MAX, self._entries_max * 2)
+        elif slow and not good:
+            self._entries_max = max(1, len(piece.entries) // 2)
+
     def _later(self, status: int, reason: str, *, at_least: float = 0.0) -> float:
         """Said once per kind of trouble, not once per try."""
         if self.trouble is None or self.trouble_code != status:
@@ -300,5 +310,4 @@ class Uploader:
                 "upload delayed", status=status, reason=reason, unsent=self._log.size - self._log.receipted_size
             )
         self.trouble, self.trouble_code = reason, status
-        jitter = self._backoff.next()
-        return at_least + min(jitter, 1.0) if at_least else jitter
+        return self._backoff.after(at_least) if at_least else self._backoff.next()
