@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from world import Service
 
 ROUNDS = 8
-BARE = {"gateway": "import aiohttp, pymodbus, cryptography", "server": "import fastapi, sqlalchemy, uvicorn"}
+BARE = {"gateway": "import aiohttp, cryptography", "server": "import fastapi, sqlalchemy, uvicorn"}
 
 
 def seconds(act: Callable[[], object]) -> float:

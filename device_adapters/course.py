@@ -34,7 +34,7 @@ class Course:
     @property
     def holes(self) -> tuple[int, ...]:
         """Numbers that were passed over and are neither stored nor lost, in order."""
-        return tuple(sorted(self._holes))
+        return tuple(sorted(self._holes)) if self._holes else ()
 
     @property
     def acknowledged(self) -> int:

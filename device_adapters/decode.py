@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from device_adapters.profile import EntryRule, Field, Output, Profile, Record
 
 UNKNOWN = "unknown"
-STATUS_NUMBERS = (
+STATUS_NUMBERS = (  # in the order of RigStatus
     "ordinal",
     "elapsed_s",
     "limit_s",
@@ -115,13 +115,17 @@ def decode_entry_raw(profile: Profile, raw_areas_uncut: Sequence[RawArea], *, er
 
 def decode_status(profile: Profile, data: bytes, *, rig: str) -> tuple[RigStatus, Standing]:
     """Decode the status block of the rig `rig`. Raises DecodeError."""
-    status = open_record(profile.status, data, rig=rig, seq=None)
+    return shown_by(profile, open_record(profile.status, data, rig=rig, seq=None), rig)
+
+
+def shown_by(profile: Profile, status: Opened, rig: str) -> tuple[RigStatus, Standing]:
+    """What an opened status block says. Raises DecodeError."""
     live = RigStatus(
-        rig=rig,
-        state=_code(profile.status, status, "state"),
-        mode=_code(profile.status, status, "mode"),
-        item=str(status.values.get("item", "")),
-        **{name: number(status, name) if name in status.values else 0 for name in STATUS_NUMBERS},
+        rig,
+        _code(profile.status, status, "state"),
+        _code(profile.status, status, "mode"),
+        str(status.values.get("item", "")),
+        *[number(status, name) if name in status.values else 0 for name in STATUS_NUMBERS],
     )
     standing = Standing(number(status, "boot"), live.last_seq, number(status, "oldest_seq"), live.acked_seq)
     if standing.oldest_seq > standing.last_seq:

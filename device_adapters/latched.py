@@ -342,8 +342,9 @@ class LatchedAdapter:
         if live is None:
             return None
         holes = self._course.holes if self._course is not None else ()
-        live = replace(live, unreadable=holes[0] if holes else None)
-        if shown is not None and replace(live, heartbeat=shown.heartbeat) == shown and not self._stale():
+        if holes:
+            live = replace(live, unreadable=holes[0])
+        if shown is not None and live == shown and not self._stale():
             return None
         self._shown, self._shown_at = live, self._now()
         return live

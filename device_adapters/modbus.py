@@ -1,42 +1,35 @@
-"""Modbus TCP registers through pymodbus, with every guard of the design around it. The only file that imports pymodbus.
+"""Modbus TCP registers: our own framing, with every guard of the design built in (docs/adr/0014).
 
 Owns: one socket at a time, one request in flight, and the proof that a reply answers the request. Never decodes a
 rig's words.
 
-pymodbus 3.16 takes a reply with transaction id 0 for any request, checks neither function code nor count, throws
-away what does not fit its buffer, and reconnects and retries by itself (docs/adr). So `_Guard` stands between the
-socket and pymodbus: it remembers the one request sent, holds back the bytes that come, and hands on exactly one
-frame that is the answer. On the first byte that cannot belong to the answer the socket is aborted, and no byte of
-that connection is read again.
+A reply is judged byte by byte against the one request sent: transaction id (never 0) and protocol id, length, unit,
+function, count or address; nothing before it and nothing after it. On the first byte that cannot belong to the
+answer, after any silence and after any cancellation the socket is aborted, and no byte of that connection is read
+again.
 
-    socket → _Guard (ids, function, counts, nothing before or after) → pymodbus (framer, PDU) → ModbusWire
+    ModbusWire ──request──> _Line ──> socket ──bytes──> _Line (reply_fault) ──one proven frame──> ModbusWire
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, TypeVar
-
-from pymodbus.client.base import ModbusBaseClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.framer import FramerSocket, FramerType
-from pymodbus.pdu import DecodePDU, ModbusPDU
-from pymodbus.transaction import TransactionManager
-from pymodbus.transport import CommParams, CommType
+from typing import TYPE_CHECKING
 
 from device_adapters.errors import BackOff, NotConnected
 from device_adapters.limits import REPLY_BYTES_KEPT
 from device_adapters.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from device_adapters.profile import Transport
 
 HEADER = 7
 READ, WRITE, EXCEPTION = 3, 16, 0x80
+READ_HEAD = HEADER + 2  # of a read's reply: function and byte count
 CLOSED = "closed"  # by ourselves
+SILENT = "no reply"
 BUSY = {5: "acknowledge", 6: "busy"}
 EXCEPTIONS = {
     1: "illegal function",
@@ -47,55 +40,108 @@ EXCEPTIONS = {
     10: "gateway path",
     11: "gateway target",
 }
-_T = TypeVar("_T")
-
-# The library logs every timeout as an error and, at debug level, whole frames with candidates' words (P7).
-# A filter and not `disabled`: logging.config would enable the logger again, behind our back.
-logging.getLogger("pymodbus.logging").addFilter(lambda _record: False)
+_EARLY_S = 0.001  # a loop's timer may fire so much too soon
 
 
-class _Guard(TransactionManager):
-    """pymodbus's transaction layer with the byte stream in our own hands; lives as long as one connection."""
+class _Failed(Exception):  # noqa: N818  (never leaves this file: why a waiting request gets no answer)
+    """Inside this file only: the connection gave no answer."""
 
-    def __init__(self, params: CommParams) -> None:
-        super().__init__(params, FramerSocket(DecodePDU(False)), 0, False, None, None, None)
+
+class _Line(asyncio.Protocol):
+    """One connection: at most one request waits, and only the bytes that answer it are handed on."""
+
+    __slots__ = ("_answer", "_deadline", "_loop", "_request", "_timer", "_waiter", "odd", "received", "transport")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.transport: asyncio.Transport | None = None
         self.odd: str | None = None
         self.received = b""
+        self._loop = loop
         self._request = b""
+        self._answer = b""  # how the right answer to a read begins
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
 
-    def send(self, data: bytes, addr: tuple[str, int] | None = None) -> None:
-        """Remember the request; from here on bytes may come."""
-        self._request = data
+    @property
+    def open(self) -> bool:
+        """Whether a request can be sent."""
+        return self.odd is None and self.transport is not None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the socket, unless it is not wanted any more."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  (of a stream)
+        if self.odd is None:
+            self.transport = transport
+        else:
+            transport.abort()
+
+    def ask(self, request: bytes, timeout_s: float) -> asyncio.Future[None]:
+        """Send; the future is done when `received` is the whole answer, and fails when none will come."""
+        self._request = request
         self.received = b""
-        super().send(data, addr)
+        if request[HEADER] == READ:
+            size = request[11] * 2  # at most 250
+            self._answer = request[:4] + (3 + size).to_bytes(2, "big") + request[6:8] + bytes((size,))
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiter = waiter
+        self._deadline = self._loop.time() + timeout_s
+        if self._timer is None:  # one that still runs fires sooner, and is then set anew
+            self._timer = self._loop.call_later(timeout_s, self._late)
+        assert self.transport is not None  # noqa: S101  (the caller looked)
+        self.transport.write(request)
+        return waiter
 
     def data_received(self, data: bytes) -> None:
-        """Hold bytes back until they are the whole answer, then hand it on once."""
+        """Hold bytes back until they are the whole answer. The first check is the common case of the second."""
         if self.odd is not None:
             return
-        self.received = (self.received + data)[:REPLY_BYTES_KEPT]
-        if not self._request:
+        received = self.received + data if self.received else data
+        request, answer = self._request, self._answer
+        if request and answer and received.startswith(answer) and len(received) == READ_HEAD + answer[-1]:
+            self.received = received
+            self._done()
+            return
+        self.received = received[:REPLY_BYTES_KEPT]
+        if not request:
             self._refuse("bytes that no request asked for")
             return
-        wrong = reply_fault(self._request, self.received)
+        wrong = reply_fault(request, self.received)
         if wrong is not None:
             self._refuse(wrong)
         elif len(self.received) >= HEADER and len(self.received) == frame_length(self.received):
-            self._request = b""
-            super().data_received(self.received)
+            self._done()
 
-    def callback_disconnected(self, exc: Exception | None) -> None:
-        """Tell a waiting request at once; the library would let it wait for its timeout."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell a waiting request at once."""
+        self.transport = None
+        self._stop_timer()
         self._fail("connection closed by the rig" if exc is None else f"connection lost: {exc}")
 
     def abort(self) -> None:
         """Close now, without flushing. Nothing more is taken from this socket."""
         self.odd = self.odd or CLOSED
+        self._stop_timer()
         self._fail(CLOSED)
-        transport = self.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
-        self.close()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _late(self) -> None:
+        """The deadline of the request that waits, or of one that was answered long ago."""
+        self._timer = None
+        if self._waiter is None:
+            return
+        left = self._deadline - self._loop.time()
+        if left > _EARLY_S:
+            self._timer = self._loop.call_later(left, self._late)
+        else:
+            self._fail(SILENT)
+
+    def _done(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        self._request = self._answer = b""
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _refuse(self, why: str) -> None:
         self.odd = why
@@ -103,9 +149,15 @@ class _Guard(TransactionManager):
         self.abort()
 
     def _fail(self, why: str) -> None:
-        if not self.response_future.done():
-            self.response_future.set_exception(ModbusException(why))
-            self.response_future.exception()  # seen: nobody may be waiting
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(_Failed(why))
+            waiter.exception()  # seen: nobody may be waiting
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def frame_length(received: bytes) -> int:
@@ -148,35 +200,24 @@ def _difference(expected: bytes, refusal: bytes, received: bytes) -> str:
     return "another count or address than asked for"
 
 
-class _Client(ModbusBaseClient):
-    """pymodbus's client over a guarded connection; no retry and no reconnect of the library's own."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        params = CommParams(
-            comm_type=CommType.TCP, comm_name="rig", host=host, port=port, timeout_connect=timeout_s, reconnect_delay=0
-        )
-        super().__init__(FramerType.SOCKET, 0, params, None, None, None)
-        self.guard = _Guard(params)
-        self.ctx = self.guard
-
-
 class ModbusWire:
     """Registers of one unit at one address. See `wire.Wire`."""
 
     def __init__(self, host: str, port: int, unit: int, transport: Transport) -> None:
         self._host = host
         self._port = port
-        self._unit = unit
+        self._unit = unit.to_bytes(1, "big")
         self._transport = transport
         self._lock = asyncio.Lock()
-        self._client: _Client | None = None
+        self._line: _Line | None = None
         self._free_at = 0.0
         self._connection = 0
+        self._tid = 0
 
     @property
     def connected(self) -> bool:
         """Whether requests can be made."""
-        return self._client is not None and self._client.guard.odd is None and self._client.connected
+        return self._line is not None and self._line.open
 
     @property
     def connection(self) -> int:
@@ -187,113 +228,98 @@ class ModbusWire:
         """Close the old connection, open a new one. Raises NotConnected."""
         async with self._lock:
             self.drop()
-            client = _Client(self._host, self._port, self._transport.connect_timeout_ms / 1000)
+            loop = asyncio.get_running_loop()
+            line = _Line(loop)
             try:
-                opened = await _uncancelled(client.connect())
+                async with asyncio.timeout(self._transport.connect_timeout_ms / 1000):
+                    await loop.create_connection(lambda: line, self._host, self._port)
             except UnicodeError:
                 raise NotConnected(f"{self._host} is not a host name") from None
+            except OSError:  # a TimeoutError is one
+                line.abort()
+                raise NotConnected(f"no connection to {self._host} port {self._port}") from None
             except BaseException:
-                client.guard.abort()
+                line.abort()
                 raise
-            if not opened:
-                client.guard.abort()
-                raise NotConnected(f"no connection to {self._host} port {self._port}")
-            client.guard.comm_params.timeout_connect = self._transport.timeout_ms / 1000
-            self._client = client
+            self._line = line
             self._connection += 1
-            self._free_at = asyncio.get_running_loop().time() + self._transport.pause_after_connect_ms / 1000
+            self._free_at = loop.time() + self._transport.pause_after_connect_ms / 1000
 
     async def read(self, at: int, words: int) -> bytes:
         """`words` holding registers from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
-        frame, reply = await self._ask(
-            f"reading {words} words at {at}",
-            lambda client: client.read_holding_registers(at, count=words, device_id=self._unit),
-        )
-        found = b"".join(word.to_bytes(2, "big") for word in reply.registers)
-        if found != frame[HEADER + 2 :] or len(found) != words * 2:
-            self.drop()
-            raise OddReply("the library read other words than came", frame)
-        return found
+        frame = await self._ask(bytes((READ, at >> 8, at & 0xFF, words >> 8, words & 0xFF)))
+        return frame[READ_HEAD:]
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
         """Write holding registers from `at`, on this very connection. Raises what `read` raises."""
-        await self._ask(
-            f"writing {len(values)} words at {at}",
-            lambda client: client.write_registers(at, list(values), device_id=self._unit),
-            connection,
-        )
+        count = len(values)
+        head = bytes((WRITE, at >> 8, at & 0xFF, count >> 8, count & 0xFF, 2 * count))
+        await self._ask(head + b"".join(value.to_bytes(2, "big") for value in values), connection)
 
     def drop(self) -> None:
         """Close at once."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.guard.abort()
+        line, self._line = self._line, None
+        if line is not None:
+            line.abort()
 
-    async def _ask(
-        self, what: str, ask: Callable[[_Client], Awaitable[ModbusPDU]], connection: int | None = None
-    ) -> tuple[bytes, ModbusPDU]:
+    async def _ask(self, body: bytes, connection: int | None = None) -> bytes:
         """One request and its proven answer. Whatever goes wrong in between, the socket is not used again."""
         async with self._lock:
-            await self._keep_gap()
-            client = self._client
-            if connection not in {None, self._connection}:
-                raise NotConnected(f"another connection by now, before {what}")
-            if client is None or not self.connected:
-                raise self._lost(client, what)
+            if self._free_at:
+                await self._keep_gap()
+            line = self._line
+            if connection is not None and connection != self._connection:
+                raise NotConnected(f"another connection by now, before {_what(body)}")
+            if line is None or not line.open:
+                raise self._lost(line, body)
+            self._tid = tid = self._tid % 0xFFFF + 1  # never 0
+            request = tid.to_bytes(2, "big") + b"\0\0" + (1 + len(body)).to_bytes(2, "big") + self._unit + body
             try:
-                reply = await _uncancelled(ask(client))
-            except ModbusException as error:
+                await line.ask(request, self._transport.timeout_ms / 1000)
+            except _Failed as error:
                 self.drop()
-                raise self._failure(client, what, error) from None
+                raise self._failure(line, str(error), body) from None
             except BaseException:
                 self.drop()
                 raise
-            self._free_at = asyncio.get_running_loop().time() + self._transport.min_gap_ms / 1000
-            if client.guard.odd is not None:  # more bytes came before this task could run
-                raise self._lost(client, what)
-            return client.guard.received, self._answer(reply, client.guard.received, what)
+            if self._transport.min_gap_ms:
+                self._free_at = asyncio.get_running_loop().time() + self._transport.min_gap_ms / 1000
+            if line.odd is not None:  # more bytes came before this task could run
+                raise self._lost(line, body)
+            if line.received[HEADER] != body[0]:
+                raise self._refused(line.received, body)
+            return line.received
 
     async def _keep_gap(self) -> None:
         wait = self._free_at - asyncio.get_running_loop().time()
         if wait > 0:
             await asyncio.sleep(wait)
+        self._free_at = 0.0
 
-    def _lost(self, client: _Client | None, what: str) -> NotConnected | OddReply:
+    def _lost(self, line: _Line | None, body: bytes) -> NotConnected | OddReply:
         """Why there is no connection any more. Stray bytes between two requests are odd, too."""
-        odd = client.guard.odd if client is not None else None
         self.drop()
-        if client is not None and odd not in {None, CLOSED}:
-            return OddReply(f"{odd}, before {what}", client.guard.received)
-        return NotConnected(f"not connected, before {what}")
+        if line is not None and line.odd not in {None, CLOSED}:
+            return OddReply(f"{line.odd}, before {_what(body)}", line.received)
+        return NotConnected(f"not connected, before {_what(body)}")
 
-    def _failure(self, client: _Client, what: str, error: ModbusException) -> NotConnected | OddReply:
-        guard = client.guard
-        if guard.odd not in {None, CLOSED}:
-            return OddReply(f"{guard.odd}, {what}", guard.received)
-        if "No response" in str(error):
-            came = f" ({len(guard.received)} bytes came)" if guard.received else ""
-            return NotConnected(f"no reply within {self._transport.timeout_ms} ms{came}, {what}")
-        return NotConnected(f"{error.string}, {what}")
+    def _failure(self, line: _Line, why: str, body: bytes) -> NotConnected | OddReply:
+        if line.odd not in {None, CLOSED}:
+            return OddReply(f"{line.odd}, {_what(body)}", line.received)
+        if why == SILENT:
+            came = f" ({len(line.received)} bytes came)" if line.received else ""
+            return NotConnected(f"no reply within {self._transport.timeout_ms} ms{came}, {_what(body)}")
+        return NotConnected(f"{why}, {_what(body)}")
 
-    def _answer(self, reply: ModbusPDU, frame: bytes, what: str) -> ModbusPDU:
-        """The guard has proven the bytes; the library must have understood them the same way."""
-        tid = int.from_bytes(frame[:2], "big")
-        if tid == 0 or reply.transaction_id != tid or reply.dev_id != self._unit:
-            self.drop()
-            raise OddReply(f"the library took another transaction or unit than came, {what}", frame)
-        if not reply.isError():
-            return reply
-        code = reply.exception_code
+    def _refused(self, frame: bytes, body: bytes) -> BackOff | ExceptionReply:
+        """A well-formed exception: an answer, the connection stays."""
+        code = frame[HEADER + 1]
         if code in BUSY:
-            raise BackOff(self._transport.busy_wait_ms / 1000, f"exception {code} ({BUSY[code]}), {what}")
-        raise ExceptionReply(code, f"exception {code} ({EXCEPTIONS.get(code, 'unknown')}), {what}", frame)
+            return BackOff(self._transport.busy_wait_ms / 1000, f"exception {code} ({BUSY[code]}), {_what(body)}")
+        return ExceptionReply(code, f"exception {code} ({EXCEPTIONS.get(code, 'unknown')}), {_what(body)}", frame)
 
 
-async def _uncancelled(awaitable: Awaitable[_T]) -> _T:
-    """Await, and lose no cancellation: `wait_for` of Python 3.11 swallows one that meets a result (gh-86296)."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    found = await awaitable
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return found
+def _what(body: bytes) -> str:
+    """The request in words, for a message; never the values written."""
+    at, count = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+    return f"{'reading' if body[0] == READ else 'writing'} {count} words at {at}"

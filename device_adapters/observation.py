@@ -77,6 +77,7 @@ class RigStatus:
     `state` is `idle`, `open`, `running`, `finished`, `fault`, or `unknown` for a code that the profile does not
     name; `mode` likewise. Scores are hundredths. `item` is "" and `exam_no` 0 when there is none. `unreadable` is not
     the rig's word: the oldest record that cannot be read and keeps the rig from freeing anything from there on.
+    Two are equal whatever their heartbeat.
     """
 
     rig: str
@@ -92,7 +93,7 @@ class RigStatus:
     acked_seq: int
     exam_no: int
     fault: int
-    heartbeat: int
+    heartbeat: int = field(compare=False)
     unreadable: int | None = None
 
 

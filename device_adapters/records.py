@@ -70,6 +70,58 @@ def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None
     return opened
 
 
+class Reopened:
+    """A record of fixed length that is read over and over, like a status block: only what changed is decoded again.
+
+    A value is a function of its field's bytes alone, so it is stale exactly when these differ from the last proven
+    ones. The checksum is made of every reading. What the frame itself rests on (length, sequence numbers, serial) is
+    not remembered: when it moved, the record is opened as if for the first time.
+    """
+
+    __slots__ = ("_frame", "_opened", "_places", "_proven", "_record", "_rig")
+
+    def __init__(self, record: Record, rig: str) -> None:
+        self._record = record
+        self._rig = rig
+        self._proven = b""
+        self._opened: Opened | None = None
+        frame = {record.length, record.before, record.after, "serial"}
+        self._places = [
+            (field, start, start + field.words * 2)
+            for field in record.fields.values()
+            for start in [(field.at if field.at >= 0 else record.words + field.at) * 2]
+        ]
+        self._frame = {field.name for field, _, _ in self._places if field.name in frame}
+
+    def open(self, data: bytes) -> Opened:
+        """What `open_record` says of the same bytes, or its refusal; a refused reading is not remembered."""
+        opened = self._changed(data)
+        if opened is None:
+            opened = open_record(self._record, data, rig=self._rig, seq=None)
+        self._proven, self._opened = data, opened
+        return opened
+
+    def _changed(self, data: bytes) -> Opened | None:
+        """From the last one; None when too much moved."""
+        record, proven, last = self._record, self._proven, self._opened
+        if last is None or len(data) != len(proven) or record.repeat is not None:
+            return None
+        changed = [place for place in self._places if data[place[1] : place[2]] != proven[place[1] : place[2]]]
+        if not changed:
+            return last if data == proven else None
+        if any(field.name in self._frame for field, _, _ in changed):
+            return None
+        if record.crc is not None:
+            _check_sum(record, data, record.words)
+        values = dict(last.values)
+        for field, start, stop in changed:
+            found = data[start:stop]
+            values[field.name] = text_of(field, found) if field.type == "text" else number_of(field, found)
+        opened = Opened(values, ())
+        _check_sums(record, opened)
+        return opened
+
+
 def cuts_of(record: Record, words: int) -> Cuts:
     """Byte ranges of the personal words, and of the checksum over them, in order.
 

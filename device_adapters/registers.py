@@ -10,10 +10,11 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from device_adapters.decode import decode_status
+from device_adapters.decode import shown_by
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.observation import RawArea
 from device_adapters.reading import marked, read_record
+from device_adapters.records import Reopened
 from device_adapters.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class RegisterMemory:
         self._profile = profile
         self._wire = wire
         self._serial = serial
+        self._status = Reopened(profile.status, serial)
         self.poll = profile.poll
 
     @property
@@ -65,7 +67,7 @@ class RegisterMemory:
         block, found = self._profile.status, b""
         try:
             found = await self._wire.read(block.at, block.words)
-            return decode_status(self._profile, found, rig=self._serial)
+            return shown_by(self._profile, self._status.open(found), self._serial)
         except DecodeError as error:
             areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])
             raise DecodeError(error.reason, error.detail, areas) from None

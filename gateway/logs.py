@@ -30,5 +30,3 @@ def configure(stream: TextIO = sys.stderr, *, plain: bool | None = None) -> None
     )
     # Libraries speak through the standard logging; only what they call a warning is of use here.
     logging.basicConfig(stream=stream, level=logging.WARNING, format="%(name)s: %(message)s")
-    # A rig that is switched off is one line of ours; the wire library would repeat it at every try.
-    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)

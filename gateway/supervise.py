@@ -61,6 +61,8 @@ class RigSupervisor:
         self._board = board
         self._clock = clock
         self._meters = meters
+        self._unreadable_seq = meters.rig_unreadable.labels(subject.serial)
+        self._kept_records = meters.rig_kept.labels(subject.serial)
         self._accepts_exams = accepts_exams
         self._backoff = Backoff(rng, limits.RIG_BACKOFF_BASE_S, limits.RIG_BACKOFF_CAP_S)
         self._adapter: Adapter | None = None
@@ -144,8 +146,8 @@ class RigSupervisor:
         self._board.show(status)
         serial, seq, before = status.rig, status.unreadable, self._unreadable
         kept = max(0, status.last_seq - status.acked_seq)
-        self._meters.rig_unreadable.labels(serial).set(seq or 0)
-        self._meters.rig_kept.labels(serial).set(kept)
+        self._unreadable_seq.set(seq or 0)
+        self._kept_records.set(kept)
         self._unreadable = seq
         if seq is not None and before is None:
             _log.warning("rig held by unreadable record", rig=serial, seq=seq, kept=kept)
