@@ -30,7 +30,7 @@ BACKLOGS_AT_WORK_MAX = 8
 LIVE_TURNS_IN_A_ROW = 3  # then a backlog has its turn, if one waits
 BATCH_UPLOADS_MAX = 32
 # Nobody is admitted who would wait longer for a turn; a body that is older is on a slow line and not counted.
-TURN_WAIT_S = 0.5
+TURN_WAIT_S = 0.8
 SLOW_BODY_US = 1_000_000
 # How the pace of the server is learnt: from so many at once on, over so long; when it is quiet, the estimate eases.
 PACE_FIRST_S = 0.002
@@ -58,6 +58,7 @@ GATEWAY_ID_MAX = 64
 
 LOST_RACES_MAX = 3
 VERIFIERS_MAX = 16_384
+GATEWAYS_KNOWN_MAX = 16_384
 INSTANCES_WATCHED_MAX = 8
 HEADER_BYTES_MAX = 32 << 10
 TLS_HANDSHAKE_S = 10.0
