@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -34,11 +35,11 @@ from scorelog.journal.fsck import fsck
 from scorelog.journal.generation import open_generation, pending_quarantine, quarantine
 from scorelog.journal.relog import key_of as key_in
 from scorelog.journal.room import RoomPolicy
+from scorelog.journal.rows import read_entries
+from scorelog.journal.salvage import reader
 from scorelog.journal.sqlite import create_log, open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scorelog.journal.log import SqliteLog
 
 WRITERS = 4
@@ -58,18 +59,23 @@ class Round:
     appends: int = 12
     first_seq: int = 0
     kill_after_s: float | None = None
+    kill_after_bytes: int = 0  # the time runs from when the writer has told so much
     scenario: str = "append"
 
 
 # --- the writer process
 
 
-def _live(life: Round) -> int:
+Scenario = Callable[["Round", "Tell"], Coroutine[object, object, None]]
+Tell = Callable[[str], object]
+
+
+def _live(life: Round, scenarios: Mapping[str, Scenario]) -> int:
     """One life: open (or make, or follow up) the log, append, close."""
     told = os.open(life.told, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     failpoints.arm(life.failpoints)
     try:
-        asyncio.run(_SCENARIOS[life.scenario](life, lambda line: os.write(told, f"{line}\n".encode())))
+        asyncio.run(scenarios[life.scenario](life, lambda line: os.write(told, f"{line}\n".encode())))
     except LogFailed:
         return FAILED
     except OSError:
@@ -77,29 +83,29 @@ def _live(life: Round) -> int:
     return DONE
 
 
-async def _append(life: Round, tell: Callable[[str], object]) -> None:
+async def _append(life: Round, tell: Tell) -> None:
     path = Path(life.directory) / "log"
     log = open_log(path, signer_for, SystemClock(), path.with_name("state"), room=ROOM, wal_bytes=WAL_BYTES)
     await _use(log, life, tell)
 
 
-async def _create(life: Round, tell: Callable[[str], object]) -> None:
+async def _create(life: Round, tell: Tell) -> None:
     create_log(Path(life.directory) / "log", ORIGIN_BASE, signer_for)
     await _append(life, tell)
 
 
-async def _next_generation(life: Round, tell: Callable[[str], object]) -> None:
+async def _next_generation(life: Round, tell: Tell) -> None:
     path = Path(life.directory) / "log"
     put_aside = pending_quarantine(path) or quarantine(path, "the test says so", path.with_name("state"))
     log = open_generation(path, put_aside, signer_for, SystemClock(), path.with_name("state"), room=ROOM)
     await _use(log, life, tell)
 
 
-_SCENARIOS = {"append": _append, "create": _create, "generation": _next_generation}
+SCENARIOS: Mapping[str, Scenario] = {"append": _append, "create": _create, "generation": _next_generation}
 
 
-async def _use(log: SqliteLog, life: Round, tell: Callable[[str], object]) -> None:
-    _tell_root(log.checkpoint(), tell)
+async def _use(log: SqliteLog, life: Round, tell: Tell) -> None:
+    tell_root(log.checkpoint(), tell)
     watching = asyncio.create_task(_watch(log, tell))
     try:
         async with asyncio.TaskGroup() as group:
@@ -112,29 +118,29 @@ async def _use(log: SqliteLog, life: Round, tell: Callable[[str], object]) -> No
     await log.close()
 
 
-async def _write(log: SqliteLog, writer: int, life: Round, tell: Callable[[str], object]) -> None:
+async def _write(log: SqliteLog, writer: int, life: Round, tell: Tell) -> None:
     for seq in range(life.first_seq, life.first_seq + life.appends):
         request = scored(key_of(seq, rig=f"LV-{writer}"), note=f"{writer}/{seq}")
         answer = await log.append(request.build, request.key, request.content)
         tell(f"ack {answer.index if answer.generation == log.generation else -1} {answer.leaf.hex()} {writer} {seq}")
-        _tell_root(log.checkpoint(), tell)
+        tell_root(log.checkpoint(), tell)
         if writer == 0 and seq % 10 == 9:
             await log.save_receipt(cosigned(log.checkpoint()))
 
 
-async def _watch(log: SqliteLog, tell: Callable[[str], object]) -> None:
+async def _watch(log: SqliteLog, tell: Tell) -> None:
     while True:
         piece = await log.piece(log.size)
-        _tell_root(piece.checkpoint, tell)
+        tell_root(piece.checkpoint, tell)
         await log.wait_grown(piece.start)
 
 
-def _tell_root(note: bytes, tell: Callable[[str], object]) -> None:
+def tell_root(note: bytes, tell: Tell) -> None:
     checkpoint, _ = parse_checkpoint(note)
     tell(f"root {checkpoint.size} {checkpoint.root.hex()}")
 
 
-def _serve() -> None:
+def serve(scenarios: Mapping[str, Scenario]) -> None:
     """Fork a writer per request line; answer with how it ended."""
     for line in sys.stdin:
         life = Round(**json.loads(line))
@@ -142,16 +148,31 @@ def _serve() -> None:
         if child == 0:
             code = 99
             try:
-                code = _live(life)
+                code = _live(life, scenarios)
             except BaseException:  # noqa: BLE001  # the fork must never return into the serving loop
                 traceback.print_exc()
             finally:
                 os._exit(code)
         if life.kill_after_s is not None:
+            _until_told(life, child)
             time.sleep(life.kill_after_s)  # the moment of the crash is the point of the test, not a wait
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
+def _until_told(life: Round, child: int) -> None:
+    """Until the writer has told that many bytes, or is gone (which its exit code says)."""
+    wanted = _size(life.told) + life.kill_after_bytes
+    while _size(life.told) < wanted and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.0005)
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 # --- the test's side
@@ -160,11 +181,11 @@ def _serve() -> None:
 class Zygote:
     """The process that forks writers."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = __file__) -> None:
         support = str(Path(__file__).parent)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([support, *sys.path])}
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+            [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
 
     def __enter__(self) -> Self:
@@ -196,6 +217,7 @@ class Oracle:
     roots: dict[int, str] = field(default_factory=dict)  # of the newest generation
     acks: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
     taken: int = 0
+    entries: list[bytes] = field(default_factory=list)  # as last looked at
 
     @property
     def told(self) -> Path:
@@ -209,28 +231,42 @@ class Oracle:
         """Take in what writers told since the last time; two roots of one size are the worst that can be."""
         lines = self.told.read_text("ascii").splitlines() if self.told.exists() else []
         for line in lines[self.taken :]:
-            word, *rest = line.split(" ")
-            if word == "root":
-                size, root = int(rest[0]), rest[1]
-                assert self.roots.setdefault(size, root) == root, f"two roots of size {size} were released"
-            else:
-                index, leaf, writer, seq = int(rest[0]), rest[1], int(rest[2]), int(rest[3])
-                before = self.acks.setdefault((writer, seq), (index, leaf))
-                assert before == (index, leaf) or index < 0, f"record {writer}/{seq} was acknowledged as two entries"
+            self.heard(*_parted(line))
         self.taken = len(lines)
+
+    def heard(self, word: str, rest: list[str]) -> None:
+        """One line of a writer."""
+        if word == "root":
+            size, root = int(rest[0]), rest[1]
+            assert self.roots.setdefault(size, root) == root, f"two roots of size {size} were released"
+        else:
+            index, leaf, writer, seq = int(rest[0]), rest[1], int(rest[2]), int(rest[3])
+            before = self.acks.setdefault((writer, seq), (index, leaf))
+            assert before == (index, leaf) or index < 0, f"record {writer}/{seq} was acknowledged as two entries"
 
     def check(self) -> int:
         """P1 after a crash: opens at once; all acknowledged is there, once, in order; fsck finds nothing."""
         self.listen()
         entries = asyncio.run(self._reopen())
+        self._compare(entries)
+        report = fsck(self.directory / "log", state_path=self.directory / "state")
+        assert report.ok, "\n".join(map(str, report.findings))
+        return len(entries)
+
+    def look(self) -> int:
+        """The same without opening it, which would put it in order: what the killed process left is read beside."""
+        self.listen()
+        with reader(self.directory / "log") as connection:
+            self.entries = [row[2] for row in read_entries(connection, 0, 1 << 30)]
+        self._compare(self.entries)
+        return len(self.entries)
+
+    def _compare(self, entries: list[bytes]) -> None:
         leaves = [leaf_hash(entry) for entry in entries]
         for (writer, seq), (index, leaf) in self.acks.items():
             assert leaves[index].hex() == leaf, f"acknowledged record {writer}/{seq} is not at index {index}"
         self._check_order(entries)
         self._check_roots(leaves)
-        report = fsck(self.directory / "log", state_path=self.directory / "state")
-        assert report.ok, "\n".join(map(str, report.findings))
-        return len(entries)
 
     async def _reopen(self) -> list[bytes]:
         path = self.directory / "log"
@@ -238,14 +274,10 @@ class Oracle:
         log = open_log(path, signer_for, SystemClock(), path.with_name("state"), room=ROOM, wal_bytes=WAL_BYTES)
         assert time.monotonic() - before < OPEN_S_MAX
         try:
-            _tell_root(log.checkpoint(), self._heard)
+            tell_root(log.checkpoint(), lambda line: self.heard(*_parted(line)))
             return log.entries(0, log.size)
         finally:
             await log.close()
-
-    def _heard(self, line: str) -> None:
-        _, size, root = line.split(" ")
-        assert self.roots.setdefault(int(size), root) == root, f"two roots of size {size} were released"
 
     def _check_order(self, entries: list[bytes]) -> None:
         last: dict[str, int] = {}
@@ -270,5 +302,10 @@ class Oracle:
         return max(0, max((seq for _, seq in self.acks), default=0) - 2)
 
 
+def _parted(line: str) -> tuple[str, list[str]]:
+    word, *rest = line.split(" ")
+    return word, rest
+
+
 if __name__ == "__main__":
-    _serve()
+    serve(SCENARIOS)
