@@ -1,6 +1,6 @@
 """How fast the projector follows the evidence, beside judging alone and bare SQLite in the same run.
 
-    script/bench projection [--entries 960]
+    script/bench projection [--entries 3000]
 
 The evidence lies in a real database before the clock starts: what is measured is reading it, judging every entry again
 (P4), composing the attempts, writing the tables and telling the live board. Bundles of one entry are what live exams
@@ -66,14 +66,18 @@ def stored(logs: Sequence[Log]) -> list[StoredEntry]:
     return found
 
 
-def adopt(adopted: Adopted, fact: Fact) -> None:
-    """What judging rests on."""
+def adopt(adopted: Adopted, fact: Fact, parts: dict[str, list[str]]) -> None:
+    """What judging rests on; a plan counts with its last part."""
     kind, document = fact.type.removesuffix(".adopted"), fact.entry.document
     if kind in {"profile", "rubric"}:
         taken = adopted.book.take(fact.place.index, kind, document["sha256"], document["text"])
         adopted.add(fact.place.origin, taken)
     elif kind == "plan":
-        plan, problem = read_plan([document["text"]], document["sha256"], fact.place.gateway)
+        pieces = parts.setdefault(fact.place.origin, [])
+        pieces.append(document["text"])
+        if document["part"] < document["of"]:
+            return
+        plan, problem = read_plan(pieces, document["sha256"], fact.place.gateway)
         if plan is not None:
             adopted.plans[plan.sha256] = PlanFacts.of(plan_row(plan))
         adopted.add(fact.place.origin, Adoption(fact.place.index, "plan", document["sha256"], problem))
@@ -82,10 +86,11 @@ def adopt(adopted: Adopted, fact: Fact) -> None:
 def judged_alone(report: Report, logs: Sequence[Log]) -> Figure:
     """The pure part: parse, check openings, decode, score. No database."""
     entries, adopted, verdicts = stored(logs), Adopted(RubricBook()), []
+    parts: dict[str, list[str]] = {}
     span = Span.begin()
     for one in entries:
         fact = fact_of(unwrap(one), Place(one.origin, one.index, 1, 1))
-        adopt(adopted, fact)
+        adopt(adopted, fact, parts)
         verdicts.append(judge(fact, adopted).verdict)
     span.end()
     if "mismatch" in verdicts or "impossible" in verdicts:
@@ -155,7 +160,7 @@ async def projected(report: Report, folder: Path, logs: Sequence[Log], size: int
 def main() -> int:
     """Every figure beside judging alone."""
     parser = argparse.ArgumentParser(prog="script/bench projection", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--entries", type=int, default=960, help="entries in all logs together (default 960)")
+    parser.add_argument("--entries", type=int, default=3000, help="entries in all logs together (default 3000)")
     entries = parser.parse_args().entries
     with tempfile.TemporaryDirectory(prefix="kaofen-bench-") as name:
         folder, report = Path(name), Report("projection")

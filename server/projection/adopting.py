@@ -20,6 +20,7 @@ from server.projection.errors import Unreadable
 from server.projection.facts import number, text
 from server.projection.plans import PlanFacts, candidate_rows, plan_row, read_plan
 from server.projection.rubrics import Adopted, Adoption
+from server.projection.writing import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,9 @@ class Beforehand:
     parts: tuple[Mapping[str, Any], ...] = ()
     published: Mapping[str, bool] = field(default_factory=dict)
     nonces: Mapping[str, str | None] = field(default_factory=dict)
+
+
+NOTHING: Final = Beforehand()
 
 
 async def look_ahead(
@@ -164,9 +168,7 @@ class Adopting:
         for sha256 in new:
             row, candidates = self.plans[sha256]
             await db.execute(sa.insert(table).values(row))
-            for start in range(0, len(candidates), limits.ATTEMPTS_AT_ONCE):
-                chunk = candidates[start : start + limits.ATTEMPTS_AT_ONCE]
-                await db.execute(sa.insert(schema.planned_attempts), chunk)
+            await insert_rows(db, schema.planned_attempts, candidates)
         return new
 
     async def differing(self, db: AsyncConnection) -> dict[str, Alert | None]:

@@ -74,9 +74,10 @@ def compose(
     closing = [mark for mark in marks if mark["type"] in types.CLOSING]
     identity = _newest(marks, types.IDENTITY_CHECKED)
     acknowledged = _newest(marks, types.CANDIDATE_ACKNOWLEDGED)
-    alerts = [alert for mark in closing if (alert := _claim_alert(attempt, mark, runs, rubric))]
+    claims = [alert for mark in closing if (alert := _claim_alert(attempt, mark, runs, rubric))]
     ours = [run for run in runs if run["why"] != "another_point"]
-    wrong = bool(alerts) or any(run["verdict"] == "mismatch" for run in ours)
+    wrong = bool(claims) or any(run["verdict"] == "mismatch" for run in ours)
+    alerts = [] if matching.matched_to else claims  # a claim is told once: where its records went, if they went
     alerts += [*_alerts(attempt, every, runs, scored, planned), *_foreign_alert(attempt, foreign)]
     steps = [*(row for row in items if row not in foreign), *marks]
     state = _planned_state(scored, steps, planned) if planned else _state(closing)

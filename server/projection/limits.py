@@ -5,9 +5,19 @@ from __future__ import annotations
 # Raised with every change of the tables or of what is written into them: an older file is deleted and rebuilt.
 SCHEMA_VERSION = 3
 
-BUNDLES_AT_ONCE = 64
-# Ingest goes first: after so many entries the projector lets the rest of the process run.
-ENTRIES_PER_TURN = 8
+# One transaction holds whatever has arrived, up to this; a score in the middle of a backlog waits for one of them.
+BUNDLES_AT_ONCE = 512
+ENTRIES_AT_ONCE = 512
+BYTES_AT_ONCE = 4 << 20
+ENTRIES_A_READ = 256
+ROWS_AT_ONCE = 128
+# Ingest goes first: after such a slice the projector lets the rest of the process run, and goes on doing so while the
+# turns of the others take long, up to a bound.
+SLICE_US = 2_000
+QUIET_TURN_US = 200
+GIVEN_US_MAX = 8_000
+# Attempts of which the rows are kept in memory, some 30 KiB each; others are read back when they are touched.
+ATTEMPTS_HELD = 1024
 REASON_MAX = 300
 RUBRICS_KEPT = 256
 PROFILES_KEPT = 64

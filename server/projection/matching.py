@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 import sqlalchemy as sa
 
 from server.projection import schema
-from server.projection.composing import recompose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from server.projection.rubrics import Adopted
+    from server.projection.composing import Composing
     from server.projection.scores import Result
 
 
@@ -53,7 +52,7 @@ class Matches(Protocol):
         """The next ones behind a number, in order."""
 
 
-async def take_matches(db: AsyncConnection, matches: Sequence[Matched], adopted: Adopted) -> list[Result]:
+async def take_matches(db: AsyncConnection, matches: Sequence[Matched], composing: Composing) -> list[Result]:
     """These are the newest; what they touch is composed again."""
     table, touched = schema.matched, set()
     for one in matches:
@@ -63,4 +62,5 @@ async def take_matches(db: AsyncConnection, matches: Sequence[Matched], adopted:
         if one.planned is not None:
             row = {"number": one.number, "account": one.account, "why": one.why, "at_us": one.at_us}
             await db.execute(sa.insert(table).values(staged=one.staged, planned=one.planned, **row))
-    return await recompose(db, touched, adopted)
+    composing.matched = True
+    return (await composing.recompose(db, touched)).results

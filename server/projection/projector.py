@@ -1,42 +1,48 @@
-"""The projector: follows the evidence bundle by bundle and keeps the projections up with it.
+"""The projector: follows the evidence and keeps the projections up with it, one transaction a batch of bundles.
 
-Wakes on `notify` (the ingest calls it after its commit, never inside it) and projects within milliseconds; ingest
-goes first, so it gives way every few entries. Cursor and rows change in one transaction: killed anywhere, it goes on
-from the last whole bundle. When the evidence under the cursor is not what was projected (restored from a backup), it
-starts over.
+Wakes on `notify` (the ingest calls it after its commit, never inside it) and projects within milliseconds: a batch is
+whatever has arrived meanwhile, and nothing waits for more. Ingest goes first (turns.py). Cursor and rows change in one
+transaction: killed anywhere, it goes on from the last whole batch. A batch that the tables do not take is cut in
+halves, down to the one entry that is to blame, which is set aside (P8). When the evidence under the cursor is not what
+was projected (restored from a backup), it starts over.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
 import structlog
 
-from server.errors import Busy, Damaged
+from server.errors import Busy
 from server.projection import limits, queries
 from server.projection.adopting import load_adopted
 from server.projection.alerts import Alert
 from server.projection.apply import Applied, Applier
-from server.projection.composing import replace_alerts, result_of
-from server.projection.errors import MovedOn
+from server.projection.composing import result_of
+from server.projection.errors import POISON, MovedOn, refuse_other
 from server.projection.matching import take_matches
-from server.projection.relogged import pieces_of
+from server.projection.reading import read_next
 from server.projection.rubrics import Adopted, RubricBook
 from server.projection.scores import Update
 from server.projection.store import ProjectionStore, cursor_of, expect_cursor, set_cursor, set_matches_taken
+from server.projection.turns import Turns
+from server.projection.writing import replace_alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from scorelog.journal.clock import Clock
-    from server.evidence.store import BundleRef, EntryStore, StoredEntry
+    from server.evidence.store import BundleRef, EntryStore
     from server.projection.adopting import Known
     from server.projection.matching import Matches
+    from server.projection.reading import Read
 
-UNSTORABLE: Final = (sa.exc.DataError, UnicodeError, OverflowError)
 log = structlog.get_logger(__name__)
 
 
@@ -82,7 +88,8 @@ class Projector:
         self._matches = matches
         self._matched = 0
         self.book = book or RubricBook()
-        self._applier = Applier(Adopted(self.book), {})
+        self._turns = Turns(clock)
+        self._applier = Applier(Adopted(self.book), {}, self._turns)
         self._wake = asyncio.Event()
         self._uncosigned: dict[str, int] = {}
         self._seq = 0
@@ -132,9 +139,13 @@ class Projector:
         before = self.entries
         if not self._ready:
             await self._load()
-        while refs := await self._store.bundles_after(self._seq, limits.BUNDLES_AT_ONCE):
-            for ref in refs:
-                await self._project(ref)
+        while reads := await read_next(self._store, self._seq):
+            for damaged, several in itertools.groupby(reads, lambda one: one.damage is not None):
+                if damaged:
+                    for one in several:
+                        await self._skip(one.ref, one.damage or "")
+                else:
+                    await self._project(list(several))
         await self._take_matches()
         await self._look_for_cosignatures()
         return self.entries - before
@@ -156,68 +167,82 @@ class Projector:
                 await self._projections.reset()
                 cursor = {"seq": 0}
         adopted = await load_adopted(self._projections, self.book)
-        self._applier = Applier(adopted, await self._projections.rigs(), self._known)
-        self._seq = cursor["seq"]
         self._matched = await self._projections.matches_taken()
+        rigs = await self._projections.rigs()
+        self._applier = Applier(adopted, rigs, self._turns, self._known, matched=self._matched > 0)
+        self._seq = cursor["seq"]
         self._uncosigned = {state.origin: state.size for state in await self._store.logs()}
         self._ready = True
         if self._listener:
             async with self._projections.reading() as db:
                 newest = await queries.newest_scores(db, limits.SCORES_AT_START)
                 before = await queries.score_count(db) - len(newest)
-                current = sorted({state.attempt for state in self._applier.rigs.values() if state.attempt})
+                current = sorted({state.attempt for state in self._applier.rigs.states.values() if state.attempt})
                 results = [result_of(row) for row in await queries.attempts_of(db, current)]
-            states = tuple(self._applier.rigs.values())
+            states = tuple(self._applier.rigs.states.values())
             self._listener.projected(Update(states, tuple(newest), tuple(results), before))
 
-    async def _project(self, ref: BundleRef) -> None:
-        try:
-            stored = await self._store.entries(ref.origin, ref.start, ref.stop)
-            pieces = {one.index: found for one in stored if (found := await pieces_of(one, self._store.entries))}
-        except Damaged as error:
-            await self._skip(ref, str(error))
-            return
+    async def _project(self, reads: Sequence[Read]) -> None:
+        """One transaction; where the tables do not take it, each half in one of its own."""
+        self._ready = False  # until this has ended in one way or the other: else the state of the tables is taken up
+        last = reads[-1].ref
         try:
             async with self._projections.writing() as db:
                 await expect_cursor(db, self._seq)
-                applied = await self._applier.apply(db, ref, stored, self._breathe, pieces)
-                await set_cursor(db, ref)
-        except UNSTORABLE:
-            applied = await self._project_singly(ref, stored, pieces)
+                applied = await self._applier.apply(db, reads)
+                await set_cursor(db, last)
+        except POISON as error:
+            refuse_other(error)
+            self._applier.undo()
+            if len(reads) > 1:
+                middle = len(reads) // 2
+                await self._project(reads[:middle])
+                await self._project(reads[middle:])
+                return
+            applied = await self._project_parts(reads[0])
         self._applier.settle(applied)
-        self._seq = ref.seq
+        self._ready = True
+        self._seq = last.seq
         self.entries += applied.entries
-        self._uncosigned[ref.origin] = max(ref.stop, self._uncosigned.get(ref.origin, 0))
+        for one in reads:
+            self._uncosigned[one.ref.origin] = max(one.ref.stop, self._uncosigned.get(one.ref.origin, 0))
         await self._look_for_cosignatures()
         self._tell(applied)
 
-    async def _project_singly(
-        self, ref: BundleRef, stored: list[StoredEntry], pieces: Mapping[int, Sequence[StoredEntry]]
-    ) -> Applied:
-        """A value that the database cannot hold: that entry alone is set aside (P8)."""
+    async def _project_parts(self, read: Read) -> Applied:
+        """One bundle, in one transaction all the same; what the tables do not take of it is set aside."""
         whole = Applied()
         async with self._projections.writing() as db:
             await expect_cursor(db, self._seq)
-            for entry in stored:
-                part = replace(ref, start=entry.index, stop=entry.index + 1)
-                try:
-                    async with db.begin_nested():
-                        applied = await self._applier.apply(db, part, [entry], self._breathe, pieces)
-                except UNSTORABLE as error:
-                    reason = f"the database cannot hold it ({type(error).__name__})"
-                    applied = await self._applier.set_aside(db, part, entry, reason)
-                self._applier.settle(applied)
-                whole.add(applied)
-            await set_cursor(db, ref)
+            await self._part(db, read, whole)
+            await set_cursor(db, read.ref)
         return whole
+
+    async def _part(self, db: AsyncConnection, read: Read, whole: Applied) -> None:
+        """In halves down to single entries: one poison among many costs as many tries as halvings, twice (P8)."""
+        try:
+            async with db.begin_nested():
+                applied = await self._applier.apply(db, [read])
+        except POISON as error:
+            refuse_other(error)
+            self._applier.undo()
+            if len(read.stored) > 1:
+                for half in read.halves():
+                    await self._part(db, half, whole)
+                return
+            applied = await self._applier.set_aside(db, read, f"the server cannot keep it ({type(error).__name__})")
+        self._applier.settle(applied)
+        whole.add(applied)
 
     async def _take_matches(self) -> None:
         """What people decided about staged attempts, in their order; the projections keep how far they are."""
         while self._matches and (found := await self._matches.after(self._matched)):
+            self._ready = False
             async with self._projections.writing() as db:
                 await expect_cursor(db, self._seq)
-                results = await take_matches(db, found, self._applier.adopted)
+                results = await take_matches(db, found, self._applier.composing)
                 await set_matches_taken(db, found[-1].number)
+            self._ready = True
             self._matched = found[-1].number
             self._tell(Applied(results=results, alerts=1))
 
@@ -244,15 +269,17 @@ class Projector:
 
     async def _look_for_cosignatures(self) -> None:
         """The mirror cosigns after it stored: look until the cosignature has caught up with the size."""
-        for origin, size in list(self._uncosigned.items()):
-            state = await self._store.log(origin)
-            if state is None:
-                del self._uncosigned[origin]
-                continue
-            if self._listener:
+        waiting = self._uncosigned
+        if not waiting:
+            return
+        known = [await self._store.log(origin) for origin in waiting] if len(waiting) == 1 else await self._store.logs()
+        states = {state.origin: state for state in known if state is not None}
+        for origin, size in list(waiting.items()):
+            state = states.get(origin)
+            if state is not None and self._listener:
                 self._listener.cosigned(origin, state.cosigned_size)
-            if state.cosigned_size >= size:
-                del self._uncosigned[origin]
+            if state is None or state.cosigned_size >= size:
+                waiting.pop(origin, None)
 
     async def _woken(self) -> None:
         """Until the next notify; not for ever while a cosignature is still on its way."""
@@ -266,7 +293,3 @@ class Projector:
         finally:
             wake.cancel()
             soon.cancel()
-
-    async def _breathe(self) -> None:
-        """Let ingest and streams run before the next few entries."""
-        await asyncio.sleep(0)

@@ -5,7 +5,7 @@ Owns the proven side of a row of the live board. Never knows a heartbeat (server
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from scorelog.format import types
@@ -76,7 +76,10 @@ class RigState:
 
     def to_json(self) -> dict[str, Any]:
         """As the table keeps it."""
-        return asdict(self)
+        body = {name: getattr(self, name) for name in _NAMES}
+        body["deductions"] = [{name: getattr(one, name) for name in _DEDUCTED} for one in self.deductions]
+        body["done"] = [{name: getattr(one, name) for name in _DONE} for one in self.done]
+        return body
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> RigState:
@@ -89,6 +92,9 @@ class RigState:
                 "owner": tuple(body["owner"]) if body.get("owner") else None,
             },
         )
+
+
+_NAMES, _DEDUCTED, _DONE = (tuple(one.name for one in fields(each)) for each in (RigState, Deducted, DoneItem))
 
 
 def fold(before: RigState | None, fact: Fact, done: DoneItem | None) -> RigState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from device_adapters.errors import AdapterError
 from device_adapters.profile import load_profile
@@ -39,6 +39,10 @@ class Adoption:
     rubric_id: str | None = None
 
 
+Adoptions: TypeAlias = "dict[tuple[str, str], tuple[Adoption, ...]]"  # by origin and kind, in log order
+Marked: TypeAlias = "tuple[Adoptions, dict[str, PlanFacts]]"
+
+
 class RubricBook:
     """Parsed rubrics and profiles by hash of their text. Never decides which one applies."""
 
@@ -54,11 +58,13 @@ class RubricBook:
             return Adoption(index, kind, claimed, problem=f"the text hashes to {found}")
         try:
             if kind == "profile":
-                self._profiles[found] = load_profile(data)
-                _bound(self._profiles, limits.PROFILES_KEPT)
+                if found not in self._profiles:  # many gateways adopt one text, and its hash says that it is the same
+                    self._profiles[found] = load_profile(data)
+                    _bound(self._profiles, limits.PROFILES_KEPT)
                 return Adoption(index, kind, found)
-            self._rubrics[found] = parse_rubric(data)
-            _bound(self._rubrics, limits.RUBRICS_KEPT)
+            if found not in self._rubrics:
+                self._rubrics[found] = parse_rubric(data)
+                _bound(self._rubrics, limits.RUBRICS_KEPT)
             return Adoption(index, kind, found, rubric_id=self._rubrics[found].id)
         except (AdapterError, FormatError) as error:
             return Adoption(index, kind, found, problem=str(error)[: limits.REASON_MAX])
@@ -110,17 +116,27 @@ class Adopted:
     def __init__(self, book: RubricBook) -> None:
         self.book = book
         self.plans: dict[str, PlanFacts] = {}
-        self._by_origin: dict[str, list[Adoption]] = {}
+        self._adoptions: Adoptions = {}
 
     def add(self, origin: str, adoption: Adoption) -> None:
         """In log order; the same index again changes nothing."""
-        kept = [one for one in self._by_origin.get(origin, []) if one.index != adoption.index]
-        self._by_origin[origin] = sorted([*kept, adoption], key=lambda one: one.index)
+        here = origin, adoption.kind
+        kept = [one for one in self._adoptions.get(here, ()) if one.index != adoption.index]
+        self._adoptions[here] = tuple(sorted([*kept, adoption], key=lambda one: one.index))
+
+    def mark(self) -> Marked:
+        """What is known now, to come back to."""
+        return dict(self._adoptions), dict(self.plans)
+
+    def back_to(self, marked: Marked) -> None:
+        """Forget what was adopted since."""
+        adoptions, plans = marked
+        self._adoptions, self.plans = dict(adoptions), dict(plans)
 
     def profile(self, origin: str, index: int, sha256: str | None) -> tuple[Profile | None, str]:
         """The profile that the entry names, if this log adopted it before the entry; else why not."""
-        for one in self._before(origin, index, "profile"):
-            if one.sha256 == sha256:
+        for one in self._adoptions.get((origin, "profile"), ()):
+            if one.sha256 == sha256 and one.index < index:
                 return self.book.profile(sha256), one.problem or "profile_unreadable"
         return None, "profile_not_adopted"
 
@@ -141,8 +157,10 @@ class Adopted:
 
     def plan(self, origin: str, index: int) -> PlanFacts | None:
         """The plan that this log went by at this entry: the last one that it had adopted."""
-        usable = [one for one in self._before(origin, index, "plan") if one.problem is None]
-        return self.plans.get(usable[-1].sha256) if usable else None
+        for one in reversed(self._adoptions.get((origin, "plan"), ())):
+            if one.problem is None and one.index < index:
+                return self.plans.get(one.sha256)
+        return None
 
     def rubric_for(self, fact: Fact, item: str) -> tuple[Rubric | None, str]:
         """The rubric that judges an item of this entry: its session's, where the entry names one, never a guess."""
@@ -152,22 +170,26 @@ class Adopted:
         wanted, why = self._session_rubric(fact)
         if wanted is None:
             return None, why
-        if any(one.sha256 == wanted for one in self._before(place.origin, place.index, "rubric") if not one.problem):
-            return self.book.rubric(wanted), "rubric_unreadable"
+        for one in self._adoptions.get((place.origin, "rubric"), ()):
+            if one.sha256 == wanted and one.index < place.index and not one.problem:
+                return self.book.rubric(wanted), "rubric_unreadable"
         return None, "session_rubric_not_adopted"
 
     def _session_rubric(self, fact: Fact) -> tuple[str | None, str]:
         """The hash of the rubric of the entry's session, in the plan that it names or else in the last one."""
-        named, adopted = fact.entry.plan, self._before(fact.place.origin, fact.place.index, "plan")
-        usable = [one for one in adopted if one.problem is None and named in (None, one.sha256)]
-        plans = [plan for one in usable if (plan := self.plans.get(one.sha256))]
-        found = [session for plan in plans if (session := plan.sessions.get(fact.entry.session or ""))]
-        if found:
-            return found[-1].rubric, ""
-        return None, "session_not_in_plan" if plans else "plan_not_adopted"
+        named, place, any_plan = fact.entry.plan, fact.place, False
+        for one in reversed(self._adoptions.get((place.origin, "plan"), ())):
+            if one.problem is not None or one.index >= place.index or named not in {None, one.sha256}:
+                continue
+            plan = self.plans.get(one.sha256)
+            session = plan.sessions.get(fact.entry.session or "") if plan else None
+            if session:
+                return session.rubric, ""
+            any_plan = any_plan or plan is not None
+        return None, "session_not_in_plan" if any_plan else "plan_not_adopted"
 
     def _before(self, origin: str, index: int, kind: str) -> list[Adoption]:
-        return [one for one in self._by_origin.get(origin, []) if one.kind == kind and one.index < index]
+        return [one for one in self._adoptions.get((origin, kind), ()) if one.index < index]
 
 
 def _bound(kept: OrderedDict[str, Any], most: int) -> None:

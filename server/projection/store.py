@@ -18,6 +18,7 @@ from server.projection import limits, schema
 from server.projection.engine import Engines, open_engines
 from server.projection.errors import MovedOn
 from server.projection.rigfold import RigState
+from server.projection.writing import upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,15 +121,13 @@ async def expect_cursor(db: AsyncConnection, seq: int) -> None:
 
 
 async def set_cursor(db: AsyncConnection, ref: BundleRef) -> None:
-    """Part of the transaction that projects the bundle."""
-    await db.execute(sa.delete(schema.meta).where(schema.meta.c.name == _CURSOR))
-    await db.execute(sa.insert(schema.meta).values(name=_CURSOR, value=json.dumps(cursor_of(ref))))
+    """Part of the transaction that projects the batch; the last bundle of it."""
+    await upsert_rows(db, schema.meta, [{"name": _CURSOR, "value": json.dumps(cursor_of(ref))}])
 
 
 async def set_matches_taken(db: AsyncConnection, number: int) -> None:
     """Part of the transaction that takes the matches up."""
-    await db.execute(sa.delete(schema.meta).where(schema.meta.c.name == _MATCHES))
-    await db.execute(sa.insert(schema.meta).values(name=_MATCHES, value=str(number)))
+    await upsert_rows(db, schema.meta, [{"name": _MATCHES, "value": str(number)}])
 
 
 def cursor_of(ref: BundleRef) -> dict[str, Any]:

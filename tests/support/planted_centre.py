@@ -111,8 +111,8 @@ SCORES = (
         "P8, S5",
         "test_projection_poison.py::test_an_entry_that_only_the_projections_cannot_read_is_quarantined",
         one(
-            "server/projection/apply.py",
-            "            self.rows.set_aside(stored, str(error))\n            return\n",
+            "server/projection/folding.py",
+            "            self.folded.set_aside(stored, str(error))\n            return\n",
             "            assert error\n            return\n",
         ),
     ),
@@ -125,7 +125,7 @@ SCORES = (
             "server/projection/projector.py",
             "                await expect_cursor(db, self._seq)\n                applied = await",
             "                await expect_cursor(db, self._seq)\n"
-            "                await set_cursor(db, ref)\n"
+            "                await set_cursor(db, last)\n"
             "                await db.commit()\n"
             "                applied = await",
         ),

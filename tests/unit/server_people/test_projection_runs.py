@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from people_world import ROOT
 
 from server.projection.compose import Composed, compose
-from server.projection.composing import session_over
 from server.projection.rubrics import RubricBook
 from server.projection.runs import Planned
+from server.projection.working import session_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

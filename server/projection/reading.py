@@ -1,0 +1,103 @@
+"""What the projector reads next: many bundles in the order of arrival, of each log in one go.
+
+    bundles_after ─▶ references ─ side by side in a log? ─▶ one read each ─▶ Read per bundle, parts of entries beside it
+
+Owns the size of a batch: whatever has arrived, up to the limits. Never waits for more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from server.errors import Damaged
+from server.projection import limits
+from server.projection.relogged import pieces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from server.evidence.store import BundleRef, EntryStore, StoredEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One bundle as it was stored. `pieces`: by index, the parts before an entry that ends one which came in parts."""
+
+    ref: BundleRef
+    stored: Sequence[StoredEntry]
+    pieces: Mapping[int, Sequence[StoredEntry]]
+    damage: str | None = None
+
+    def halves(self) -> tuple[Read, Read]:
+        """The same entries in two parts; there are at least two."""
+        middle = len(self.stored) // 2
+        cut = self.stored[middle].index
+        first, second = replace(self.ref, stop=cut), replace(self.ref, start=cut)
+        return Read(first, self.stored[:middle], self.pieces), Read(second, self.stored[middle:], self.pieces)
+
+
+async def read_next(store: EntryStore, seq: int) -> list[Read]:
+    """The next bundles after `seq`; empty when there is none."""
+    refs = await store.bundles_after(seq, limits.BUNDLES_AT_ONCE)
+    found: list[Read] = []
+    entries = size = 0
+    while refs and entries < limits.ENTRIES_AT_ONCE and size < limits.BYTES_AT_ONCE:
+        count = _some(refs)
+        some = await _read(store, refs[:count])
+        refs, found = refs[count:], found + some
+        entries += sum(len(one.stored) for one in some)
+        size += sum(len(entry.data) for one in some for entry in one.stored)
+    return found
+
+
+def _some(refs: Sequence[BundleRef]) -> int:
+    """So many that one read stays small, and at least one."""
+    entries = 0
+    for count, ref in enumerate(refs):
+        entries += ref.stop - ref.start
+        if count and entries > limits.ENTRIES_A_READ:
+            return count
+    return len(refs)
+
+
+async def _read(store: EntryStore, refs: Sequence[BundleRef]) -> list[Read]:
+    by_place: dict[tuple[str, int], StoredEntry] = {}
+    damaged: dict[int, str] = {}
+    for run in _runs(refs):
+        try:
+            several = await store.entries(run[0].origin, run[0].start, run[-1].stop)
+        except Damaged:  # whichever it is, the others can be read
+            several = []
+            for ref in run:
+                try:
+                    several += await store.entries(ref.origin, ref.start, ref.stop)
+                except Damaged as error:
+                    damaged[ref.seq] = str(error)
+        by_place |= {(one.origin, one.index): one for one in several}
+    return [await _one(store, ref, by_place, damaged.get(ref.seq)) for ref in refs]
+
+
+async def _one(
+    store: EntryStore, ref: BundleRef, by_place: Mapping[tuple[str, int], StoredEntry], damage: str | None
+) -> Read:
+    places = ((ref.origin, index) for index in range(ref.start, ref.stop))
+    stored = [by_place[place] for place in places if place in by_place]
+    try:
+        pieces = {one.index: found for one in stored if (found := await pieces_of(one, store.entries))}
+    except Damaged as error:
+        return Read(ref, (), {}, str(error))
+    return Read(ref, () if damage else stored, pieces, damage)
+
+
+def _runs(refs: Sequence[BundleRef]) -> list[list[BundleRef]]:
+    """Bundles that follow each other in one log, together."""
+    runs: list[list[BundleRef]] = []
+    open_runs: dict[str, list[BundleRef]] = {}
+    for ref in refs:
+        run = open_runs.get(ref.origin)
+        if run is None or run[-1].stop != ref.start:
+            run = open_runs[ref.origin] = []
+            runs.append(run)
+        run.append(ref)
+    return runs
