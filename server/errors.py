@@ -2,6 +2,7 @@
 
     ServerError
     ├── Busy            come back later: 429 or 503 with Retry-After (carries the wait)
+    │   ├── Overtaken       a log of a group commit has moved: nothing of the group is stored, each is tried alone
     │   └── Unsettled       the database went away or gave up: whether a write is stored is not known; ask again
     ├── Refused         this request is wrong and will stay wrong (carries status, reason, title)
     │   └── Behind      409: the sender must go on from the size that the server holds (carries it)
@@ -40,6 +41,10 @@ class Busy(ServerError):
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.status = status
+
+
+class Overtaken(Busy):
+    """Nothing of this group is stored; one by one they find out which log has moved."""
 
 
 class Unsettled(Busy):

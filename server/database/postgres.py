@@ -118,6 +118,10 @@ class PostgresDatabase:
         """Run in one read transaction."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._tried, self._read, work)
 
+    def version(self) -> int | None:
+        """A change can only be seen by asking the server."""
+        return None
+
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run in one write transaction: durable when it returns. A thread is never cancelled half-way."""
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._tried, self._transaction, work)

@@ -32,5 +32,8 @@ class Database(Protocol):
         StoreFailed (SQLite): the process ends. Unsettled (PostgreSQL): whether it is stored is not known; ask.
         """
 
+    def version(self) -> int | None:
+        """Another number after every change, whoever made it; at once and without waiting. None: not known, read."""
+
     async def close(self) -> None:
         """Close every connection; idempotent."""

@@ -59,9 +59,10 @@ SYNCHRONOUS_FULL: Final = 2
 class SqliteDatabase:
     """One database that one writer thread and a few reader threads share."""
 
-    def __init__(self, writer: sa.Engine, reader: sa.Engine, name: str) -> None:
+    def __init__(self, writer: sa.Engine, reader: sa.Engine, name: str, watched: Path | None = None) -> None:
         self._writer = writer
         self._reader = reader
+        self._watch = _watch(watched) if watched else None
         self._writing = ThreadPoolExecutor(1, f"{name}-writer")
         self._reading = ThreadPoolExecutor(READERS, f"{name}-reader")
         self._failed: StoreFailed | None = None
@@ -74,6 +75,15 @@ class SqliteDatabase:
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, step)
+
+    def version(self) -> int | None:
+        """SQLite's own count of changes by every other connection; None while somebody is committing one."""
+        if self._watch is None:
+            return None
+        try:
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return None
 
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run in one write transaction: durable when it returns. A thread is never cancelled half-way.
@@ -110,6 +120,8 @@ class SqliteDatabase:
     def _shut(self) -> None:
         self._writing.shutdown()
         self._reading.shutdown()
+        if self._watch is not None:
+            self._watch.close()
         self._reader.dispose()
         self._writer.dispose()
 
@@ -270,12 +282,19 @@ def open_registry(directory: Path) -> SqliteDatabase:
     reader = _engine(path, ("query_only=1",), READERS)
     with reader.connect() as connection:
         revisions.check(connection, "registry", path)
-    return SqliteDatabase(_engine(path, pragmas), reader, "registry")
+    return SqliteDatabase(_engine(path, pragmas), reader, "registry", watched=path)
 
 
 def sqlite_is_old() -> bool:
     """Whether this SQLite has the WAL bug that the one-writer rule keeps away."""
     return sqlite3.sqlite_version_info < (3, 51, 3)
+
+
+def _watch(path: Path) -> sqlite3.Connection:
+    """Used by one thread at a time. Never waits for a lock: the event loop asks it."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only=1")
+    return connection
 
 
 def _reader_engine(path: Path) -> sa.Engine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +14,10 @@ from server.evidence.schema import certificates, gateways
 from server.evidence.store import Certificate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
     from server.evidence.store import Gateway, GatewayStatus
 
 
@@ -27,6 +31,16 @@ def gateway(connection: Connection, gateway_id: str) -> Gateway | None:
     """One gateway."""
     known = connection.execute(select(gateways.c.id).where(gateways.c.id == gateway_id)).one_or_none()
     return _with_certificates(connection, gateway_id) if known else None
+
+
+def some_gateways(connection: Connection, gateway_ids: Sequence[str]) -> list[Gateway]:
+    """Those of these that there are, in two statements."""
+    mine = select(certificates).where(certificates.c.gateway_id.in_(gateway_ids))
+    seen: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(mine.order_by(certificates.c.first_seen_us, certificates.c.fingerprint)):
+        seen.setdefault(row.gateway_id, []).append(row)
+    found = connection.execute(select(gateways).where(gateways.c.id.in_(gateway_ids)))
+    return [rows.gateway(row, seen.get(row.id, ())) for row in found]
 
 
 def _with_certificates(connection: Connection, gateway_id: str) -> Gateway:

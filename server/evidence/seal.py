@@ -6,7 +6,6 @@ audit name it. A seal proves nothing to anybody else; receipts do.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
@@ -35,9 +34,8 @@ class Sealer:
 
     def seal(self, *parts: str | int | bytes | None) -> bytes:
         """The seal of these values, each with its type and length, so that no two lists look alike."""
-        message = hmac.new(self._key, digestmod=hashlib.sha256)
+        message: list[bytes] = []
         for part in parts:
             raw = part if isinstance(part, bytes) else repr(part).encode()
-            message.update(f"{type(part).__name__} {len(raw)} ".encode())
-            message.update(raw)
-        return message.digest()
+            message += (f"{type(part).__name__} {len(raw)} ".encode(), raw)
+        return hmac.digest(self._key, b"".join(message), "sha256")

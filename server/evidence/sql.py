@@ -3,6 +3,7 @@
 # ruff: noqa: D102  # what the calls promise stands in store.py
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,14 +12,15 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from scorelog.journal.failpoints import failpoint
 from server import limits
-from server.errors import Damaged, Missing
-from server.evidence import enrolment, locks, rowcheck, statements, tiles, witnessed
+from server.errors import Damaged, Missing, Overtaken
+from server.evidence import bulk, enrolment, locks, rowcheck, statements, tiles, witnessed
+from server.evidence.registry import RegistryView
 from server.evidence.store import Cosigned
 from server.failpoints import INSERT
 from server.matches.store import findings as match_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -51,6 +53,7 @@ class SqlEntryStore:
         self._registry = registry
         self._clock = clock
         self._sealer = sealer
+        self._gateways = RegistryView(registry)
 
     async def log(self, origin: str) -> LogState | None:
         return await self._evidence.read(partial(statements.log, origin=origin))
@@ -62,7 +65,7 @@ class SqlEntryStore:
         return await self._registry.read(enrolment.all_gateways)
 
     async def gateway(self, gateway_id: str) -> Gateway | None:
-        return await self._registry.read(partial(enrolment.gateway, gateway_id=gateway_id))
+        return await self._gateways.gateway(gateway_id)
 
     async def add_gateway(self, gateway: Gateway) -> None:
         await self._registry.write(partial(enrolment.add, gateway=gateway, now_us=self._clock.now_us()))
@@ -97,17 +100,17 @@ class SqlEntryStore:
     async def append_many(
         self, bundles: Sequence[Bundle], cosigned: Sequence[Cosigned] = (), again: Sequence[Cosigned] = ()
     ) -> list[bool]:
-        def work(connection: Connection) -> list[bool]:
+        def work(connection: Connection, *, together: bool) -> list[bool]:
             locks.lock_logs(connection, bundles, {note.origin for note in (*cosigned, *again)})
-            stored = []
-            for bundle in bundles:
-                with failpoint(INSERT):
-                    stored.append(_append(connection, bundle, self._sealer))
-            for note in cosigned:
-                statements.save_cosigned(connection, note)
+            append = _append_together if together else _append_singly
+            stored = append(connection, bundles, self._sealer)
+            bulk.keep_all(connection, cosigned)
             return stored + [statements.cosign_again(connection, note) for note in again]
 
-        return await self._evidence.write(work)
+        try:
+            return await self._evidence.write(partial(work, together=bulk.fits(bundles)))
+        except Overtaken:
+            return await self._evidence.write(partial(work, together=False))
 
     async def save_cosigned(self, origin: str, size: int, note: bytes, cosigned_s: int) -> None:
         await self.append_many((), [Cosigned(origin, size, note, cosigned_s)])
@@ -179,13 +182,35 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
+def _append_singly(connection: Connection, bundles: Sequence[Bundle], sealer: Sealer) -> list[bool]:
+    stored = []
+    for bundle in bundles:
+        with failpoint(INSERT), _damage_of(bundle):
+            stored.append(statements.append(connection, bundle, sealer))
+    return stored
+
+
+def _append_together(connection: Connection, bundles: Sequence[Bundle], sealer: Sealer) -> list[bool]:
+    """The step of every upload is one statement here: each one's failpoint is around it.
+
+    Of a damaged log the group only learns that it is one of them; the committer then finds it (P8).
+    """
+    with ExitStack() as steps:
+        for _ in bundles:
+            steps.enter_context(failpoint(INSERT))
+        with _damage_of(bundles[0]):
+            bulk.append_all(connection, bundles, sealer)
+    return [True] * len(bundles)
+
+
+@contextmanager
+def _damage_of(bundle: Bundle) -> Iterator[None]:
     """Rows that stand in the way were put there from outside: that log is damaged, not the database.
 
     A value that the database cannot hold stops its log as well, and no other.
     """
     try:
-        return statements.append(connection, bundle, sealer)
+        yield
     except IntegrityError as error:
         raise Damaged(f"{bundle.origin}: a stored row contradicts size {bundle.old_size}") from error
     except DataError as error:

@@ -105,17 +105,6 @@ def all_logs(connection: Connection) -> list[LogState]:
     return [rows.log_state(row) for row in connection.execute(select(logs).order_by(logs.c.origin))]
 
 
-def save_cosigned(connection: Connection, cosigned: Cosigned) -> None:
-    """Keep the newest note; an older size or time is ignored."""
-    later_note = (logs.c.cosigned_size == cosigned.size) & (logs.c.cosigned_s <= cosigned.cosigned_s)
-    newer = ((logs.c.cosigned_size < cosigned.size) | later_note) & (logs.c.size >= cosigned.size)
-    at = logs.c.origin == cosigned.origin
-    values = {"cosigned": cosigned.note, "cosigned_size": cosigned.size}
-    connection.execute(update(logs).where(at, newer).values(values))
-    later = logs.c.cosigned_s < cosigned.cosigned_s
-    connection.execute(update(logs).where(at, later).values(cosigned_s=cosigned.cosigned_s))
-
-
 def cosign_again(connection: Connection, cosigned: Cosigned) -> bool:
     """Keep a later note of the size at which the log stands. False, and nothing kept: it has moved on meanwhile."""
     there = logs.c.origin == cosigned.origin

@@ -81,6 +81,44 @@ class EntryStoreContract:
         assert verdicts == [True, False, True, True]
         assert [(state.origin, state.size) for state in await store.logs()] == [(one.origin, 4), (two.origin, 2)]
 
+    async def test_a_group_is_stored_but_for_the_log_that_has_moved(self, store: EntryStore) -> None:
+        """Uploads of logs that go on share a transaction; the one that comes too late takes no other with it (P8)."""
+        group = [SampleLog(f"gw-{number:02}").grow(300, openings=True) for number in range(4)]
+        for log in group:
+            assert await store.append(bundle_of(log, 0, 10))
+        late, frozen = group[1], group[2]
+        assert await store.append(bundle_of(late, 10, 11))
+        assert await store.append(bundle_of(SampleLog(frozen.gateway_id, generation=1).grow(1), 0, 1))
+        assert await store.append_many([bundle_of(log, 10, 300) for log in group]) == [True, False, False, True]
+        assert [(await store.log(log.origin)).size for log in group] == [300, 11, 10, 300]  # type: ignore[union-attr]
+        for log in (group[0], group[3]):
+            assert [each.data for each in await store.entries(log.origin, 0, 400)] == log.entries
+            assert sorted(await store.openings(log.origin, 0, 400), key=lambda o: (o.index, o.field)) == log.openings
+            assert await store.node(log.origin, 8, 0) == log.nodes(8, 0)
+            assert [tile.n for tile in await store.stored_tiles(log.origin, 0, 0, 9)] == [0]
+        assert await store.append_many([bundle_of(late, 11, 300), bundle_of(group[0].grow(1), 300, 301)]) == [True] * 2
+
+    async def test_a_tile_is_filled_by_single_entries(self, store: EntryStore) -> None:
+        """The leaves of a full tile come from as many bundles as there are, in order."""
+        log = SampleLog().grow(256)
+        assert all(await store.append_many([bundle_of(log, index, index + 1) for index in range(255)]))
+        assert await store.append(bundle_of(log, 255, 256))
+        assert await store.hashes(log.origin, 1, 0, 1) == [log.nodes(8, 0)]
+
+    async def test_several_notes_are_kept_at_once(self, store: EntryStore) -> None:
+        """Each log keeps its newest note and latest time, whatever the order in which notes come."""
+        one, two = SampleLog("gw-01").grow(3), SampleLog("gw-02").grow(3)
+        assert await store.append_many([bundle_of(log, 0, 3, cosigned_s=5) for log in (one, two)]) == [True, True]
+        notes = [
+            Cosigned(one.origin, 3, b"new", 9),
+            Cosigned(two.origin, 2, b"older", 7),
+            Cosigned(one.origin, 2, b"old", 8),
+        ]
+        assert await store.append_many((), notes) == []
+        assert await store.append_many((), [Cosigned(one.origin, 2, b"late", 10)]) == []
+        states = {state.origin: (state.cosigned, state.cosigned_size, state.cosigned_s) for state in await store.logs()}
+        assert states == {one.origin: (b"new", 3, 10), two.origin: (b"older", 2, 7)}
+
     async def test_bundles_are_numbered_in_order_of_arrival(self, store: EntryStore) -> None:
         """`bundles_after` never skips and never repeats: it is the projector's cursor."""
         one, two = SampleLog("gw-01").grow(4), SampleLog("gw-02").grow(2)
