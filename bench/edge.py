@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from kit.figures import Figure
 
 SPEED: Final = 30  # exam seconds per second: a record of each rig about every 3 s
+PORTS_FROM: Final = 12_000  # below those that the system gives out, which the server waits for
+PORTS_SPREAD: Final = 15_000
 YARDSTICK_S: Final = 4.0
 WARM_UP_S: Final = 6.0
 BY_STATE: Final = "{ idle = 250, open = 100, running = 100, finished = 100, fault = 1000 }"
@@ -90,7 +93,7 @@ def hall(arguments: argparse.Namespace, rigs: int) -> Iterator[World]:
         world.build_server()
         found = world.start_fleet(
             "--rigs", str(rigs), "--exams", str(rigs * 4), "--practice", "0", "--reboots", "0",
-            "--speed", str(SPEED), "--stay", "--quiet",
+            "--speed", str(SPEED), "--stay", "--quiet", "--port-base", str(PORTS_FROM + os.getpid() % PORTS_SPREAD),
         )  # fmt: skip
         world.build_gateway(found)
         _set_pace(world, arguments.period_ms)
@@ -131,9 +134,9 @@ def measure(report: Report, arguments: argparse.Namespace, rigs: int, disk: Figu
     with hall(arguments, rigs) as world:
         bare = {} if arguments.bare else bare_readers(report, world, rigs, period_s)
         world.server.start()
-        world.wait("the server answers", world.serving, 20)
+        world.wait("the server answers", world.serving, 60)
         world.gateway.start()
-        world.wait("the gateway runs", (world.boxes[0].data / "run.json").exists, 30, needs=world.gateway)
+        world.wait("the gateway runs", (world.boxes[0].data / "run.json").exists, 60, needs=world.gateway)
         time.sleep(WARM_UP_S + rigs / 100)
         unasked_mb = rss_mb(pids(world)["gateway"])
         before = Moment.now(world)

@@ -14,7 +14,7 @@ again.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from device_adapters.errors import BackOff, NotConnected
 from device_adapters.limits import REPLY_BYTES_KEPT
@@ -70,11 +70,9 @@ class _Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket, unless it is not wanted any more."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  (of a stream)
-        if self.odd is None:
-            self.transport = transport
-        else:
-            transport.abort()
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        if self.odd is not None:
+            self.transport.abort()
 
     def ask(self, request: bytes, timeout_s: float) -> asyncio.Future[None]:
         """Send; the future is done when `received` is the whole answer, and fails when none will come."""
