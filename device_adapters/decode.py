@@ -7,7 +7,7 @@ says is a DecodeError with a reason code of `errors.REASONS`, and nothing is pat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from device_adapters.errors import DecodeError
@@ -35,7 +35,7 @@ STATUS_NUMBERS = (  # in the order of RigStatus
     "fault",
     "heartbeat",
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  in UTC, as every time here
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def rfc3339(seconds: int, milliseconds: int | None = None) -> str | None:
     """UTC text of a rig's time; None for 0, which says that the rig has no clock."""
     if seconds == 0:
         return None
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return f"{text}Z" if milliseconds is None else f"{text}.{milliseconds:03d}Z"
 
 
@@ -246,7 +246,6 @@ def _personal(profile: Profile, opened: Mapping[str, Opened], erased: bool) -> M
         return found
     for name, record in opened.items():
         for field in profile.records[name].fields.values():
-            text = str(record.values[field.name])
-            if field.personal is not None and text:
+            if field.personal is not None and (text := str(record.values[field.name])):
                 found.setdefault(field.personal, text.encode())
     return found

@@ -7,6 +7,7 @@ Spec: docs/formats/profile.md. `load_profile` accepts exactly what `lint` has no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, TypeAlias
 
 from device_adapters.errors import ProfileError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from device_adapters.shape import Shape
 
 Codes: TypeAlias = "Mapping[int, str]"
+_AS_IS = frozenset({"uint16", "uint32", "uint64", "epoch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Field:
 
     `at` counts words from the record's start, or, below 0, from its end. `hundredths` is what a number is
     multiplied by to give hundredths. A code that `codes` does not name is refused, unless the field is not
-    `strict` (live status only).
+    `strict` (live status only). `plain`: the number is these bytes, highest first, and any number is allowed.
     """
 
     name: str
@@ -79,6 +81,12 @@ class Field:
     high: int | None
     personal: str | None
     strict: bool = True
+    plain: bool = dataclass_field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        free = (self.bits, self.const, self.low, self.high) == (None,) * 4 and not (self.codes and self.strict)
+        as_is = self.type in _AS_IS and self.hundredths in {None, 1} and self.order == "ABCDEFGH"[: 2 * self.words]
+        object.__setattr__(self, "plain", free and as_is)
 
 
 @dataclass(frozen=True, slots=True)

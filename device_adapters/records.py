@@ -60,7 +60,7 @@ def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None
     _check_sequence(record, data, words, seq)
     if record.crc is not None and not erased:
         _check_sum(record, data, words)
-    values = {field.name: _value(record, field, data, words, erased) for field in record.fields.values()}
+    values = _values(record, data, words) if not erased else _values_left(record, data, words)
     if rig is not None and values.get("serial", rig) != rig:
         # Only where no person can stand: in another layout the name may lie where the serial number is expected (P7).
         found = "another rig" if cuts_of(record, words) else values["serial"]
@@ -142,13 +142,29 @@ def _cut(record: Record, field: Field, data: bytes, words: int) -> bytes:
     return found
 
 
-def _value(record: Record, field: Field, data: bytes, words: int, erased: bool) -> Value:
-    if erased and field.personal is not None:
-        return ""
-    if erased and field.name == record.crc:
-        return 0
-    found = _cut(record, field, data, words)
-    return text_of(field, found) if field.type == "text" else number_of(field, found)
+def _values(record: Record, data: bytes, words: int) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for field in record.fields.values():
+        start = (field.at if field.at >= 0 else words + field.at) * 2
+        found = data[start : start + field.words * 2]
+        if len(found) != field.words * 2:
+            _cut(record, field, data, words)  # says so
+        values[field.name] = text_of(field, found) if field.type == "text" else number_of(field, found)
+    return values
+
+
+def _values_left(record: Record, data: bytes, words: int) -> dict[str, Value]:
+    """Without the personal words and the checksum over them, which are gone."""
+    values: dict[str, Value] = {}
+    for field in record.fields.values():
+        if field.personal is not None:
+            values[field.name] = ""
+        elif field.name == record.crc:
+            values[field.name] = 0
+        else:
+            found = _cut(record, field, data, words)
+            values[field.name] = text_of(field, found) if field.type == "text" else number_of(field, found)
+    return values
 
 
 def _check_sequence(record: Record, data: bytes, words: int, seq: int | None) -> None:

@@ -83,6 +83,8 @@ def width_order(order: str, words: int) -> str:
 
 def number_of(field: Field, data: bytes) -> int:
     """The number that these bytes are, in hundredths where it has a scale. Checks constant, limits and codes."""
+    if field.plain:
+        return int.from_bytes(data, "big")
     value = plain_number(field, data)
     if field.type == "bool" and value > 1:
         raise DecodeError("code", f"{field.name} is {value}, neither 0 nor 1")
@@ -130,7 +132,7 @@ def text_of(field: Field, data: bytes) -> str:
         text = body.decode(CODINGS[field.coding])
     except UnicodeDecodeError:
         raise DecodeError("text", f"{field.name} is not {field.coding}") from None
-    if any(char < " " or "\x7f" <= char <= "\x9f" for char in text):
+    if not text.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in text):
         raise DecodeError("text", f"{field.name} holds a control character, or goes on after its end")
     check_range(f"the length of {field.name}", len(text), field.low, field.high)
     if isinstance(field.const, str) and text != field.const:
