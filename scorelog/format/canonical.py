@@ -8,7 +8,7 @@ Rules 1 and 2 of docs/formats/entry.md.
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from scorelog.format.errors import CanonicalError
 from scorelog.format.limits import INT_MAX, JSON_DEPTH_MAX
@@ -30,6 +30,40 @@ def encode(obj: Any) -> bytes:
 
 def decode(data: bytes) -> JsonObject:
     """The object whose canonical bytes these are."""
+    found = _at_a_glance(data)
+    return found if found is not None else _decode(data)
+
+
+def _at_a_glance(data: bytes) -> JsonObject | None:
+    """The object, where it is plain that `_decode` would give it; None leaves the answer, and the reason, to that.
+
+    What encodes to the same bytes again has no second spelling and no key twice. Only depth and numbers are left.
+    """
+    try:
+        obj, _ = _PLAIN.raw_decode(data.decode("utf-8"))
+        if type(obj) is not dict or not _shallow(obj) or _ENCODER.encode(obj).encode("utf-8") != data:
+            return None
+    except (ValueError, RecursionError):
+        return None
+    return obj
+
+
+def _shallow(obj: JsonObject) -> bool:
+    """Whether no list or object stands deeper than it may."""
+    level: list[Any] = [obj]
+    for _ in range(JSON_DEPTH_MAX):
+        level = [
+            item
+            for holder in level
+            for item in (holder.values() if type(holder) is dict else holder)
+            if type(item) is dict or type(item) is list
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _decode(data: bytes) -> JsonObject:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -63,7 +97,7 @@ def _load(text: str) -> JsonObject:
 
 
 def _dump(obj: JsonObject) -> bytes:
-    text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = _ENCODER.encode(obj)
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -125,3 +159,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
 def _first_difference(left: bytes, right: bytes) -> int:
     shorter = min(len(left), len(right))
     return next((place for place in range(shorter) if left[place] != right[place]), shorter)
+
+
+def _plain_integer(text: str) -> int:
+    """One that is in range because it is short."""
+    if len(text) >= _DIGITS_MAX - 1:
+        raise ValueError
+    return int(text)
+
+
+_PLAIN: Final = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float, parse_int=_plain_integer)
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

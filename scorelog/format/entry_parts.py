@@ -6,7 +6,7 @@ Owns their shape and their JSON form (rules 5, 8 and 9 of docs/formats/entry.md)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from scorelog.format.errors import EntryError, FormatError
 from scorelog.format.limits import BOOT_BYTES, HASH_BYTES, INT_MAX, RAW_BYTES_MAX
@@ -140,6 +140,6 @@ def read_candidate(document: JsonObject) -> tuple[Committed, ...]:
     return tuple(found)
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[int]:
     """Whether a value is a number of things: an integer from 0 on, and no boolean."""
     return type(value) is int and 0 <= value <= INT_MAX

@@ -44,7 +44,7 @@ def part_of(entry: Entry) -> Part | None:
     if entry.type != types.RELOGGED or not isinstance(part, dict):
         return None
     number, of, held = part.get("number"), part.get("of"), part.get("bytes")
-    if not (isinstance(number, int) and isinstance(of, int) and 1 <= number <= of <= PARTS_MAX):
+    if not (is_count(number) and is_count(of) and 1 <= number <= of <= PARTS_MAX):
         return None
     data = _bytes(held) if isinstance(held, str) else None
     return None if data is None else Part(number, of, data)

@@ -81,10 +81,10 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-def _read_boot_id() -> str:
+def _read_boot_id(path: Path = _BOOT_ID) -> str:
     """The kernel's boot id, or a random one per process where there is none to read."""
     try:
-        return _BOOT_ID.read_text("ascii").strip().replace("-", "")
+        return path.read_text("ascii").strip().replace("-", "")
     except OSError:
         return secrets.token_hex(16)
 

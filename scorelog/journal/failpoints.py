@@ -82,20 +82,14 @@ class _Acting:
         self._action = action
 
     def __enter__(self) -> None:
-        if self._action == "kill":
-            _kill()
-        if self._action == "error":
-            _fail(self._name)
+        if (deed := _BEFORE.get(self._action)) is not None:
+            deed(self._name)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            return
-        if self._action == "kill-after":
-            _kill()
-        if self._action == "error-after":
-            _fail(self._name)
+        if error is None and (deed := _AFTER.get(self._action)) is not None:
+            deed(self._name)
 
 
 _OFF: Final = _Off()
@@ -173,7 +167,7 @@ def unregistered() -> list[str]:
     return sorted(name for name in _armed or () if name not in _registered)
 
 
-def _kill() -> NoReturn:
+def _kill(_: str) -> NoReturn:  # pragma: no cover  # nothing that it did can be written down afterwards
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("SIGKILL returned")
 
@@ -181,5 +175,8 @@ def _kill() -> NoReturn:
 def _fail(name: str) -> NoReturn:
     raise OSError(errno.EIO, f"failpoint {name}")
 
+
+_BEFORE: Final[dict[Action, Callable[[str], NoReturn]]] = {"kill": _kill, "error": _fail}
+_AFTER: Final[dict[Action, Callable[[str], NoReturn]]] = {"kill-after": _kill, "error-after": _fail}
 
 arm(os.environ.get(VARIABLE, ""))

@@ -57,6 +57,7 @@ class Report:
     origin: str
     size: int = 0
     findings: list[Finding] = field(default_factory=list)
+    _known: set[Finding] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -66,7 +67,8 @@ class Report:
     def add(self, index: int | None, kind: str, detail: str) -> None:
         """Note a finding once."""
         found = Finding(self.origin, index, kind, detail)
-        if found not in self.findings:
+        if found not in self._known:
+            self._known.add(found)
             self.findings.append(found)
 
 

@@ -94,7 +94,7 @@ def check_carried(connection: sqlite3.Connection, generation: int, findings: Fin
 
 def check_openings(connection: sqlite3.Connection, findings: Findings) -> None:
     """Each opens a commitment of its entry. An absent one was erased, which is no fault."""
-    for index, field, blind, value in rows.read_opening_rows(connection, 0, 2**53):
+    for index, field, blind, value in rows.all_opening_rows(connection):
         entry = next((found for _, found in _parsed(each_entry(connection, index, index + 1))), None)
         try:
             good = entry is not None and check_opening(Opening(index, field, blind, value), entry)

@@ -52,8 +52,9 @@ class TreeCheck:
     def run(self) -> None:
         """All of it."""
         signed = dict(self._checkpoints())
-        self.size = rows.count_entries(self.connection)
         newest = max(signed, default=0)
+        stray = rows.indexes_from(self.connection, newest)  # a wild index must not become a size
+        self.size = newest + len(stray) if stray else rows.count_entries(self.connection)
         self._short, self._long = newest > self.size, newest < self.size
         if self._short:
             self._findings.add(
@@ -62,8 +63,8 @@ class TreeCheck:
         sizes = sorted({0, *(size for size in signed if size <= self.size)})
         for start, stop in pairwise(sizes):
             self._span(start, stop, signed[stop])
-        if sizes[-1] < self.size and not self._shifted:
-            self._unsigned_end(sizes[-1])
+        if not self._shifted:
+            self._unsigned_end(sizes[-1], stray)
 
     def root_at(self, size: int) -> bytes | None:
         """The verified root of a signed size, if it is one."""
@@ -213,14 +214,10 @@ class TreeCheck:
         else:
             self._lose(start, stop)
 
-    def _unsigned_end(self, start: int) -> None:
-        for row in each_entry(self.connection, start, self.size):
-            if row.missing:
-                self._findings.add(row.index, "drop", "the entry is gone")
-            else:
-                self._findings.add(
-                    row.index, "insert", f"this entry was never signed; the newest signed size is {start}"
-                )
+    def _unsigned_end(self, start: int, stray: Sequence[int]) -> None:
+        detail = f"this entry was never signed; the newest signed size is {start}"
+        for index in [*rows.indexes_below_zero(self.connection), *stray]:
+            self._findings.add(index, "insert", detail)
 
     def _keep(self, leaves: Sequence[bytes | None]) -> None:
         for leaf in leaves:

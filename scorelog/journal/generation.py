@@ -22,6 +22,7 @@ from scorelog.format import canonical, types
 from scorelog.format.checkpoint import open_checkpoint
 from scorelog.format.entry import EntryKey, build_entry
 from scorelog.format.errors import FormatError
+from scorelog.format.limits import INT_MAX
 from scorelog.format.note import parse_vkey
 from scorelog.format.tree import leaf_hash
 from scorelog.journal import rows
@@ -34,7 +35,7 @@ from scorelog.journal.identity import Identity, find_identity
 from scorelog.journal.relog import new_document, relogged
 from scorelog.journal.request import Built
 from scorelog.journal.rows import CheckpointRow, KeyRow
-from scorelog.journal.salvage import each_entry, reader
+from scorelog.journal.salvage import kept_entries, reader
 from scorelog.journal.schema import LOCK, RESERVE
 from scorelog.journal.sqlite import RoomPolicy, SqliteLog, open_log
 from scorelog.journal.statefile import State, StateDamaged, read_state
@@ -105,8 +106,8 @@ def stranded(quarantined: Quarantined) -> Iterator[tuple[int, bytes, tuple[NewOp
     if first >= quarantined.size:
         return
     with reader(quarantined.path) as connection:
-        for row in each_entry(connection, first, quarantined.size):
-            if row.error is None and not row.missing and leaf_hash(row.entry) == row.leaf:
+        for row in kept_entries(connection, first, quarantined.size):
+            if row.error is None and leaf_hash(row.entry) == row.leaf:
                 yield row.index, row.entry, _openings(connection, row.index)
 
 
@@ -211,7 +212,7 @@ def _look(path: Path) -> Quarantined:
     noted = None if note.receipt is None else _checked_receipt(note.receipt, identity)
     size, receipt = 0, noted
     with suppress(sqlite3.DatabaseError), reader(path) as connection:
-        size = rows.count_entries(connection)
+        size = min(rows.count_entries(connection), INT_MAX)  # an index may be damaged too
         receipt = _newest_receipt(connection, identity, noted)
     beside = (find_identity(other).generation for other in quarantined_beside(path.with_name(_plain_name(path))))
     following = max(identity.generation, note.generation, *beside) + 1

@@ -54,7 +54,7 @@ def reading(origin: str, index: int | None = None) -> Iterator[None]:
         if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY) in _DAMAGE:
             raise Damaged(origin, index, f"the database cannot be read: {error}") from error
         raise LogFailed(f"log {origin} cannot be read: {error}") from error
-    except IndexError as error:
+    except (IndexError, TypeError, ValueError, AttributeError) as error:  # a damaged row may hold anything
         raise Damaged(origin, index, str(error)) from error
 
 

@@ -52,6 +52,16 @@ def count_entries(connection: sqlite3.Connection) -> int:
     return 0 if last is None else int(last) + 1
 
 
+def indexes_from(connection: sqlite3.Connection, start: int) -> list[int]:
+    """The indexes from `start` on that have a row."""
+    return [index for (index,) in connection.execute("SELECT idx FROM entry WHERE idx >= ? ORDER BY idx", (start,))]
+
+
+def indexes_below_zero(connection: sqlite3.Connection) -> list[int]:
+    """Those that no entry can have."""
+    return [index for (index,) in connection.execute("SELECT idx FROM entry WHERE idx < 0 ORDER BY idx")]
+
+
 def insert_entries(connection: sqlite3.Connection, rows: Iterable[tuple[int, bytes, bytes]]) -> None:
     """Rows of (index, leaf hash, entry)."""
     connection.executemany("INSERT INTO entry (idx, leaf, bytes) VALUES (?, ?, ?)", rows)
@@ -96,6 +106,11 @@ def insert_openings(connection: sqlite3.Connection, rows: Iterable[tuple[int, st
 def read_openings(connection: sqlite3.Connection, start: int, stop: int) -> list[Opening]:
     """The openings of [start, stop)."""
     return [Opening(*row) for row in read_opening_rows(connection, start, stop)]
+
+
+def all_opening_rows(connection: sqlite3.Connection) -> Iterator[tuple[int, str, bytes, bytes]]:
+    """Every row, also under an index that no entry can have."""
+    yield from connection.execute("SELECT idx, field, blind, value FROM opening ORDER BY idx, field")
 
 
 def read_opening_rows(connection: sqlite3.Connection, start: int, stop: int) -> Iterator[tuple[int, str, bytes, bytes]]:

@@ -69,6 +69,25 @@ def each_entry(connection: sqlite3.Connection, start: int, stop: int) -> Iterato
             yield from (found.get(index, Row(index, missing=True)) for index in range(first, last))
 
 
+def kept_entries(connection: sqlite3.Connection, start: int, stop: int) -> Iterator[Row]:
+    """The rows of [start, stop) that are there, in order. A row under a wild index makes no walk through the void."""
+    first = start
+    while first < stop:
+        last = min(stop, first + _CHUNK)
+        found = [row for row in each_entry(connection, first, last) if not row.missing]
+        yield from found
+        first = last if found else max(last, _following(connection, last, stop))
+
+
+def _following(connection: sqlite3.Connection, start: int, stop: int) -> int:
+    """The next index from `start` on that has a row; `start` where the pages do not say."""
+    try:
+        (found,) = connection.execute("SELECT min(idx) FROM entry WHERE idx >= ?", (start,)).fetchone()
+    except sqlite3.DatabaseError:
+        return start
+    return stop if found is None else int(found)
+
+
 def _one(connection: sqlite3.Connection, index: int) -> Row:
     try:
         found = [Row(*row) for row in _checked(connection, index, index + 1)]
