@@ -19,7 +19,7 @@ from server.projection.facts import Fact, Place, fact_of
 from server.projection.judge import Judgement, judge
 from server.projection.planchecks import notes_on, owner_of, plan_alerts
 from server.projection.relogged import DOUBTS, Unwrapped, unwrap
-from server.projection.rigfold import RigState, fold
+from server.projection.rigfold import RigState, changed, fold
 from server.projection.rows import (
     MARKS,
     SESSION_MARKS,
@@ -139,11 +139,11 @@ class Folding:
         if code:
             rubric, _ = self.adopted.rubric_for(fact, str(code))
             if rubric and rubric.sha256 != state.rubric:
-                state = replace(state, rubric=rubric.sha256)
+                state = changed(state, {"rubric": rubric.sha256})
         owner = owner_of(fact, plan)
         if owner and state.owner is None:
             place = fact.place
-            state = replace(state, owner=(owner, place.origin, place.index, place.received_us))
+            state = changed(state, {"owner": (owner, place.origin, place.index, place.received_us)})
         return state
 
 

@@ -5,7 +5,8 @@ Owns the proven side of a row of the live board. Never knows a heartbeat (server
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from scorelog.format import types
@@ -76,7 +77,7 @@ class RigState:
 
     def to_json(self) -> dict[str, Any]:
         """As the table keeps it."""
-        body = {name: getattr(self, name) for name in _NAMES}
+        body = dict(zip(_NAMES, _VALUES(self), strict=True))
         body["deductions"] = [{name: getattr(one, name) for name in _DEDUCTED} for one in self.deductions]
         body["done"] = [{name: getattr(one, name) for name in _DONE} for one in self.done]
         return body
@@ -95,30 +96,38 @@ class RigState:
 
 
 _NAMES, _DEDUCTED, _DONE = (tuple(one.name for one in fields(each)) for each in (RigState, Deducted, DoneItem))
+_VALUES = attrgetter(*_NAMES)
+Changes = dict[str, Any]
 
 
 def fold(before: RigState | None, fact: Fact, done: DoneItem | None) -> RigState:
     """The state after one more entry; `done` is the judged item when the entry ends one."""
-    place = fact.place
+    place, entry = fact.place, fact.entry
     if fact.rig is None:
         raise ValueError("only entries about a rig are folded")
     if before and before.origin == place.origin and place.index <= before.index:
         return before
     state = before or RigState(place.gateway, fact.rig, place.origin, place.index, place.received_us)
-    late = _late(state, fact)
-    state = replace(
-        state,
-        origin=place.origin,
-        index=place.index,
-        received_us=place.received_us,
-        epoch=max(fact.entry.epoch or 0, state.epoch),
-        seq=state.seq if late or fact.entry.seq is None else fact.entry.seq,
-        station=fact.entry.station or state.station,
-        guarantee=fact.entry.guarantee or state.guarantee,
-        source=fact.entry.source or state.source,
-    )
+    late, epoch, seq = _late(state, fact), entry.epoch or 0, entry.seq
+    changes: Changes = {
+        "origin": place.origin,
+        "index": place.index,
+        "received_us": place.received_us,
+        "epoch": max(epoch, state.epoch),
+        "seq": state.seq if late or seq is None else seq,
+        "station": entry.station or state.station,
+        "guarantee": entry.guarantee or state.guarantee,
+        "source": entry.source or state.source,
+    }
     step = _STEPS.get(fact.type)
-    return step(state, fact, done) if step and not late else state
+    if step and not late:
+        changes |= step(state, fact, done)
+    return changed(state, changes)
+
+
+def changed(state: RigState, changes: Changes) -> RigState:
+    """As dataclasses.replace does it, in a third of the time: this is done for every entry."""
+    return RigState(**{**dict(zip(_NAMES, _VALUES(state), strict=True)), **changes})
 
 
 def _late(state: RigState, fact: Fact) -> bool:
@@ -127,52 +136,53 @@ def _late(state: RigState, fact: Fact) -> bool:
     return seq is not None and seq < state.seq and epoch <= state.epoch
 
 
-def _identity(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
-    return replace(
-        _opened(state, fact),
-        state="open",
-        done=(),
-        closed=None,
-        deductions=(),
-        item=None,
-        ordinal=None,
-        limit_s=None,
-        started_us=None,
-        try_no=optional_number(fact.fields, "try"),
-    )
+def _identity(state: RigState, fact: Fact, _done: DoneItem | None) -> Changes:
+    return _opened(state, fact) | {
+        "state": "open",
+        "done": (),
+        "closed": None,
+        "deductions": (),
+        "item": None,
+        "ordinal": None,
+        "limit_s": None,
+        "started_us": None,
+        "try_no": optional_number(fact.fields, "try"),
+    }
 
 
-def _opened(state: RigState, fact: Fact) -> RigState:
+def _same_exam(state: RigState, fact: Fact) -> bool:
+    return fact.attempt == state.attempt and state.closed is None
+
+
+def _opened(state: RigState, fact: Fact) -> Changes:
     """An exam of which the log holds a part: the first entry seen of an attempt opens it."""
-    if fact.attempt == state.attempt and state.closed is None:
-        return replace(state, online=True, ticket=fact.ticket or state.ticket)
-    return replace(
-        state,
-        online=True,
-        attempt=fact.attempt,
-        ticket=fact.ticket,
-        exam_no=optional_number(fact.fields, "exam_no"),
-        try_no=None,
-        done=(),
-        closed=None,
-        deductions=(),
-    )
+    if _same_exam(state, fact):
+        return {"online": True, "ticket": fact.ticket or state.ticket}
+    return {
+        "online": True,
+        "attempt": fact.attempt,
+        "ticket": fact.ticket,
+        "exam_no": optional_number(fact.fields, "exam_no"),
+        "try_no": None,
+        "done": (),
+        "closed": None,
+        "deductions": (),
+    }
 
 
-def _started(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
-    return replace(
-        _opened(state, fact),
-        state="running",
-        item=text(fact.fields, "item"),
-        ordinal=number(fact.fields, "ordinal"),
-        limit_s=optional_number(fact.fields, "limit_s"),
-        started_us=fact.read_us,
-        deductions=(),
-    )
+def _started(state: RigState, fact: Fact, _done: DoneItem | None) -> Changes:
+    return _opened(state, fact) | {
+        "state": "running",
+        "item": text(fact.fields, "item"),
+        "ordinal": number(fact.fields, "ordinal"),
+        "limit_s": optional_number(fact.fields, "limit_s"),
+        "started_us": fact.read_us,
+        "deductions": (),
+    }
 
 
-def _deduction(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
-    state = _opened(state, fact)
+def _deduction(state: RigState, fact: Fact, _done: DoneItem | None) -> Changes:
+    before = state.deductions if _same_exam(state, fact) else ()
     new = Deducted(
         line=number(fact.fields, "line"),
         points=number(fact.fields, "points"),
@@ -180,51 +190,49 @@ def _deduction(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
         veto=bool(fact.fields.get("veto")),
         index=fact.place.index,
     )
-    return replace(
-        state,
-        state="running",
-        item=text(fact.fields, "item"),
-        ordinal=number(fact.fields, "ordinal"),
-        deductions=(*state.deductions, new)[-limits.DEDUCTIONS_KEPT :],
-    )
+    return _opened(state, fact) | {
+        "state": "running",
+        "item": text(fact.fields, "item"),
+        "ordinal": number(fact.fields, "ordinal"),
+        "deductions": (*before, new)[-limits.DEDUCTIONS_KEPT :],
+    }
 
 
-def _finished(state: RigState, fact: Fact, done: DoneItem | None) -> RigState:
-    state = _opened(state, fact)
-    ended = (*state.done, done) if done else state.done
-    return replace(
-        state,
-        state="finished",
-        item=None,
-        ordinal=None,
-        limit_s=None,
-        started_us=None,
-        deductions=(),
-        done=ended[-limits.DONE_ITEMS_SHOWN :],
-    )
+def _finished(state: RigState, fact: Fact, done: DoneItem | None) -> Changes:
+    before = state.done if _same_exam(state, fact) else ()
+    ended = (*before, done) if done else before
+    return _opened(state, fact) | {
+        "state": "finished",
+        "item": None,
+        "ordinal": None,
+        "limit_s": None,
+        "started_us": None,
+        "deductions": (),
+        "done": ended[-limits.DONE_ITEMS_SHOWN :],
+    }
 
 
-def _closed(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
-    state = _opened(state, fact)
+def _closed(state: RigState, fact: Fact, _done: DoneItem | None) -> Changes:
     how = "finished" if fact.type == types.ATTEMPT_FINISHED else "aborted"
-    return replace(state, state="idle", closed=how, item=None, ordinal=None, started_us=None, deductions=())
+    now = {"state": "idle", "closed": how, "item": None, "ordinal": None, "started_us": None, "deductions": ()}
+    return _opened(state, fact) | now
 
 
-def _mode(state: RigState, fact: Fact, _done: DoneItem | None) -> RigState:
-    return replace(state, mode=optional_text(fact.fields, "new") or state.mode)
+def _mode(state: RigState, fact: Fact, _done: DoneItem | None) -> Changes:
+    return {"mode": optional_text(fact.fields, "new") or state.mode}
 
 
-def _rebooted(state: RigState, _fact: Fact, _done: DoneItem | None) -> RigState:
+def _rebooted(_state: RigState, _fact: Fact, _done: DoneItem | None) -> Changes:
     """Its numbers may begin anew, even where its boot counter did not move."""
-    return replace(state, online=True, seq=0)
+    return {"online": True, "seq": 0}
 
 
-def _offline(state: RigState, _fact: Fact, _done: DoneItem | None) -> RigState:
-    return replace(state, online=False)
+def _offline(_state: RigState, _fact: Fact, _done: DoneItem | None) -> Changes:
+    return {"online": False}
 
 
-def _online(state: RigState, _fact: Fact, _done: DoneItem | None) -> RigState:
-    return replace(state, online=True)
+def _online(_state: RigState, _fact: Fact, _done: DoneItem | None) -> Changes:
+    return {"online": True}
 
 
 _STEPS = {
