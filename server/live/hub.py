@@ -164,7 +164,7 @@ class Hub:
     # -- rounds ----------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        """The first change after quiet goes out at once. Then rest as long as the round took (limits.py)."""
+        """The first change after quiet goes out at once, then comes a rest (limits.py)."""
         while True:
             if self.told == self.version and not await self._changed():
                 beat = Event("beat", json.dumps({"now_ms": self._clock.now_us() // 1000}))
@@ -174,7 +174,7 @@ class Hub:
             chunk, self.told = self.newer(self.told)
             await self._hand_out(chunk, self.told)
             took_s = (self._clock.mono_us() - begun_us) / 1e6
-            await self._clock.sleep(min(max(took_s, limits.REST_S_MIN), limits.REST_S_MAX))
+            await self._clock.sleep(min(max(took_s * limits.REST_SHARE, limits.REST_S_MIN), limits.REST_S_MAX))
 
     async def _hand_out(self, chunk: bytes, upto: int) -> None:
         """To some, then others of this process have their turn (an upload must not wait for a thousand browsers)."""

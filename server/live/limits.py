@@ -24,9 +24,11 @@ DEDUCTIONS_SHOWN = 40
 
 # A stream is told that it lives this often, so that a page can tell a quiet hall from a dead line.
 BEAT_EVERY_S = 4.0
-# After a round of changes the hub rests as long as the round took, so that browsers never take more than half of the
-# process, and not longer than a person would notice; what changes meanwhile is sent once, in its newest form. One
-# upload changes several rows within milliseconds: the shortest rest puts them into one round.
+# After a round of changes the hub rests half as long as the round took: the more browsers, the fewer rounds, and at
+# least a third of the process is left to uploads. Never longer than a person would notice; what changes meanwhile is
+# sent once, in its newest form. One upload changes several rows within milliseconds: the shortest rest puts them into
+# one round.
+REST_SHARE = 0.5
 REST_S_MIN = 0.02
 REST_S_MAX = 0.2
 VIEWERS_AT_ONCE = 64

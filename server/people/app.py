@@ -28,7 +28,7 @@ from server.people.render import STATIC, Renderer
 from server.people.services import Services
 from server.people.stagedapi import staged_api
 from server.people.stagedpages import staged_pages
-from server.people.stream import Watch, stream_router
+from server.people.stream import LiveEdge, Watch, stream_router
 from server.people.timeline import Timelines
 from server.people.wall import Wall
 from server.people.wallpages import wall_router
@@ -76,6 +76,7 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     renderer.know(href for href in words.NAVIGATION if _leads_somewhere(app, href))
     install(app, renderer)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(LiveEdge)  # the outermost
     return app
 
 

@@ -1,14 +1,16 @@
 """The live stream: server-sent events, for one browser each, until it leaves, its session ends or the server stops.
 
-    GET /live/events ─▶ Watch (does its session live?) ─▶ Hub.join ─▶ chunks, the same bytes to all ─▶ the browser
+    GET /live/events ─▶ the application: session, limits, headers ─▶ LiveEdge: Hub.join ─▶ chunks ─▶ the browser
 
-Never looks at what a row says. A chunk costs one `send` a browser and nothing more: no timer, no encoding, no query.
+Never looks at what a row says. A chunk costs one `send` a browser and nothing more: no timer, no encoding, no query,
+and no middleware: a stream begins inside the application like any answer and goes on at its outer edge.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 
 import sqlalchemy as sa
 import structlog
@@ -21,7 +23,7 @@ from server.live.needed import WhileNeeded
 from server.people import limits
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from scorelog.journal.clock import Clock
     from server.live.hub import Hub, Viewer
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 # A reconnecting browser waits a second: it says so itself before the first event.
-RETRY = b"retry: 1000\n\n"
+RETRY: Final = b"retry: 1000\n\n"
+BEGUN: Final = "kaofen.live"  # where the edge finds, in the scope, what has begun
 
 
 def stream_router(hub: Hub, guard: Guard, watch: Watch, streams_max: int) -> APIRouter:
@@ -48,7 +51,7 @@ def stream_router(hub: Hub, guard: Guard, watch: Watch, streams_max: int) -> API
         if hub.streams >= streams_max:
             raise Busy("too many live streams", retry_after_s=5)
         # What a reconnecting browser says by itself counts before what the page put into the address.
-        return LiveResponse(hub, watch, session.id, last_event_id or last)
+        return LiveResponse(LiveStream(hub, watch, session.id, last_event_id or last))
 
     return router
 
@@ -97,34 +100,59 @@ class Watch:
 
 
 class LiveResponse(Response):
-    """One stream. `receive` only tells when the browser has gone."""
+    """The beginning of a stream; the edge goes on with it."""
 
-    def __init__(self, hub: Hub, watch: Watch, session: str, last_id: str | None) -> None:
+    def __init__(self, stream: LiveStream) -> None:
         super().__init__(
             media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
         )
         del self.headers["content-length"]
-        self._hub = hub
-        self._watch = watch
-        self._session = session
-        self._last_id = last_id
+        self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Status, headers (those of the middleware too) and the first line."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+        scope[BEGUN].append(self._stream)
+
+
+class LiveEdge:
+    """The outermost middleware: runs the streams that begin inside."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, then the stream, if it has begun one."""
+        begun: list[LiveStream] = []
+        scope[BEGUN] = begun
+        await self._app(scope, receive, send)
+        for stream in begun:
+            await stream.run(receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStream:
+    """One stream. `receive` only tells when the browser has gone."""
+
+    hub: Hub
+    watch: Watch
+    session: str
+    last_id: str | None
+
+    async def run(self, receive: Receive, send: Send) -> None:
         """Until the viewer has nothing more to send."""
-        viewer = self._hub.join(self._last_id)
-        self._watch.take(self._session, viewer)
+        viewer = self.hub.join(self.last_id)
+        self.watch.take(self.session, viewer)
         gone = asyncio.ensure_future(_gone(receive, viewer))
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            chunk: bytes | None = RETRY
-            while chunk is not None:
+            while (chunk := await viewer.chunk()) is not None:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                chunk = await viewer.chunk()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
             viewer.leave()
-            self._watch.drop(self._session, viewer)
+            self.watch.drop(self.session, viewer)
 
 
 async def _gone(receive: Receive, viewer: Viewer) -> None:
