@@ -11,6 +11,10 @@ CHECKPOINT_BODY_MAX = 16 << 10
 
 HEADER_DEADLINE_S = 10.0
 BODY_DEADLINE_S = 30.0
+# On every listener a body has so long, and one second more for each so many bytes of it: an honest slow line gets
+# there; one that drips or is half open does not hold its connection, answered or not.
+BODY_GRACE_S = 12.0
+BODY_BYTES_PER_S = 4 << 10
 KEEP_ALIVE_S = 75
 CONNECTIONS_MAX = 4096
 CONNECTIONS_PER_PEER_MAX = 256
@@ -42,6 +46,8 @@ RETRY_SPREAD_MAX_S = 30.0
 SENT_AWAY_HALF_LIFE_US = 5_000_000
 DAMAGED_RETRY_S = 60
 NOTES_AGAIN_S = 1.0
+# A note waits so long for an upload whose transaction takes it along.
+NOTES_WAIT_S = 0.01
 
 # No stored bundle was ever wider than this: it bounds the search for the bundle that holds an index.
 BUNDLE_ENTRIES_MAX = 4096
@@ -59,6 +65,8 @@ GATEWAY_ID_MAX = 64
 LOST_RACES_MAX = 3
 VERIFIERS_MAX = 16_384
 GATEWAYS_KNOWN_MAX = 16_384
+# Logs whose state stays in memory after an upload, about 1 KiB each.
+LOGS_HELD_MAX = 8192
 INSTANCES_WATCHED_MAX = 8
 HEADER_BYTES_MAX = 32 << 10
 TLS_HANDSHAKE_S = 10.0

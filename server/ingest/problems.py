@@ -39,8 +39,8 @@ def to_answer(error: BaseException) -> Answer:
     if isinstance(error, Behind):
         return Answer(409, encode_size_answer(error.size), SIZE_TYPE)
     if isinstance(error, Refused):
-        too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return problem(error.status, error.reason, close=too_large, newest=error.newest)
+        unread = error.status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}
+        return problem(error.status, error.reason, close=unread, newest=error.newest)
     if isinstance(error, Busy):
         return problem(error.status, error.reason, error.retry_after_s)
     if isinstance(error, Damaged):

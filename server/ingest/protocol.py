@@ -33,6 +33,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._in_headers = False
         self._header_timer: asyncio.TimerHandle | None = None
+        self._in_body = False
+        self._body_bytes = 0
+        self._body_since = 0.0
+        self._body_timer: asyncio.TimerHandle | None = None
         self.peers[self._peer] += 1
         super().connection_made(transport)
         if self.peers.total() > limits.CONNECTIONS_MAX or self.peers[self._peer] > self.connections_per_peer:
@@ -43,6 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._headers_are_there()
+        self._body_is_there()
         self.peers[self._peer] -= 1
         if self.peers[self._peer] <= 0:
             del self.peers[self._peer]
@@ -55,6 +60,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._header_bytes += len(data)
             if self._header_bytes > limits.HEADER_BYTES_MAX:
                 self.transport.abort()
+        elif self._in_body and self._body_timer is None:  # most bodies come with their headers and need no timer
+            self._body_since = self.loop.time()
+            self._body_timer = self.loop.call_later(limits.BODY_GRACE_S, self._body_due)
 
     def on_message_begin(self) -> None:
         """A request begins: its headers must be complete in time, also on a kept-alive connection."""
@@ -65,7 +73,18 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """From here on the application reads, under its own deadline."""
         self._headers_are_there()
+        self._in_body, self._body_bytes = True, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """What counts for its pace."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self._body_is_there()
+        super().on_message_complete()
 
     def _expect_headers(self) -> None:
         if self._header_timer is None:
@@ -77,6 +96,23 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def _body_is_there(self) -> None:
+        self._in_body = False
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def _body_due(self) -> None:
+        """Abort it, unless it has come fast enough, or it is this side that does not read."""
+        now = self.loop.time()
+        due = self._body_since + limits.BODY_GRACE_S + self._body_bytes / limits.BODY_BYTES_PER_S
+        if self.flow.read_paused:
+            due = max(due, now + limits.BODY_GRACE_S)
+        if now >= due:
+            self.transport.abort()
+        else:
+            self._body_timer = self.loop.call_at(due, self._body_due)
 
     def _too_slow(self) -> None:
         self._header_timer = None
