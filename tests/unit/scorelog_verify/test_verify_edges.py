@@ -1,0 +1,56 @@
+"""kaofen-verify at its edges: entries logged again that hold nothing, its version, its console command."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from typing import Any
+
+import format_samples as samples
+import pytest
+from typer.testing import CliRunner
+
+from scorelog.format import types
+from scorelog.format.entry import build_entry
+from scorelog.format.evidence import build_evidence, parse_evidence
+from scorelog.format.policy import parse_policy
+from scorelog.verify import cli
+from scorelog.verify.attempt import verify_attempt
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"entry": "*"},
+        {"entry": base64.b64encode(b"no entry").decode()},
+        {"entry": None},
+        {"part": {"number": 1, "of": 1, "bytes": base64.b64encode(b"no entry").decode()}},
+        {"part": {"number": 2, "of": 2, "bytes": "eA=="}},
+        {"doubt": 7, "entry": "e30="},
+    ],
+)
+def test_what_was_logged_again_and_cannot_be_read_proves_no_attempt(held: dict[str, Any]) -> None:
+    """P3: the entry is in its log, and says nothing of an attempt: a finding, never a traceback."""
+    previous = {"origin": samples.ORIGIN, "index": 0, "leaf": "00" * 32}
+    log = samples.sample_log([build_entry(samples.document(1, types.RELOGGED, previous=previous, **held))])
+    policy = parse_policy(samples.policy_text())
+    bundle = build_evidence(samples.ATTEMPT, [log.item(0)], policy.encode())
+    report = verify_attempt(parse_evidence(bundle), policy)
+    assert not report.ok
+    assert all(one.line for one in report.findings)
+
+
+def test_the_command_says_its_version() -> None:
+    """One line: name and version."""
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("kaofen-verify ")
+
+
+def test_the_console_command_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The entry point of the package."""
+    monkeypatch.setattr(sys, "argv", ["kaofen-verify", "--version"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith("kaofen-verify ")
