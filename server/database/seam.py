@@ -33,7 +33,10 @@ class Database(Protocol):
         """
 
     def version(self) -> int | None:
-        """Another number after every change, whoever made it; at once and without waiting. None: not known, read."""
+        """Another number after every change, whoever made it; at once and without waiting. None: not known, read.
+
+        Asked inside of `read`, after the first row was read: the number of the state that is being read.
+        """
 
     async def close(self) -> None:
         """Close every connection; idempotent."""

@@ -1,7 +1,7 @@
 """Which gateways may upload, as the registry says it now, without asking it again while nobody has written to it.
 
-    SQLite        the file counts its changes (`PRAGMA data_version`, also those of other processes): looked at for
-                  every request, and what is remembered is forgotten as soon as the count is another
+    SQLite        the file counts its changes, also those of other processes: looked at for every request, and what is
+                  remembered is forgotten as soon as the count is another
     PostgreSQL    nothing is remembered: requests that come while a read is under way share the next one
 
 Either way a request sees every change that was made before it came: a revocation counts at the next request.
@@ -18,6 +18,8 @@ from server import limits
 from server.evidence import enrolment
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from server.database.seam import Database
     from server.evidence.store import Gateway
 
@@ -37,17 +39,20 @@ class RegistryView:
         version = self._database.version()
         if version is None:
             return await self._shared(gateway_id)
+        if version == self._version and (known := self._known.get(gateway_id)) is not None:
+            return known
+        version, found = await self._database.read(partial(self._read_one, gateway_id=gateway_id))
         if version != self._version or len(self._known) >= limits.GATEWAYS_KNOWN_MAX:
             self._known.clear()
             self._version = version
-        known = self._known.get(gateway_id)
-        if known is not None:
-            return known
-        found = await self._database.read(partial(enrolment.gateway, gateway_id=gateway_id))
-        # Read after the count was: as new as that count, or newer, and then the next look forgets it.
-        if found is not None and version == self._version:
+        if found is not None:
             self._known[gateway_id] = found
         return found
+
+    def _read_one(self, connection: Connection, gateway_id: str) -> tuple[int | None, Gateway | None]:
+        """The gateway first: from then on nobody commits until this transaction ends, so the count is of its state."""
+        found = enrolment.gateway(connection, gateway_id)
+        return self._database.version(), found
 
     async def _shared(self, gateway_id: str) -> Gateway | None:
         group = self._waiting

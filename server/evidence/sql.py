@@ -119,8 +119,15 @@ class SqlEntryStore:
         return await self._evidence.read(partial(statements.entries, origin=origin, start=start, stop=stop))
 
     async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
-        until = await self._evidence.read(locks.horizon)
-        return await self._evidence.read(partial(statements.bundles_after, seq=seq, limit=limit, until=until))
+        after = partial(statements.bundles_after, seq=seq, limit=limit)
+
+        def first(connection: Connection) -> int | list[BundleRef]:
+            until = locks.horizon(connection)
+            return after(connection) if until is None else until
+
+        found = await self._evidence.read(first)
+        # One writer has no horizon. With several it is asked before the snapshot in which the bundles are read.
+        return found if isinstance(found, list) else await self._evidence.read(partial(after, until=found))
 
     async def stored_bundles(self, origin: str, start: int, limit: int) -> list[StoredBundle]:
         return await self._evidence.read(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -101,6 +102,8 @@ class Committer:
                 self._wake.clear()
                 while self._waiting:
                     await self._round()
+                if self._notes and not self._stopping and await self._more_soon():
+                    continue
                 await self._keep_notes()
                 if self._stopping and not self._waiting:
                     return
@@ -117,6 +120,13 @@ class Committer:
             self.stop()
             await running
             self._stopping = False
+
+    async def _more_soon(self) -> bool:
+        """Under load the notes go with the next uploads, and cost no transaction of their own."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limits.NOTES_WAIT_S):
+                await self._wake.wait()
+        return bool(self._waiting)
 
     def stop(self) -> None:
         """Let `run` end when nothing waits any more."""

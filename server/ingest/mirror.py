@@ -11,7 +11,7 @@ Never touches a clock, a socket or a database. Rules: docs/formats/upload.md; de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scorelog.format.checkpoint import Checkpoint, parse_checkpoint
 from scorelog.format.errors import FormatError, SignatureInvalid
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from scorelog.format.keys import Verifier
     from scorelog.format.note import Note
     from scorelog.format.upload import Upload
-    from server.evidence.store import LogState
 
 FORKED: Final = "forked"
 ROLLED_BACK: Final = "rolled_back"
@@ -70,6 +69,26 @@ class Held:
 Verdict = Accept | Cosign | Refuse
 
 
+class Standing(Protocol):
+    """Where a log stands: its row, or what this process remembers of it."""
+
+    @property
+    def size(self) -> int:
+        """Entries that are held."""
+
+    @property
+    def root(self) -> bytes:
+        """Of the tree of that size."""
+
+    @property
+    def range_hashes(self) -> tuple[bytes, ...]:
+        """Its compact range."""
+
+    @property
+    def frozen(self) -> str | None:
+        """Why it takes nothing more."""
+
+
 def read_checkpoint(upload: Upload) -> tuple[Checkpoint, Note] | Refuse:
     """The checkpoint that the upload carries, its signature not yet checked: to find out whose key is needed."""
     try:
@@ -91,7 +110,7 @@ def check_signature(note: Note, verifier: Verifier) -> Refuse | None:
 
 
 def judge(
-    state: LogState | None,
+    state: Standing | None,
     upload: Upload,
     checkpoint: Checkpoint,
     held: Held | None = None,
@@ -115,7 +134,7 @@ def judge(
     return _extend(state, upload, checkpoint)
 
 
-def _extend(state: LogState | None, upload: Upload, checkpoint: Checkpoint) -> Verdict:
+def _extend(state: Standing | None, upload: Upload, checkpoint: Checkpoint) -> Verdict:
     tree = CompactRange(state.size, state.range_hashes) if state else CompactRange()
     leaves = tuple(leaf_hash(entry) for entry in upload.entries)
     tree.extend(leaves)
@@ -125,7 +144,7 @@ def _extend(state: LogState | None, upload: Upload, checkpoint: Checkpoint) -> V
     return Accept(checkpoint, leaves, tree.hashes)
 
 
-def _same_tree(state: LogState | None, checkpoint: Checkpoint) -> Verdict:
+def _same_tree(state: Standing | None, checkpoint: Checkpoint) -> Verdict:
     if state is not None and checkpoint.root != state.root:
         return Refuse(422, f"another tree of size {state.size} is held", FORKED, index=state.size)
     return Cosign(checkpoint)

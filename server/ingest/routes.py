@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -194,9 +195,15 @@ def _peer(scope: Scope) -> Peer:
     if der is None:
         raise Refused(403, "no client certificate")
     try:
-        identity = gateway_identity(der)
+        return _named(der)
     except IdentityError as error:
         raise Refused(403, str(error)) from error
+
+
+@lru_cache(limits.CONNECTIONS_MAX)
+def _named(der: bytes) -> Peer:
+    """Whom a certificate names never changes; whether it still counts is asked for every request."""
+    identity = gateway_identity(der)
     return Peer(identity.domain, identity.gateway_id, identity.fingerprint)
 
 

@@ -28,6 +28,7 @@ from server.evidence.store import Bundle, Gateway, LogState, Refusal
 from server.failpoints import PARSE, VERIFY
 from server.ingest import mirror
 from server.ingest.admission import Admission
+from server.ingest.held import HeldLog, HeldLogs
 from server.ingest.origins import Origin, parse_origin
 from server.ingest.regain import Regain
 
@@ -81,6 +82,7 @@ class Ingest:
         self._clock = clock
         self._domain = domain
         self._regain = Regain(store, committer.verifier)
+        self._logs = HeldLogs()
         self._locks: dict[str, asyncio.Lock] = {}
         self._users: Counter[str] = Counter()
         self._verifiers: dict[tuple[str, bytes], Ed25519Verifier] = {}
@@ -148,8 +150,7 @@ class Ingest:
     async def _store_or_refuse(self, gateway: Gateway, signed: Signed, body: bytes) -> bytes:
         """Judge against the stored state; when another process moved the log meanwhile, once more."""
         for _ in range(limits.LOST_RACES_MAX):
-            state = await self._store.log(signed.origin.text)
-            verdict = await self._judge(state, gateway, signed)
+            state, verdict = await self._judged(gateway, signed)
             if isinstance(verdict, mirror.Refuse):
                 await self._refuse(gateway, signed.origin.text, body, verdict)
             line = await self._carry_out(state, gateway, signed, verdict)
@@ -157,7 +158,18 @@ class Ingest:
                 return line
         raise Busy("this log is being written by another server process", limits.RETRY_AFTER_S)
 
-    async def _judge(self, state: LogState | None, gateway: Gateway, signed: Signed) -> mirror.Verdict:
+    async def _judged(self, gateway: Gateway, signed: Signed) -> tuple[LogState | HeldLog | None, mirror.Verdict]:
+        """By what this process remembers, if that lets the upload in: storing it proves it. Else by what is stored."""
+        upload, origin = signed.upload, signed.origin.text
+        held = self._logs.take(origin, upload.start) if upload.entries else None
+        if held is not None:
+            verdict = await self._judge(held, gateway, signed)
+            if isinstance(verdict, mirror.Accept):
+                return held, verdict
+        state = await self._store.log(origin)
+        return state, await self._judge(state, gateway, signed)
+
+    async def _judge(self, state: LogState | HeldLog | None, gateway: Gateway, signed: Signed) -> mirror.Verdict:
         newest = await self._newest(gateway) if state is None else signed.origin.generation
         frozen = newest > signed.origin.generation or bool(state and state.frozen)
         receipted = frozen and self._regain.receipted(signed.note)
@@ -171,7 +183,11 @@ class Ingest:
             return replace(verdict, regained=True) if receipted and isinstance(verdict, mirror.Accept) else verdict
 
     async def _carry_out(
-        self, state: LogState | None, gateway: Gateway, signed: Signed, verdict: mirror.Accept | mirror.Cosign
+        self,
+        state: LogState | HeldLog | None,
+        gateway: Gateway,
+        signed: Signed,
+        verdict: mirror.Accept | mirror.Cosign,
     ) -> bytes | None:
         not_before_s = state.cosigned_s if state else 0
         if isinstance(verdict, mirror.Cosign):
@@ -183,7 +199,8 @@ class Ingest:
             await self._store.alarm(TAMPERED, bundle.origin, bundle.old_size, str(error))
             raise
         if line is not None:
-            await self._flag(state, bundle)
+            self._logs.put(bundle, not_before_s)
+            await self._flag(bundle, opened=state is None)
         return line
 
     def _bundle(self, gateway: Gateway, signed: Signed, verdict: mirror.Accept) -> Bundle:
@@ -207,10 +224,10 @@ class Ingest:
 
     # -- what is flagged, never blocked ----------------------------------------------------------------------------
 
-    async def _flag(self, state: LogState | None, bundle: Bundle) -> None:
+    async def _flag(self, bundle: Bundle, *, opened: bool) -> None:
         if bundle.regained:
             await self._regain.tell_regained(bundle)
-        elif state is None and bundle.generation > 0:
+        elif opened and bundle.generation > 0:
             await self._regain.tell_lost(bundle)
             detail = f"generation {bundle.generation} was opened; lower ones are frozen"
             log.warning("new generation", origin=bundle.origin)
@@ -240,7 +257,7 @@ class Ingest:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    async def _held(self, state: LogState, upload: Upload) -> mirror.Held:
+    async def _held(self, state: LogState | HeldLog, upload: Upload) -> mirror.Held:
         stop = min(state.size, upload.size)
         leaves = await self._store.hashes(state.origin, 0, upload.start, stop)
         root = await root_at(self._store, state.origin, upload.size) if upload.size <= state.size else None

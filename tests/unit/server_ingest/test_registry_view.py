@@ -109,22 +109,27 @@ async def test_nothing_is_read_again_while_nobody_writes(tmp_path: Path) -> None
         assert counting.reads == 2
 
 
-async def test_a_commit_under_way_is_waited_for_by_a_reader_not_by_the_loop(tmp_path: Path) -> None:
-    """The look never waits for a lock: it says `unknown`, and the read in a thread sees the state after the commit."""
+async def test_a_change_counts_from_its_commit_on(tmp_path: Path) -> None:
+    """Not before, not when it is rolled back, and never waited for by the event loop: also pages written too early."""
     async with over_sqlite(tmp_path) as (one, other):
         view = RegistryView(one)
-        await add(other, "gw-01")
-        assert await view.gateway("gw-01")
-        committing = sqlite3.connect(tmp_path / "registry.db", isolation_level=None)
-        committing.execute("BEGIN EXCLUSIVE")
-        committing.execute("UPDATE gateways SET status = 'revoked'")
-        assert one.version() is None
-        asked = asyncio.ensure_future(view.gateway("gw-01"))
-        await asyncio.sleep(0)
-        committing.execute("COMMIT")
-        committing.close()
-        assert (found := await asked) is not None
-        assert found.status == "revoked"
+        for number in range(300):
+            await add(other, f"gw-{number:03}")
+        changing = sqlite3.connect(tmp_path / "registry.db", isolation_level=None)
+        changing.execute("PRAGMA cache_size=1")  # spills its pages into the file before the commit
+        for end, status in (("ROLLBACK", "active"), ("COMMIT", "revoked")):
+            assert (found := await view.gateway("gw-299")) is not None
+            assert found.status == "active"
+            changing.execute("BEGIN IMMEDIATE")
+            changing.execute("UPDATE gateways SET status = 'revoked', reason = hex(randomblob(2000))")
+            asked = asyncio.ensure_future(view.gateway("gw-000"))
+            await asyncio.sleep(0)
+            changing.execute(end)
+            assert await asked is not None
+            for gateway_id in ("gw-000", "gw-299"):
+                assert (found := await view.gateway(gateway_id)) is not None
+                assert found.status == status
+        changing.close()
 
 
 async def test_requests_of_one_moment_share_a_read(postgres_url: str) -> None:

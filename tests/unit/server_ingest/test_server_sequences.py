@@ -107,7 +107,7 @@ async def test_two_stores_on_one_database_never_split_a_log(tmp_path: Path) -> N
     """The old size in the WHERE clause decides between two writers that both judged from the same state."""
     store = make_sqlite_store(tmp_path)
     log = SampleLog().grow(30)
-    async with bench(store) as one, bench(store) as two:
+    async with bench(store) as one, bench(store, close=False) as two:
         await one.enrol(log)
         for size in range(0, 30, 3):
             answers = await asyncio.gather(
