@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from scorelog.format.plan import Plan
     from server.evidence.store import BundleRef
     from server.projection.facts import Fact
     from server.projection.relogged import Unwrapped
@@ -103,7 +104,7 @@ class Adopting:
         self._before = before
         self._parts = list(before.parts)
         self.rows: dict[sa.Table, list[dict[str, Any]]] = {}
-        self.plans: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+        self.plans: dict[str, tuple[dict[str, Any], Plan]] = {}
         self.rubrics: list[str] = []
 
     def take(self, fact: Fact) -> list[Alert]:
@@ -143,7 +144,7 @@ class Adopting:
         problem = problem[: limits.REASON_MAX] if problem else None
         if plan is not None:
             row = plan_row(plan) | {"known": self._before.published.get(sha256)}
-            self.plans[sha256] = row, list(candidate_rows(plan))
+            self.plans[sha256] = row, plan
             self._adopted.plans[sha256] = PlanFacts.of(row)
         adoption = Adoption(place.index, "plan", sha256, problem)
         self._adopted.add(place.origin, adoption)
@@ -166,9 +167,9 @@ class Adopting:
         there = set((await db.execute(query)).scalars()) if self.plans else set()
         new = sorted(set(self.plans) - there)
         for sha256 in new:
-            row, candidates = self.plans[sha256]
+            row, plan = self.plans[sha256]
             await db.execute(sa.insert(table).values(row))
-            await insert_rows(db, schema.planned_attempts, candidates)
+            await insert_rows(db, schema.planned_attempts, list(candidate_rows(plan)))
         return new
 
     async def differing(self, db: AsyncConnection) -> dict[str, Alert | None]:

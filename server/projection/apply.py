@@ -47,7 +47,6 @@ _TABLES: Final = (
     schema.session_marks,
     schema.items,
     schema.marks,
-    schema.tickets,
     schema.quarantine,
 )
 _LOOKED_AHEAD: Final = frozenset({types.PLAN_ADOPTED, types.SESSION_OPENED})
@@ -184,10 +183,11 @@ class Applier:
     async def _flush(self, db: AsyncConnection, folded: Folded) -> None:
         """All rows so far are in the tables, and the attempts that are held have them too."""
         rows, folded.rows = folded.rows, {}
-        items, marks, tickets = (rows.get(table, []) for table in (schema.items, schema.marks, schema.tickets))
-        touched = {row["attempt"] for several in (items, marks, tickets) for row in several if row["attempt"]}
-        await self.work.load(db, touched)
-        self.work.add(items, marks, tickets)
+        tickets, folded.tickets = folded.tickets, set()
+        items, marks = rows.get(schema.items, []), rows.get(schema.marks, [])
+        touched = {row["attempt"] for several in (items, marks) for row in several if row["attempt"]}
+        await self.work.load(db, touched | {attempt for attempt, _ in tickets})
+        await insert_rows(db, schema.tickets, self.work.add(items, marks, tickets))
         self.work.sessions_moved(row["session"] for row in rows.get(schema.session_marks, ()))
         for table in _TABLES:
             if several := rows.get(table):

@@ -26,7 +26,6 @@ from server.projection.rows import (
     done_of,
     entry_row,
     item_row,
-    key_of,
     mark_row,
     quarantined,
     session_row,
@@ -52,6 +51,7 @@ class Folded:
     """What some entries say: rows that are not in the tables yet, and what is written once at the end of the batch."""
 
     rows: dict[sa.Table, list[Row]] = field(default_factory=dict)
+    tickets: set[tuple[str, str]] = field(default_factory=set)
     items: list[Row] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     rigs: dict[RigKey, RigState] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class Folding:
             keep(schema.marks, mark_row(fact, judged))
         ticket = fact.ticket
         if ticket is not None:
-            keep(schema.tickets, {**key_of(fact), "attempt": fact.attempt, "value": ticket})
+            self.folded.tickets.add((fact.attempt, ticket))
         if item or ticket is not None or fact.type in MARKS:
             self.folded.attempts.add(fact.attempt)
 

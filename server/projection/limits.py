@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Raised with every change of the tables or of what is written into them: an older file is deleted and rebuilt.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # One transaction holds whatever has arrived, up to this; a score in the middle of a backlog waits for one of them.
 BUNDLES_AT_ONCE = 512
@@ -21,6 +21,8 @@ ATTEMPTS_HELD = 1024
 REASON_MAX = 300
 RUBRICS_KEPT = 256
 PROFILES_KEPT = 64
+# Parsed plans, each up to 1 MiB of text: the gateways of a point adopt the same one, one soon after the other.
+PLANS_KEPT = 4
 DONE_ITEMS_SHOWN = 12
 DEDUCTIONS_KEPT = 64
 # A projector that met an error of the database waits so long before it tries again.

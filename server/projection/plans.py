@@ -9,11 +9,13 @@ server* published; here it is what a *log* adopted, and nothing else counts for 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scorelog.format.errors import FormatError
 from scorelog.format.plan import join, parse_plan
 from scorelog.format.plan_model import TRAINING_ONLY
+from server.projection import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,12 +93,18 @@ class PlanFacts:
 def read_plan(pieces: Sequence[str], sha256: str, gateway: str) -> tuple[Plan | None, str | None]:
     """The plan of these parts, or why it cannot be used by this gateway."""
     try:
-        plan = parse_plan(join(pieces, sha256))
+        plan = _parsed(join(pieces, sha256))
     except FormatError as error:
         return None, str(error)
     if gateway not in plan.gateways:
         return None, f"the plan of {plan.point} does not name gateway {gateway}"
     return plan, None
+
+
+@lru_cache(maxsize=limits.PLANS_KEPT)
+def _parsed(text: bytes) -> Plan:
+    """The same text is the same plan for ever."""
+    return parse_plan(text)
 
 
 def plan_row(plan: Plan) -> dict[str, Any]:

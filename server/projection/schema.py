@@ -41,8 +41,6 @@ entries = sa.Table(
     sa.Column("flags", sa.JSON, nullable=False),
     sa.Column("leaf", sa.String(64), nullable=False, index=True),  # of the entry inside, where it was logged again
     sa.Index("entries_attempt", "attempt", "origin", "index"),
-    sa.Index("entries_rig", "rig", "origin", "index"),
-    sa.Index("entries_type", "type", "origin", "index"),
 )
 
 adoptions = sa.Table(
@@ -194,13 +192,12 @@ marks = sa.Table(
     sa.Column("notes", sa.JSON, nullable=False),
 )
 
+# What the entries of an attempt say, each value once: nearly all of them repeat it.
 tickets = sa.Table(
     "tickets",
     metadata,
-    sa.Column("origin", sa.String(255), primary_key=True),
-    sa.Column("index", _BIG, primary_key=True),
-    sa.Column("attempt", sa.String(32), nullable=False, index=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("attempt", sa.String(32), primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
 )
 
 attempts = sa.Table(

@@ -76,15 +76,17 @@ class WorkingSet:
             attempt, _ = self._held.popitem(last=False)
             self._planned.pop(attempt, None)
 
-    def add(self, items: Iterable[Row], marks: Iterable[Row], tickets: Iterable[Row]) -> None:
-        """Rows that are written now, of attempts that were loaded before."""
+    def add(self, items: Iterable[Row], marks: Iterable[Row], tickets: Iterable[tuple[str, str]]) -> list[Row]:
+        """Rows that are written now, of attempts that were loaded before; the rows of tickets that are new."""
         for row in items:
             if row["attempt"]:
                 self._held[row["attempt"]].items.append(row)
         for row in marks:
             self._held[row["attempt"]].marks.append(row)
-        for row in tickets:
-            self._held[row["attempt"]].tickets.add(row["value"])
+        new = [(attempt, value) for attempt, value in sorted(tickets) if value not in self._held[attempt].tickets]
+        for attempt, value in new:
+            self._held[attempt].tickets.add(value)
+        return [{"attempt": attempt, "value": value} for attempt, value in new]
 
     async def load(self, db: AsyncConnection, attempts: Collection[str]) -> None:
         """Make sure that these are held."""
