@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from server.evidence.check import Finding, check_head, check_log, check_witnessed
+from server.unreadable import readable
 
 if TYPE_CHECKING:
     from scorelog.format.keys import CosignatureVerifier
@@ -56,12 +57,12 @@ class Auditor:
 
     async def once(self) -> list[Finding]:
         """One whole pass; every finding is an alarm when it returns."""
-        found = [Finding(row.origin, row.index, row.detail) for row in await self._store.row_findings()]
+        found = await readable(None, self._rows())
         keys = await self._keys()
         for state in await self._store.logs():
             key = keys.get(state.gateway_id)
-            found += await check_log(self._store, state, key, self._mirror, pace=self._pace)
-            found += await check_witnessed(self._store, state, key, self._witness)
+            found += await readable(state.origin, check_log(self._store, state, key, self._mirror, pace=self._pace))
+            found += await readable(state.origin, check_witnessed(self._store, state, key, self._witness))
         found += frozen_findings(await self._store.logs())
         self.passes += 1
         self.findings = len(found)
@@ -75,6 +76,9 @@ class Auditor:
         logs = await self._store.logs()
         found = [each for state in logs for each in check_head(state, keys.get(state.gateway_id), self._mirror)]
         return found + frozen_findings(logs)
+
+    async def _rows(self) -> list[Finding]:
+        return [Finding(row.origin, row.index, row.detail) for row in await self._store.row_findings()]
 
     async def _keys(self) -> dict[str, bytes]:
         return {gateway.id: gateway.log_key for gateway in await self._store.gateways()}

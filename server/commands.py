@@ -24,6 +24,7 @@ from server.database.names import SCHEMAS
 from server.database.postgres import connect
 from server.database.schemas import refuse_taken
 from server.errors import AlreadyThere, ConfigError, Damaged, Refused, ServerError, Unsafe
+from server.evidence.check import Finding
 from server.evidence.database import EVIDENCE_FILE, PEOPLE_FILE, create, create_people, lock
 from server.evidence.database import migrate as migrate_files
 from server.evidence.store import Gateway
@@ -37,6 +38,7 @@ from server.ingest.service import Ingest
 from server.keys import COOKIES, MIRROR, WITNESS, Keys, create_keys, load_keys
 from server.opened import opened, opened_accounts, opened_registry
 from server.people.accounts import AccountStore
+from server.unreadable import UNOPENED, page_findings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -255,9 +257,14 @@ def _same(before: Report, after: Report, where: str) -> None:
 
 
 async def fsck(config: Config) -> Report:
-    """Check the evidence; beside a running server too."""
-    async with opened(config, write=False) as open_:
-        return await _checked(open_.store, open_.keys)
+    """Check the evidence; beside a running server too. Of files, also what SQLite says of their pages."""
+    pages = [] if config.database is not None else await asyncio.to_thread(page_findings, config.data)
+    try:
+        async with opened(config, write=False) as open_:
+            report = await _checked(open_.store, open_.keys)
+    except UNOPENED as error:
+        return Report(0, 0, (*pages, Finding(None, None, f"the evidence cannot be opened ({type(error).__name__})")))
+    return replace(report, findings=(*pages, *report.findings))
 
 
 async def _checked(store: SqlEntryStore, keys: Keys) -> Report:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from server.audit import frozen_findings
 from server.evidence.check import Finding, check_log, check_witnessed
+from server.unreadable import readable
 
 if TYPE_CHECKING:
     from scorelog.format.keys import CosignatureVerifier
@@ -32,11 +33,16 @@ class Report:
 
 async def fsck(store: EntryStore, mirror: CosignatureVerifier, witness: CosignatureVerifier) -> Report:
     """Check every log and every row beside them."""
-    findings = [Finding(row.origin, row.index, row.detail) for row in await store.row_findings()]
+    findings = await readable(None, _rows(store))
     keys = {gateway.id: gateway.log_key for gateway in await store.gateways()}
     logs = await store.logs()
     for state in logs:
-        findings += await check_log(store, state, keys.get(state.gateway_id), mirror)
-        findings += await check_witnessed(store, state, keys.get(state.gateway_id), witness)
+        key = keys.get(state.gateway_id)
+        findings += await readable(state.origin, check_log(store, state, key, mirror))
+        findings += await readable(state.origin, check_witnessed(store, state, key, witness))
     findings += frozen_findings(logs)
     return Report(len(logs), sum(state.size for state in logs), tuple(findings))
+
+
+async def _rows(store: EntryStore) -> list[Finding]:
+    return [Finding(row.origin, row.index, row.detail) for row in await store.row_findings()]

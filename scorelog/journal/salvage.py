@@ -49,6 +49,8 @@ def _connect(directory: Path, scratch: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:  # SQLite needs to make its scratch index beside a write-ahead log
         if connection is not None:
             connection.close()
+    except UnicodeDecodeError as error:  # a schema so damaged that SQLite's own words about it are no text
+        raise sqlite3.DatabaseError("the schema cannot be read") from error
     else:
         return connection
     for name in (DATABASE, WAL):
