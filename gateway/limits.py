@@ -13,7 +13,7 @@ ANSWER_BYTES_MAX: Final = 64 * 1024
 CHECKPOINT_BYTES_MAX: Final = 8 * 1024
 PLAN_ANSWER_BYTES_MAX: Final = 8 << 20  # a text of 1 MiB, what opens its commitments, the rubrics
 RETRY_AFTER_MAX_S: Final = 300.0
-CONNECT_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 12.0  # TCP and TLS: two round trips over a line that takes two seconds each way
 
 # Back-off of the uploader and of a rig: full jitter between 0 and min(cap, base * 2^n).
 UPLOAD_BACKOFF_BASE_S: Final = 0.2

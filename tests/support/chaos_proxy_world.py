@@ -124,10 +124,10 @@ class Way:
 
 
 @asynccontextmanager
-async def serving(made: Bench, tls: TlsMaterial) -> AsyncIterator[int]:
+async def serving(made: Bench, tls: TlsMaterial, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """The bench behind a real listener; its port."""
     context = gateway_server_context(tls.server / "cert.pem", tls.server / "cert.key", tls.server / "ca.pem")
-    server = listener(made.app, Address("127.0.0.1", 0), listener_protocol(IdentifiedProtocol), context)
+    server = listener(made.app, Address(host, 0), listener_protocol(IdentifiedProtocol), context)
     running = asyncio.ensure_future(server.serve())
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -77,11 +77,13 @@ PARTS = {
     "go-x-mod": Part("golang-golang-x-mod-dev", _has_x_mod),
     "postgresql": Part("postgresql", lambda: find_postgres() is not None),
     "mosquitto": Part("mosquitto", lambda: all(map(find_program, ("mosquitto", "mosquitto_passwd")))),
+    "strace": Part("strace", _program("strace")),
     "nbdkit": Part("nbdkit", _program("nbdkit"), root_only=True),
     "nbdfuse": Part("libnbd-bin", _program("nbdfuse"), root_only=True),
     "fuse": Part("fuse3", _program("fusermount3"), root_only=True),
     "mkfs": Part("e2fsprogs", _program("mkfs.ext4"), root_only=True),
     "losetup": Part("mount", _program("losetup"), root_only=True),
+    "tun": Part("iproute2", lambda: Path("/dev/net/tun").exists() and find_program("ip") is not None, root_only=True),
 }
 
 
