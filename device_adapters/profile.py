@@ -64,7 +64,7 @@ class Field:
 
     `at` counts words from the record's start, or, below 0, from its end. `hundredths` is what a number is
     multiplied by to give hundredths. A code that `codes` does not name is refused, unless the field is not
-    `strict` (live status only). `plain`: the number is these bytes, highest first, and any number is allowed.
+    `strict` (live status only). `natural`: the number is these bytes, highest first; `plain`: and any is allowed.
     """
 
     name: str
@@ -81,12 +81,14 @@ class Field:
     high: int | None
     personal: str | None
     strict: bool = True
+    natural: bool = dataclass_field(init=False, repr=False, compare=False)
     plain: bool = dataclass_field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        free = (self.bits, self.const, self.low, self.high) == (None,) * 4 and not (self.codes and self.strict)
-        as_is = self.type in _AS_IS and self.hundredths in {None, 1} and self.order == "ABCDEFGH"[: 2 * self.words]
-        object.__setattr__(self, "plain", free and as_is)
+        natural = self.type in _AS_IS and self.bits is None and self.order == "ABCDEFGH"[: 2 * self.words]
+        free = (self.const, self.low, self.high) == (None,) * 3 and not (self.codes and self.strict)
+        object.__setattr__(self, "natural", natural)
+        object.__setattr__(self, "plain", natural and free and self.hundredths in {None, 1})
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ def number_of(field: Field, data: bytes) -> int:
 
 def plain_number(field: Field, data: bytes) -> int:
     """The number on the wire, unchecked."""
+    if field.natural:
+        return int.from_bytes(data, "big")
     if field.order != LETTERS[: len(data)]:
         data = bytes(data[field.order.index(letter)] for letter in LETTERS[: len(data)])
     convert = TYPES[field.type].number

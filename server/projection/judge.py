@@ -100,9 +100,10 @@ def judge(fact: Fact, adopted: Adopted) -> Judgement:
     except DecodeError as error:
         return Judgement("mismatch", (Difference("raw", fact.type, str(error)),), notes)
     differences = _compare(fact, decoded, profile.guarantee)
-    hidden = [list(area.cut) for area in decoded.areas]
-    if profile.message is not None and hidden != [list(area.cut) for area in areas]:
-        differences.append(Difference("raw.cut", [list(area.cut) for area in areas], hidden))
+    if profile.message is not None:
+        hidden, claimed = ([list(area.cut) for area in several] for several in (decoded.areas, areas))
+        if hidden != claimed:
+            differences.append(Difference("raw.cut", claimed, hidden))
     judged = Judgement("mismatch" if differences else "equal", tuple(differences), notes, decoded.fields)
     return _score(fact, judged, adopted) if fact.type == types.ITEM_FINISHED else judged
 
