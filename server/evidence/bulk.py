@@ -64,22 +64,22 @@ _NEWER: Final = (
     "(logs.size >= v.size AND (logs.cosigned_size < v.size"
     " OR (logs.cosigned_size = v.size AND logs.cosigned_s <= v.cosigned_s)))"
 )
-_ADVANCE: Final = """WITH v({columns}) AS ({values}) UPDATE {logs} AS logs
+# Each begins with what it does, not with WITH: else Python's driver does not say how many rows a statement changed.
+_ADVANCE: Final = """UPDATE {logs} AS logs
     SET size = v.size, root = v.root, range_hashes = v.range_hashes, checkpoint = v.checkpoint,
         cosigned_s = v.cosigned_s, updated_us = v.updated_us
-    FROM v WHERE logs.origin = v.origin AND logs.size = v.old AND logs.cosigned_s <= v.cosigned_s
+    FROM ({values}) AS v WHERE logs.origin = v.origin AND logs.size = v.old AND logs.cosigned_s <= v.cosigned_s
         AND logs.frozen IS NULL"""
-_INSERT_BUNDLES: Final = """WITH v({columns}) AS ({values})
-    INSERT INTO {bundles} (log_id, start, stop, received_us, cosigned_s, seal, checkpoint, leaves, entries)
+_INSERT_BUNDLES: Final = """INSERT INTO {bundles}
+        (log_id, start, stop, received_us, cosigned_s, seal, checkpoint, leaves, entries)
     SELECT logs.id, v.start, v.stop, v.received_us, v.cosigned_s, v.seal, v.checkpoint, v.leaves, v.entries
-    FROM v CROSS JOIN {logs} AS logs WHERE logs.origin = v.origin"""
-_INSERT_OPENINGS: Final = """WITH v({columns}) AS ({values})
-    INSERT INTO {openings} ({columns}) SELECT * FROM v"""
-_KEEP: Final = f"""WITH v({{columns}}) AS ({{values}}) UPDATE {{logs}} AS logs
+    FROM ({values}) AS v CROSS JOIN {logs} AS logs WHERE logs.origin = v.origin"""
+_INSERT_OPENINGS: Final = "INSERT INTO {openings} ({columns}) {values}"
+_KEEP: Final = f"""UPDATE {{logs}} AS logs
     SET cosigned = CASE WHEN {_NEWER} THEN v.note ELSE logs.cosigned END,
         cosigned_size = CASE WHEN {_NEWER} THEN v.size ELSE logs.cosigned_size END,
         cosigned_s = CASE WHEN logs.cosigned_s < v.cosigned_s THEN v.cosigned_s ELSE logs.cosigned_s END
-    FROM v WHERE logs.origin = v.origin"""  # noqa: S608  # our own words
+    FROM ({{values}}) AS v WHERE logs.origin = v.origin"""  # noqa: S608  # our own words
 
 
 def fits(bundles: Sequence[Bundle]) -> bool:
@@ -155,20 +155,18 @@ def _piece(left: int) -> int:
 def _postgres(statement: str, columns: tuple[tuple[str, str], ...]) -> str:
     arrays = ", ".join(f"%b::{kind}[]" for _, kind in columns)
     tables = {table: f"{names.EVIDENCE}.{table}" for table in ("logs", "bundles", "openings")}
-    return statement.format(
-        columns=", ".join(f'"{name}"' for name, _ in columns),
-        values=f"SELECT * FROM unnest({arrays})",  # noqa: S608  # our own words
-        **tables,
-    )
+    named = _named(name for name, _ in columns)
+    values = f"SELECT * FROM unnest({arrays}) AS u({named})"  # noqa: S608  # our own words
+    return statement.format(columns=named, values=values, **tables)
 
 
 @cache
 def _sqlite(statement: str, columns: tuple[str, ...], count: int) -> str:
-    row = f"({', '.join('?' * len(columns))})"
-    return statement.format(
-        columns=", ".join(f'"{name}"' for name in columns),
-        values="VALUES " + ", ".join([row] * count),
-        logs="logs",
-        bundles="bundles",
-        openings="openings",
-    )
+    places = ", ".join([f"({', '.join('?' * len(columns))})"] * count)
+    chosen = ", ".join(f'column{at} AS "{name}"' for at, name in enumerate(columns, 1))
+    values = f"SELECT {chosen} FROM (VALUES {places})"  # noqa: S608  # our own words
+    return statement.format(columns=_named(columns), values=values, logs="logs", bundles="bundles", openings="openings")
+
+
+def _named(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
