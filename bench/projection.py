@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sqlite3
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kit.cpu import Span
-from kit.exams import exam_logs, fill
+from kit.exams import bundles, exam_logs, fill
 from kit.figures import Aim, Report
 from server_bench import make_sqlite_store
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from people_world import Log
 
 CLOCK: Final = SystemClock()
+ALONE: Final = 400
 AIMS: Final = {1: 1000, 16: None, 256: 5000}
 BARE: Final = (
     "pragma journal_mode = wal",
@@ -157,6 +159,31 @@ async def projected(report: Report, folder: Path, logs: Sequence[Log], size: int
             report.add("rebuild", span.rate(entries), "/s", cpu_us=span.cpu_us(entries), yardstick=alone)
 
 
+async def one_waiting(report: Report, folder: Path, logs: Sequence[Log]) -> None:
+    """Latency first: one stored entry, alone, until the board has it."""
+    folder.mkdir()  # noqa: ASYNC240  as above
+    store, waiting = make_sqlite_store(folder), bundles(logs, 1)
+    projections = await ProjectionStore.open(folder / "projections.db")
+    book, took = RubricBook(), []
+    board = LiveBoard(CLOCK, Hub(CLOCK, "0123456789abcdef"), book)
+    projector = Projector(store, projections, CLOCK, book=book, listener=board)
+    span = Span.begin()
+    span.cpu_s = span.wall_s = 0.0
+    try:
+        for bundle in itertools.islice(waiting, ALONE):
+            await store.append(bundle)
+            one = Span.begin()
+            await projector.catch_up()
+            one.end()
+            took.append(one.wall_s)
+            span.cpu_s += one.cpu_s
+    finally:
+        await projections.close()
+        await store.close()
+    name = "one entry waiting alone, stored to projected"
+    report.latency(name, took, cpu_us=span.cpu_us(len(took)), aims={50: 10.0, 99: 50.0})
+
+
 def main() -> int:
     """Every figure beside judging alone."""
     parser = argparse.ArgumentParser(prog="script/bench projection", description=(__doc__ or "").split("\n")[0])
@@ -169,6 +196,7 @@ def main() -> int:
         bare_rows(report, folder, logs)
         for size in AIMS:
             asyncio.run(projected(report, folder, logs, size, alone))
+        asyncio.run(one_waiting(report, folder / "alone", logs))
     return 0
 
 
