@@ -62,6 +62,7 @@ class SqliteLog:
         self.directory = directory
         self.clean = recovered.clean  # the stop before this start was orderly
         self.boots = boots
+        self.close_wait_s = CLOSE_WAIT_S
         self._identity = identity
         self._writing = writing
         self._lock = lock
@@ -299,12 +300,12 @@ class SqliteLog:
         self._wake()
 
     def _close(self) -> None:
-        stopped = self._writer.stop(CLOSE_WAIT_S)
+        stopped = self._writer.stop(self.close_wait_s)
         if self._state is not None:
             self._state.close()
         self._reader.close()
         if not stopped:
-            raise LogFailed(f"the disk under log {self.origin} did not answer within {CLOSE_WAIT_S:.0f} s")
+            raise LogFailed(f"the disk under log {self.origin} did not answer within {self.close_wait_s:g} s")
         try:
             if self.failed is None:
                 self._note_orderly_stop()

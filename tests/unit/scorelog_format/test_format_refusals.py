@@ -1,7 +1,7 @@
 """What a refusal says is what an operator acts on: what was found, where, and what was expected.
 
-The words for every kept input of tests/fuzz/corpus are frozen in tests/vectors/refusals. A change of words is made there
-too: KAOFEN_WRITE_VECTORS=1 with this test writes them again, and the difference is read by a person.
+The words for every kept input of tests/fuzz/corpus are frozen in tests/vectors/refusals. Whoever changes words does it
+there too: KAOFEN_WRITE_VECTORS=1 with this test writes them again, and a person reads the difference.
 """
 
 from __future__ import annotations

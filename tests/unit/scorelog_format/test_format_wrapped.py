@@ -1,4 +1,4 @@
-"""Entries logged again, as hostile hands would write them: what cannot be read counts as nothing, never as something."""
+"""Entries logged again, as hostile hands would write them: what cannot be read counts as nothing."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "journal.commit"
+ADOPTION = b'"type":"rubric.adopted"'
 
 
 # --- failpoints, clock, files
@@ -197,9 +198,10 @@ def test_adoptions_that_are_no_bytes_are_passed_over() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         create_tables(connection)
         connection.executemany(
-            "INSERT INTO entry VALUES (?, zeroblob(32), ?)", [(0, "rubric.adopted"), (1, b'"type":"rubric.adopted"')]
+            "INSERT INTO entry VALUES (?, zeroblob(32), ?)",
+            [(0, ADOPTION.decode()), (1, ADOPTION)],
         )
-        assert list(read_adoptions(connection, 9)) == [b'"type":"rubric.adopted"']
+        assert list(read_adoptions(connection, 9)) == [ADOPTION]
 
 
 # --- adoptions and relogging
@@ -317,6 +319,7 @@ async def test_who_waits_and_leaves_does_not_trouble_the_others(tmp_path: Path) 
         await asyncio.sleep(0)
         (waiter, *_) = log._waiters
         waiter.cancel()
+        log._wake()
         await log.append(plain("x").build)
         async with asyncio.timeout(20):
             results = await asyncio.gather(leaving, staying, return_exceptions=True)
