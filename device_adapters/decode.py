@@ -216,7 +216,8 @@ def _output(profile: Profile, output: Output, opened: Opened) -> FieldValue:
         return value
     if output.hundredths is not None:
         value *= output.hundredths
-    check_range(output.name, value, output.low, output.high)
+    if output.low is not None or output.high is not None:
+        check_range(output.name, value, output.low, output.high)
     if output.kind == "flag":
         check_range(output.name, value, 0, 1)
         return value == 1

@@ -134,6 +134,12 @@ class Record:
     fields: Mapping[str, Field]
     repeat: Repeat | None
     sums: tuple[Sum, ...]
+    places: tuple[tuple[Field, int, int], ...] = dataclass_field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """`places`: of each field its first byte (from the end, below 0) and how many there are."""
+        places = tuple((field, field.at * 2, field.words * 2) for field in self.fields.values())
+        object.__setattr__(self, "places", places)
 
     @property
     def words_max(self) -> int:

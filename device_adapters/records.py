@@ -144,12 +144,15 @@ def _cut(record: Record, field: Field, data: bytes, words: int) -> bytes:
 
 def _values(record: Record, data: bytes, words: int) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for field in record.fields.values():
-        start = (field.at if field.at >= 0 else words + field.at) * 2
-        found = data[start : start + field.words * 2]
-        if len(found) != field.words * 2:
+    for field, at, size in record.places:
+        start = at if at >= 0 else words * 2 + at
+        found = data[start : start + size]
+        if len(found) != size:
             _cut(record, field, data, words)  # says so
-        values[field.name] = text_of(field, found) if field.type == "text" else number_of(field, found)
+        if field.plain:
+            values[field.name] = int.from_bytes(found, "big")
+        else:
+            values[field.name] = text_of(field, found) if field.type == "text" else number_of(field, found)
     return values
 
 

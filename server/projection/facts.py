@@ -53,27 +53,11 @@ class Fact:
     fields: Mapping[str, Any]
     read_us: int
     flags: tuple[str, ...]
-    leaf: str = ""  # hex; of the entry inside, where it was logged again
-
-    @property
-    def counts(self) -> bool:
-        """Whether it says something new: a copy of what an earlier generation brought does not."""
-        return not UNCOUNTED & set(self.flags)
-
-    @property
-    def type(self) -> str:
-        """One of scorelog.format.types, or a later one."""
-        return self.entry.type
-
-    @property
-    def rig(self) -> str | None:
-        """Serial of the rig."""
-        return self.entry.rig
-
-    @property
-    def attempt(self) -> str | None:
-        """The attempt's random id."""
-        return self.entry.attempt
+    leaf: str  # hex; of the entry inside, where it was logged again
+    type: str  # one of scorelog.format.types, or a later one
+    rig: str | None  # serial
+    attempt: str | None
+    counts: bool  # says something new: a copy of what an earlier generation brought does not
 
     @property
     def ticket(self) -> str | None:
@@ -98,7 +82,9 @@ def fact_of(found: Unwrapped, place: Place, *flags: str) -> Fact:
     good = {opening.field: opening.value for opening in found.openings if _opens(opening, entry)}
     wrong = () if len(good) == len(found.openings) else ("wrong_opening",)
     every = (*found.flags, *flags, *wrong, *_flags(entry))
-    return Fact(place, entry, good, _fields(entry.document), entry.read.utc_us, every, found.leaf)
+    counts = UNCOUNTED.isdisjoint(every)
+    told = _fields(entry.document), entry.read.utc_us, every, found.leaf
+    return Fact(place, entry, good, *told, entry.type, entry.rig, entry.attempt, counts)
 
 
 def _opens(opening: Opening, entry: Entry) -> bool:
