@@ -83,8 +83,10 @@ def _from_file(directory: Path) -> Identity:
     document = canonical.decode(content.removesuffix(b"\n"))
     if document.get("format") != _MAGIC:
         raise LogRefused(f"{directory / IDENTITY} has format {document.get('format')!r}")
-    parse_vkey(str(document["vkey"]))
-    return Identity(str(document["origin"]), str(document["vkey"]))
+    origin, vkey = str(document["origin"]), str(document["vkey"])
+    if parse_vkey(vkey).name != origin:  # else a bit that flipped in the origin would pass for another key, for ever
+        raise LogRefused(f"{directory / IDENTITY} has a key of another log than {origin}")
+    return Identity(origin, vkey)
 
 
 def _from_database(directory: Path, why: str) -> Identity:
