@@ -7,6 +7,7 @@ from typing import Final
 # Upload pieces; docs/formats/upload.md rule 6. The server's limits are never lower.
 PIECE_ENTRIES_MAX: Final = 256
 PIECE_BYTES_MAX: Final = 1 << 20
+LOOK_AHEAD_S: Final = 0.001  # after a request was begun, until the next piece of a backlog is made ready
 
 # Answers. A cosignature line is 200 bytes; a server that sends more is not our server.
 ANSWER_BYTES_MAX: Final = 64 * 1024

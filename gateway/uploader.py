@@ -13,8 +13,9 @@ Protocol: docs/formats/upload.md; the table of forks: docs/gateway.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import structlog
 
@@ -29,7 +30,7 @@ from scorelog.format.keys import parse_vkey
 from scorelog.format.text import utc_us
 from scorelog.format.tree import root_from
 from scorelog.format.upload import Upload, encode_upload, parse_size_answer
-from scorelog.journal.errors import LogFailed, LogRefused
+from scorelog.journal.errors import JournalError, LogFailed, LogRefused
 from scorelog.journal.failpoints import failpoint, register
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _SEND = register("gateway.send", "an upload body leaves for the server")
 _ANSWER = register("gateway.answer", "an answer of the server was read and is not yet acted on")
 _RECEIPT = register("gateway.receipt", "a verified receipt is persisted")
+
+_Ready: TypeAlias = "tuple[Piece, bytes]"  # a piece and its body
 
 _log = structlog.get_logger("gateway.upload")
 
@@ -80,6 +83,8 @@ class Uploader:
         self._entries_max = limits.PIECE_ENTRIES_MAX
         self._work = asyncio.Event()
         self._settled = asyncio.Event()  # set while there is nothing to do, or nothing that can be done now
+        self._ahead: _Ready | None = None  # the piece after the one that is on its way
+        self._back = asyncio.Event()  # the server answers again
         self._ask = False  # one request although everything has its receipt
         self.trouble: str | None = None  # the last failure, None after a receipt
         self.trouble_code = 0
@@ -104,6 +109,10 @@ class Uploader:
         """The log has grown, or something was learnt about the server."""
         self._work.set()
 
+    def server_is_back(self) -> None:
+        """A heartbeat was answered after one that was not."""
+        self._back.set()
+
     async def watch_log(self) -> NoReturn:
         """Beside `run`: wakes it whenever the log has grown."""
         while True:
@@ -122,16 +131,27 @@ class Uploader:
             wait_s = await self.step()
             self._settled.set()
             if wait_s > 0:
-                await self._clock.sleep(wait_s)
+                await self._rest(wait_s)
+
+    async def _rest(self, wait_s: float) -> None:
+        """A back-off from a silent server ends when a heartbeat finds it again; what a server asked for is kept."""
+        self._back.clear()
+        waits = [asyncio.ensure_future(self._clock.sleep(wait_s))]
+        if self.trouble_code == 0:
+            waits.append(asyncio.ensure_future(self._back.wait()))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
 
     async def step(self) -> float:
         """One request and what follows from its answer; returns how long to wait before the next."""
-        piece = await self._log.piece(self._position, self._entries_max, limits.PIECE_BYTES_MAX)
-        body = encode_upload(Upload(piece.start, piece.entries, piece.openings, piece.checkpoint))
+        piece, body = await self._next()
         began_us = self._clock.mono_us()
         try:
             with failpoint(_SEND):
-                answer = await self._client.upload(body)
+                answer = await self._send(piece, body)
             with failpoint(_ANSWER):
                 pass
             self._meters.answers.labels(str(answer.status)).inc()
@@ -141,6 +161,36 @@ class Uploader:
             wait_s = self._later(0, str(error))
         self._fit(piece, began_us, good=not wait_s)
         return wait_s
+
+    async def _next(self) -> _Ready:
+        """The piece from the position on: the one made ready during the last request, if it still fits."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0].start == self._position and len(ahead[0].entries) <= self._entries_max:
+            return ahead
+        return await self._ready(self._position)
+
+    async def _ready(self, start: int) -> _Ready:
+        piece = await self._log.piece(start, self._entries_max, limits.PIECE_BYTES_MAX)
+        return piece, encode_upload(Upload(piece.start, piece.entries, piece.openings, piece.checkpoint))
+
+    async def _send(self, piece: Piece, body: bytes) -> UploadAnswer:
+        """One request at a time, in order. Of a backlog the next piece is read and framed while the server works.
+
+        What was made ready is never sent before this answer, and only if the position is then its very beginning.
+        """
+        if self._log.size - piece.stop < self._entries_max:
+            return await self._client.upload(body)
+        ahead = asyncio.create_task(self._look_ahead(piece.stop))
+        try:
+            return await self._client.upload(body)
+        finally:
+            if not ahead.done():
+                ahead.cancel()  # the answer came first
+
+    async def _look_ahead(self, start: int) -> None:
+        await self._clock.sleep(limits.LOOK_AHEAD_S)  # the request leaves first
+        with contextlib.suppress(JournalError):  # whoever wants the piece in earnest meets the same, and deals with it
+            self._ahead = await self._ready(start)
 
     async def take_receipt(self, data: bytes) -> int:
         """A receipt that came as a file; the size it confirms. Raises ReceiptRefused, StorageFailed."""
