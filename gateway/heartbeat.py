@@ -114,6 +114,8 @@ class Heartbeat:
             self.tried.set()
             return
         self._say("server", "answers")
+        if self.link["answers"] is False:
+            self._uploader.server_is_back()
         self.link = {"answers": True, "reason": "", "revoked": answer.revoked or None}
         self._hear(answer)
         self.tried.set()

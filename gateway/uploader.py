@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import structlog
 
@@ -136,7 +136,7 @@ class Uploader:
     async def _rest(self, wait_s: float) -> None:
         """A back-off from a silent server ends when a heartbeat finds it again; what a server asked for is kept."""
         self._back.clear()
-        waits = [asyncio.ensure_future(self._clock.sleep(wait_s))]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(wait_s))]
         if self.trouble_code == 0:
             waits.append(asyncio.ensure_future(self._back.wait()))
         try:

@@ -79,6 +79,38 @@ def test_a_rig_has_no_budget() -> None:
     assert backoff.next() <= limits.UPLOAD_BACKOFF_BASE_S
 
 
+async def test_a_heartbeat_that_finds_the_server_again_ends_the_back_off(tmp_path: Path) -> None:
+    """B13, P6: after an hour of silence a fresh score waits for no back-off; a wait that was asked for is kept."""
+    log, clock, server = FakeLogStore(), FakeClock(), FakeServer()
+    recorder = make_recorder(log, clock, tmp_path, random=counted_bytes())
+    uploader = Uploader(
+        log, FakeServerClient(server), server.verifier, clock=clock, rng=random.Random(3), freezer=Freezer(tmp_path),
+        meters=Meters(), backoff_cap_s=3000,
+    )  # fmt: skip
+    server.down = True
+    running = asyncio.create_task(uploader.run())
+    try:
+        await recorder.note(GATEWAY_STARTED, instance="0" * 32)
+        await clock.advance(3600)
+        assert uploader.trouble
+        server.down = False
+        uploader.server_is_back()
+        await clock.advance(0.001)
+        assert uploader.done
+        server.answer(503, retry_after=60)
+        await recorder.note(GATEWAY_STARTED, instance="1" * 32)
+        uploader.wake()
+        await clock.advance(1)
+        uploader.server_is_back()
+        await clock.advance(58)
+        assert not uploader.done
+        await clock.advance(10)
+        assert uploader.done
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 class SlowLine:
     """A server behind 64 kbit/s, on a moved clock: a body that does not get through in time never arrives."""
 
