@@ -11,17 +11,17 @@ first finding. What no log covers, server/evidence/rowcheck.py looks at.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from scorelog.format.checkpoint import open_checkpoint
-from scorelog.format.commitment import check_opening
 from scorelog.format.cosignature import verify_cosignature
-from scorelog.format.entry import parse_entry
-from scorelog.format.errors import EntryError, FormatError, ProofError, TileError
+from scorelog.format.errors import FormatError, ProofError, TileError
 from scorelog.format.keys import CosignatureVerifier, Ed25519Verifier
 from scorelog.format.tiles import unframe_entries
 from scorelog.format.tree import EMPTY_ROOT, CompactRange, leaf_hash
 from server import limits
+from server.evidence.committed import wrong_fields
 from server.evidence.rows import split_hashes
 from server.evidence.schema import TILE_WIDTH
 from server.evidence.tiles import fold
@@ -30,7 +30,6 @@ from server.ingest.origins import parse_origin
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from scorelog.format.commitment import Opening
     from server.evidence.store import EntryStore, LogState, StoredBundle
 
 OPENING_MISMATCH: Final = "opening_mismatch"
@@ -227,16 +226,10 @@ async def _openings(store: EntryStore, walk: _Walk, bundle: StoredBundle) -> Non
         entries = unframe_entries(bundle.entries)
     except TileError:
         return  # said already
-    for opening in openings:
-        if opening.index not in walk.excused and not _opens(opening, entries, start):
-            walk.say(opening.index, f"the opening of field {opening.field} opens no commitment of the entry")
-
-
-def _opens(opening: Opening, entries: list[bytes], start: int) -> bool:
-    try:
-        return check_opening(opening, parse_entry(entries[opening.index - start]))
-    except (EntryError, IndexError):
-        return False
+    for index, mine in groupby(openings, lambda each: each.index):
+        entry = entries[index - start] if index - start < len(entries) else b""
+        for name in wrong_fields(mine, entry) if index not in walk.excused else ():
+            walk.say(index, f"the opening of field {name} opens no commitment of the entry")
 
 
 async def _tiles(store: EntryStore, walk: _Walk) -> None:

@@ -10,20 +10,20 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from random import SystemRandom
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from scorelog.format.commitment import check_opening
-from scorelog.format.entry import parse_entry
-from scorelog.format.errors import EntryError, UploadError
+from scorelog.format.errors import UploadError
 from scorelog.format.keys import Ed25519Verifier
 from scorelog.format.tree import EMPTY_ROOT, CompactRange
 from scorelog.format.upload import parse_upload
 from scorelog.journal.failpoints import failpoint
 from server import limits
 from server.errors import Behind, Busy, Damaged, Refused
+from server.evidence.committed import wrong_fields
 from server.evidence.store import Bundle, Gateway, LogState, Refusal
 from server.failpoints import PARSE, VERIFY
 from server.ingest import mirror
@@ -232,9 +232,8 @@ class Ingest:
             detail = f"generation {bundle.generation} was opened; lower ones are frozen"
             log.warning("new generation", origin=bundle.origin)
             await self._store.alarm(NEW_GENERATION, bundle.origin, 0, detail, bundle.checkpoint)
-        for index in sorted({each.index for each in bundle.openings}):
-            wrong = _wrong_openings(bundle, index)
-            if wrong:
+        for index, openings in groupby(bundle.openings, lambda each: each.index):  # they come in this order
+            if wrong := wrong_fields(openings, bundle.entries[index - bundle.old_size]):
                 detail = f"openings that open no commitment of the entry: {', '.join(wrong)}"
                 await self._store.alarm(OPENING_MISMATCH, bundle.origin, index, detail)
 
@@ -309,13 +308,3 @@ def _parse(body: bytes) -> Upload:
 
 def _foreign(checkpoint: Checkpoint, gateway: Gateway) -> mirror.Refuse:
     return mirror.Refuse(403, f"{checkpoint.origin} is not a log of gateway {gateway.id}", mirror.WRONG_ORIGIN)
-
-
-def _wrong_openings(bundle: Bundle, index: int) -> list[str]:
-    """Names of the fields whose opening does not open a commitment. The values are never said."""
-    mine = [each for each in bundle.openings if each.index == index]
-    try:
-        entry = parse_entry(bundle.entries[index - bundle.old_size])
-    except EntryError:
-        return [each.field for each in mine]
-    return [each.field for each in mine if not check_opening(each, entry)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ from scorelog.format.commitment import Opening
 from scorelog.format.upload import Upload, encode_upload
 from scorelog.journal.failpoints import armed
 from server import limits
+from server.evidence.committed import wrong_fields
 from server.evidence.store import Gateway
 from server.ingest.origins import origin_hash
 from server.ingest.problems import PROBLEM_TYPE
@@ -184,6 +186,21 @@ async def test_content_never_blocks(at: Bench, ders: dict[str, bytes]) -> None:
     alarms = await at.store.alarms()
     assert [(alarm.kind, alarm.index) for alarm in alarms] == [("opening_mismatch", 1), ("opening_mismatch", 2)]
     assert all("李四" not in alarm.detail and not alarm.evidence for alarm in alarms)
+
+
+def test_an_opening_opens_only_what_its_entry_commits_to() -> None:
+    """P7: strict in the list of commitments, blind to the rest of the entry, never an error whatever the bytes are."""
+    entry, openings = sample_entry(1, openings=True)
+    name, ticket = openings
+    assert wrong_fields(openings, entry) == []
+    assert wrong_fields([name], entry.replace(b'"v":1', b'"v":7')) == []
+    assert wrong_fields([replace(name, value=b"x"), ticket], entry) == ["name"]
+    assert wrong_fields([replace(ticket, field="name")], entry) == ["name"]
+    assert wrong_fields(openings, entry.replace(b'"field":"name"', b'"field":"nome"')) == ["name"]
+    assert wrong_fields(openings, entry.replace(b'"sha256":"', b'"SHA256":"')) == ["name", "ticket"]
+    inside = json.dumps({"note": entry.decode()}).encode()
+    for other in (b"", b"\xff", b"{}", b"[]", b"null", entry[:-1], b'{"candidate":7}', b"[" * 99_999, inside):
+        assert wrong_fields(openings, other) == ["name", "ticket"]
 
 
 @pytest.mark.parametrize("point", ["server.parse", "server.verify", "server.cosign", "server.reply"])
