@@ -25,7 +25,7 @@ from server.projection.apply import Applied, Applier
 from server.projection.composing import result_of
 from server.projection.errors import POISON, MovedOn, refuse_other
 from server.projection.matching import take_matches
-from server.projection.reading import read_next
+from server.projection.reading import Reader
 from server.projection.rubrics import Adopted, RubricBook
 from server.projection.scores import Update
 from server.projection.store import ProjectionStore, cursor_of, expect_cursor, set_cursor, set_matches_taken
@@ -89,6 +89,7 @@ class Projector:
         self._matched = 0
         self.book = book or RubricBook()
         self._turns = Turns(clock)
+        self._reader = Reader(store)
         self._applier = Applier(Adopted(self.book), {}, self._turns)
         self._wake = asyncio.Event()
         self._uncosigned: dict[str, int] = {}
@@ -139,15 +140,18 @@ class Projector:
         before = self.entries
         if not self._ready:
             await self._load()
-        while reads := await read_next(self._store, self._seq):
+        while reads := await self._reader.next(self._seq):
             for damaged, several in itertools.groupby(reads, lambda one: one.damage is not None):
                 if damaged:
                     for one in several:
                         await self._skip(one.ref, one.damage or "")
                 else:
                     await self._project(list(several))
+            if self._reader.drained:
+                break
         await self._take_matches()
-        await self._look_for_cosignatures()
+        if self.entries == before:
+            await self._look_for_cosignatures()
         return self.entries - before
 
     async def rebuild(self) -> int:

@@ -37,18 +37,39 @@ class Read:
         return Read(first, self.stored[:middle], self.pieces), Read(second, self.stored[middle:], self.pieces)
 
 
-async def read_next(store: EntryStore, seq: int) -> list[Read]:
-    """The next bundles after `seq`; empty when there is none."""
-    refs = await store.bundles_after(seq, limits.BUNDLES_AT_ONCE)
-    found: list[Read] = []
-    entries = size = 0
-    while refs and entries < limits.ENTRIES_AT_ONCE and size < limits.BYTES_AT_ONCE:
-        count = _some(refs)
-        some = await _read(store, refs[:count])
-        refs, found = refs[count:], found + some
-        entries += sum(len(one.stored) for one in some)
-        size += sum(len(entry.data) for one in some for entry in one.stored)
-    return found
+class Reader:
+    """Keeps the references that were asked for and not used yet: evidence is only ever added to behind them.
+
+    They are stale when the projector goes on from elsewhere than where the last batch ended: then it asks anew.
+    """
+
+    def __init__(self, store: EntryStore) -> None:
+        self._store = store
+        self._refs: Sequence[BundleRef] = ()
+        self._after = 0
+        self._more = True
+
+    @property
+    def drained(self) -> bool:
+        """Whether the last batch was all that there was when it was asked for; what came since is told by a notify."""
+        return not self._refs and not self._more
+
+    async def next(self, seq: int) -> list[Read]:
+        """The next bundles after `seq`; empty when there is none."""
+        refs = self._refs if seq == self._after else ()
+        if not refs:
+            refs = await self._store.bundles_after(seq, limits.BUNDLES_AT_ONCE)
+            self._more = len(refs) == limits.BUNDLES_AT_ONCE
+        found: list[Read] = []
+        entries = size = 0
+        while refs and entries < limits.ENTRIES_AT_ONCE and size < limits.BYTES_AT_ONCE:
+            count = _some(refs)
+            some = await _read(self._store, refs[:count])
+            refs, found = refs[count:], found + some
+            entries += sum(len(one.stored) for one in some)
+            size += sum(len(entry.data) for one in some for entry in one.stored)
+        self._refs, self._after = refs, found[-1].ref.seq if found else seq
+        return found
 
 
 def _some(refs: Sequence[BundleRef]) -> int:
