@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kit.cpu import repeated
+from scorelog.format.tree import CompactRange, leaf_hash
+from scorelog.format.upload import parse_upload
 from server.evidence.database import create
+from server.evidence.store import Bundle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from kit.figures import Figure, Report
@@ -94,6 +98,30 @@ def group_commit(report: Report, folder: Path, uploads: list[Uploads], group: in
     base.close()
     name = f"part: SQLite FULL, the same rows, {group} a commit"
     return report.add(name, span.rate(done * group), "/s", cpu_us=span.cpu_us(done * group))
+
+
+def bundles_of(uploads: Uploads) -> Iterator[Bundle]:
+    """What the ingest makes of them once they are verified."""
+    tree = CompactRange()
+    for body in uploads.bodies:
+        upload = parse_upload(body)
+        leaves = tuple(map(leaf_hash, upload.entries))
+        tree.extend(leaves)
+        yield Bundle(
+            origin=uploads.origin,
+            gateway_id=uploads.gateway_id,
+            generation=0,
+            old_size=upload.start,
+            new_size=upload.size,
+            entries=upload.entries,
+            leaves=leaves,
+            openings=upload.openings,
+            checkpoint=upload.checkpoint,
+            root=tree.root(),
+            range_hashes=tree.hashes,
+            received_us=1,
+            cosigned_s=1,
+        )
 
 
 def _log_row(name: str, size: int) -> tuple[object, ...]:

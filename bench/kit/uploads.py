@@ -56,7 +56,8 @@ class Uploads:
         self.bodies: list[bytes] = []
         self.entries = 0
         self.key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(self.gateway_id.encode()).digest())
-        self._signer = Ed25519Signer(f"{DOMAIN}/gw/{self.gateway_id}/0", self.key)
+        self.origin = f"{DOMAIN}/gw/{self.gateway_id}/0"
+        self._signer = Ed25519Signer(self.origin, self.key)
         self._tree = CompactRange()
 
     @property

@@ -66,6 +66,12 @@ class RealPostgres:
     def log(self) -> Path:
         return self.folder / "log"
 
+    @property
+    def pid(self) -> int:
+        """Of its first process; the others are its children."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Until it takes connections."""
         words = [str(self._programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
