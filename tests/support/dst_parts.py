@@ -131,7 +131,7 @@ mirror_vkey = "{MIRROR.vkey}"
 [local]
 listen = "127.0.0.1:0"
 [limits]
-heartbeat_s = 5
+heartbeat_s = 10
 request_timeout_s = 3
 backoff_cap_s = 4
 stop_grace_s = 2

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 KEPT = 32
 CUT = (28, 32)
-POLL = Poll(1000, {"idle": 1000, "running": 400})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,7 @@ class Rig:
         self.on_ack: Callable[[Rig, Latched], None] = lambda _rig, _record: None
         self.state = "idle"
         self.exam_no = 0
+        self.poll = Poll(1000, {"idle": 1000, "running": 400})
         self.faults = 0.0
         self.cable = True
         self.unreadable: set[int] = set()
@@ -155,9 +155,9 @@ class SimMemory:
     """A connection to one rig; see `device_adapters.memory.RigMemory`."""
 
     tells_at_once = False
-    poll = POLL
 
     def __init__(self, rig: Rig) -> None:
+        self.poll = rig.poll
         self.rig = rig
         self._life: Life | None = LIFE.get()
         self._open = False

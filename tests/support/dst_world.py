@@ -30,6 +30,7 @@ from dst_parts import sim_parts
 from dst_rig import named
 from dst_server import SimServer
 
+from device_adapters.profile import Poll
 from scorelog.journal import failpoints
 from server.errors import ServerError
 
@@ -52,6 +53,7 @@ class Scale:
     safety_s: float = 30.0
     pause_s: float = 3.0
     faults_per_kind: int = 2
+    idle_ms: int = 1000  # between two looks at an idle rig
 
     def lasting(self, seconds: float) -> Scale:
         """Of another length: longer worlds have more faults, with more time between them."""
@@ -60,7 +62,7 @@ class Scale:
 
 SHORT = Scale()
 MINUTES = Scale(pause_s=6.0).lasting(180.0)
-LONG = Scale(gateways=3, pause_s=60.0).lasting(8 * 3600.0)
+LONG = Scale(gateways=3, pause_s=60.0, idle_ms=4000).lasting(8 * 3600.0)
 
 
 @dataclass(slots=True)
@@ -193,6 +195,7 @@ class World:
             self.boxes.append(box)
             self.spawn(box.run(), box.id)
             for rig in box.rigs.values():
+                rig.poll = Poll(self.scale.idle_ms, {"idle": self.scale.idle_ms, "running": self.scale.idle_ms * 2 // 5})
                 rig.on_ack = lambda rig, record, box=box: self.oracle.acked(box, rig, record)
                 self.spawn(rig.examine(self.scale.pause_s), rig.serial)
         rng = self.rng("faults")
