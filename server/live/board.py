@@ -79,6 +79,7 @@ class LiveBoard:
         self._cosigned: dict[str, int] = {}
         self._context = Context(self._cosigned, self._book)
         self._rows: dict[str, dict[str, Any]] = {}
+        self._unshown: set[str] = set()  # gateways that uploaded since their row was made
         self._open_alerts = 0
 
     # -- what comes in ---------------------------------------------------------------------------------------------
@@ -122,12 +123,16 @@ class LiveBoard:
         self._show_gateway(gateway_id)
 
     def stored(self, origin: str, size: int) -> None:
-        """An upload is durable here: the gateway is alive and its backlog is that much shorter."""
+        """An upload is durable here: the gateway is alive and its backlog is that much shorter.
+
+        Its row waits for the scores that the projector is about to prove, at most until the next look: shown at once,
+        it would open a round of the hub, and the scores would have to wait for the next one.
+        """
         gateway_id = origin.rsplit("/", 2)[1]
         gateway = self._heard(gateway_id, self._clock.now_us())
         self._stored[origin] = max(size, self._stored.get(origin, 0))
         gateway.origin = origin
-        self._show_gateway(gateway_id)
+        self._unshown.add(gateway_id)
 
     def cosigned(self, origin: str, size: int) -> None:
         """The mirror's cosignature covers this many entries: values under it are receipted from now on."""
@@ -166,6 +171,7 @@ class LiveBoard:
             self._scores = [kept for kept in self._scores if kept.slot != slot]
             self._scores.append(_Score(score, self._counted, slot))
             self._show_score(self._scores[-1])
+        self._show_uploads()
 
     def alerts(self, open_count: int) -> None:
         """How many alerts nobody has acknowledged."""
@@ -186,6 +192,7 @@ class LiveBoard:
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state of the page, and the event id from which changes go on."""
+        self._show_uploads()
         return {
             "id": self._hub.last_id,
             "now_ms": self._clock.now_us() // 1000,
@@ -202,6 +209,7 @@ class LiveBoard:
 
     def gateway_rows(self) -> list[dict[str, Any]]:
         """All gateways, by id."""
+        self._show_uploads()
         return sorted(
             (row for key, row in self._rows.items() if key.startswith("gateway/")), key=lambda row: row["key"]
         )
@@ -220,6 +228,7 @@ class LiveBoard:
 
     async def watch(self) -> None:
         """One look at who is silent; each silence alarms once."""
+        self._show_uploads()
         mono = self._clock.mono_us()
         for gateway_id, gateway in list(self._gateways.items()):
             if not gateway.silent and mono - gateway.heard_mono_us >= limits.GATEWAY_SILENT_S * 1e6:
@@ -268,7 +277,13 @@ class LiveBoard:
         row["result"] = told
         self._publish(row["key"], row)
 
+    def _show_uploads(self) -> None:
+        for gateway_id in sorted(self._unshown & self._gateways.keys()):
+            self._show_gateway(gateway_id)
+        self._unshown.clear()
+
     def _show_gateway(self, gateway_id: str) -> None:
+        self._unshown.discard(gateway_id)
         gateway = self._gateways[gateway_id]
         row = gateway_row(
             gateway_id,
