@@ -33,8 +33,12 @@ INGEST_QUEUE_MAX = 64
 BACKLOGS_AT_WORK_MAX = 8
 LIVE_TURNS_IN_A_ROW = 3  # then a backlog has its turn, if one waits
 BATCH_UPLOADS_MAX = 32
-# Nobody is admitted who would wait longer for a turn; a body that is older is on a slow line and not counted.
-TURN_WAIT_S = 0.8
+# Nobody is admitted who would wait longer for a turn, but somewhat longer who was sent away before and comes back in
+# time; a body that is older than SLOW_BODY_US is on a slow line and not counted.
+TURN_WAIT_S = 0.7
+TURN_WAIT_AGAIN_S = 1.0
+OWED_MAX = 4096
+OWED_US = 10_000_000  # beyond its Retry-After
 SLOW_BODY_US = 1_000_000
 # How the pace of the server is learnt: from so many at once on, over so long; when it is quiet, the estimate eases.
 PACE_FIRST_S = 0.002

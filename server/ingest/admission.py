@@ -7,9 +7,9 @@
 1. Every admitted upload counts with the bytes it says it has: all together, those of one gateway, those of backlogs.
 2. A backlog is a body above LIVE_BODY_MAX. Backlogs never take the last places and bytes, nor all turns: a gateway that
    catches up, or floods, does not keep another one's fresh score waiting (P6, P8).
-3. When the turns that are due would take longer than TURN_WAIT_S, the next one is sent away at its head. Bodies that
-   come slowly are no work yet and do not count there.
-4. Retry-After is drawn between one second and the time that those sent away will need (server/ingest/pace.py), so that
+3. When the turns that are due would take longer than TURN_WAIT_S, the next one is sent away at its head; who was sent
+   away and comes back is let in before others are. Bodies that come slowly are no work yet and do not count there.
+4. Retry-After lies beyond that wait, and is drawn over the time that those sent away will need (server/ingest/pace.py):
    a fleet that comes back does not come back at once.
 
 Never knows what an upload holds. Spec: docs/limits.md; reliability.md S4, B13.
@@ -18,7 +18,7 @@ Never knows what an upload holds. Spec: docs/limits.md; reliability.md S4, B13.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -135,6 +135,7 @@ class Admission:
         self.pace = Pace(clock.mono_us)
         self.turns = Turns()
         self._away = SentAway(clock.mono_us, rng)
+        self._owed: OrderedDict[str, int] = OrderedDict()  # who was sent away, and until when that counts
         self._places: dict[Place, None] = {}
         self._of: Counter[str] = Counter()
         self._bytes = 0
@@ -175,25 +176,33 @@ class Admission:
 
     def _check(self, place: Place) -> None:
         if self._of[place.gateway_id] >= limits.UPLOADS_PER_GATEWAY_MAX:
-            self._send_away("too many uploads of this gateway at once", 429)
+            self._send_away(place, "too many uploads of this gateway at once", 429)
         if len(self._places) >= limits.PLACES_MAX or self._bytes + place.size > limits.PLACES_BYTES_MAX:
-            self._send_away("too many uploads at once", 503)
+            self._send_away(place, "too many uploads at once", 503)
         if place.backlog and (
             self._backlogs >= limits.BACKLOG_PLACES_MAX
             or self._backlog_bytes + place.size > limits.BACKLOG_PLACES_BYTES_MAX
         ):
-            self._send_away("too many gateways are catching up at once", 503)
-        if len(self._places) * self.pace.seconds > limits.TURN_WAIT_S and self._wait_s(place) > limits.TURN_WAIT_S:
-            self._send_away("more uploads than can be stored at once", 503)
+            self._send_away(place, "too many gateways are catching up at once", 503)
+        if len(self._places) * self.pace.seconds > limits.TURN_WAIT_S:
+            owed = self._owed.pop(place.gateway_id, 0) >= place.since_us
+            if self._wait_s(place) > (limits.TURN_WAIT_AGAIN_S if owed else limits.TURN_WAIT_S):
+                self._send_away(place, "more uploads than can be stored at once", 503)
 
     def _wait_s(self, place: Place) -> float:
         """Of those that work, wait, or will soon have their body here."""
         recent_us = place.since_us - limits.SLOW_BODY_US
         return self.pace.seconds * sum(each.working or each.since_us > recent_us for each in self._places)
 
-    def _send_away(self, reason: str, status: int) -> None:
+    def _send_away(self, place: Place, reason: str, status: int) -> None:
         self.sent_away[status] += 1
-        raise Busy(reason, self._away.retry_after_s(self.pace.seconds), status)
+        wait_s = min(self._wait_s(place), limits.TURN_WAIT_AGAIN_S)
+        retry_after_s = self._away.retry_after_s(self.pace.seconds) + int(wait_s + 0.5)
+        self._owed[place.gateway_id] = place.since_us + retry_after_s * 1_000_000 + limits.OWED_US
+        self._owed.move_to_end(place.gateway_id)
+        if len(self._owed) > limits.OWED_MAX:
+            self._owed.popitem(last=False)
+        raise Busy(reason, retry_after_s, status)
 
     def _count(self, place: Place, sign: int) -> None:
         if sign > 0:

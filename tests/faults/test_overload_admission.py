@@ -252,15 +252,37 @@ async def test_retry_after_grows_with_the_crowd_and_spreads_it(clock: FakeClock)
             await enter(stack, admission, 100, LIVE)
         first = [(await refused(admission, f"x{at}", LIVE)).retry_after_s for at in range(20)]
         crowd = [(await refused(admission, f"y{at}", LIVE)).retry_after_s for at in range(2000)]
-    assert set(first) == {1}
-    assert max(crowd) <= 1 + limits.RETRY_SPREAD_MAX_S
-    assert 8 < mean(crowd[-200:]) < 14
+    assert set(first) == {2}
+    assert max(crowd) <= 2 + limits.RETRY_SPREAD_MAX_S
+    assert 9 < mean(crowd[-200:]) < 15
     assert len(set(crowd[-200:])) > 15
     await clock.advance(60)
     async with AsyncExitStack() as stack:
         with suppress(Busy):
             await enter(stack, admission, 100, LIVE)
-        assert (await refused(admission, "later", LIVE)).retry_after_s == 1
+        assert (await refused(admission, "later", LIVE)).retry_after_s == 2
+
+
+async def test_who_was_sent_away_is_let_in_before_others(clock: FakeClock) -> None:
+    """B13: a gateway that comes back when it was told to is not sent away again while others keep the server full."""
+    admission = Admission(clock, random.Random(5))
+    admission.pace.seconds = 0.01
+    async with AsyncExitStack() as stack:
+        with suppress(Busy):
+            await enter(stack, admission, 100, LIVE)
+        busy = await refused(admission, "patient", LIVE)
+        await clock.advance(0.5)  # the others are still there, and no slow bodies
+        await refused(admission, "greedy", LIVE)
+        async with admission.admitted("patient", LIVE):
+            pass
+        await refused(admission, "patient", LIVE)  # once for each time it was sent away
+        assert busy.retry_after_s < limits.OWED_US / 1e6
+    for number in range(limits.OWED_MAX + 1):
+        async with AsyncExitStack() as stack:
+            admission.pace.seconds = 10.0
+            await stack.enter_async_context(admission.admitted("one", LIVE))
+            await refused(admission, f"many-{number}", LIVE)
+    assert len(admission._owed) == limits.OWED_MAX
 
 
 STEPS = st.lists(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from chaos_proxy_world import serving, way_tls
 from fake_entry_store import FakeEntryStore
 from sample_uploads import DOMAIN, SampleLog
 from server_bench import MIRROR_VERIFIER, bench
-from storm import Fleet, Member, Tally, Target
+from storm_fleet import Fleet, Tally, Target, member
 
 from certs.ca import issue_gateway
 from certs.contexts import gateway_client_context
@@ -91,9 +90,9 @@ async def test_a_crowd_is_sent_away_early_and_all_come_through(tls: TlsMaterial,
         assert tally.receipts == CROWD * 2
         assert tally.tries <= 2 * tally.receipts
         fleet.check(MIRROR_VERIFIER)
-        for member in fleet.members:
-            held = await made.store.entries(member.log.origin, 0, 9)
-            assert [each.data for each in held] == member.log.entries
+        for one in fleet.members:
+            held = await made.store.entries(one.log.origin, 0, 9)
+            assert [each.data for each in held] == one.log.entries
 
 
 async def test_a_stalled_database_bounds_what_waits(tls: TlsMaterial, tmp_path: Path) -> None:
@@ -112,13 +111,13 @@ async def test_a_stalled_database_bounds_what_waits(tls: TlsMaterial, tmp_path: 
         late = SampleLog("gw-late").grow(1)
         await made.enrol(late)
         tally, context = Tally(), contexts_of(tls.authority, tmp_path, [late])[0]
-        member = Member(late, context, Target(fleet.members[0]._target.port), random.Random(1))
-        assert await member.step(tally) >= limits.RETRY_AFTER_S
+        one = member(late, context, Target(fleet.members[0]._target.port))
+        assert await one.step(tally) >= limits.RETRY_AFTER_S
         assert tally.statuses == {503: 1}
         made.store.flowing.set()
         await running
-        await member.run(tally)
-        await member.hang_up()
+        await one.run(tally)
+        await one.hang_up()
         fleet.check(MIRROR_VERIFIER)
         assert not fleet.tally.unexplained
 

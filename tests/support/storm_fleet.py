@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PATH = "/gateway/v1/upload"
 ANSWER_S = 15.0
 CAP_S = 30.0
+HEARTBEAT_S = 3.0
 
 
 @dataclass(slots=True)
@@ -65,13 +66,16 @@ class Tally:
 class Member:
     """One gateway."""
 
-    def __init__(self, log: SampleLog, context: ssl.SSLContext, target: Target, rng: random.Random) -> None:
+    def __init__(
+        self, log: SampleLog, context: ssl.SSLContext, target: Target, rng: random.Random, bodies: list[bytes]
+    ) -> None:
         self.log = log
-        self.bodies = [log.upload(at, at + 1) for at in range(log.size)]
+        self.bodies = bodies
         self.next = 0
         self.last = b""  # the newest receipt's lines
         self._context = context
         self._target = target
+        self._rng = rng
         self._backoff = Backoff(rng, limits.UPLOAD_BACKOFF_BASE_S, CAP_S, budget=True)
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -91,7 +95,9 @@ class Member:
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError):
             await self.hang_up()
             tally.statuses[0] += 1
-            return self._backoff.next()
+            return min(
+                self._backoff.next(), self._rng.uniform(0, HEARTBEAT_S)
+            )  # a heartbeat that finds it ends the wait
         tally.statuses[status] += 1
         if status == 200:
             tally.took.append((began, time.monotonic() - began))
@@ -131,16 +137,19 @@ class Member:
                 await line[1].wait_closed()
 
 
+def member(log: SampleLog, context: ssl.SSLContext, target: Target, seed: int = 1) -> Member:
+    """Sends the log entry by entry; the same waits every time."""
+    bodies = [log.upload(at, at + 1) for at in range(log.size)]
+    return Member(log, context, target, random.Random(f"{seed}/{log.gateway_id}"), bodies)
+
+
 class Fleet:
     """Many of them, and what they met together."""
 
     def __init__(
         self, logs: Sequence[SampleLog], contexts: Sequence[ssl.SSLContext], target: Target, *, seed: int = 1
     ) -> None:
-        self.members = [
-            Member(log, context, target, random.Random(f"{seed}/{log.gateway_id}"))  # the same load every time
-            for log, context in zip(logs, contexts, strict=True)
-        ]
+        self.members = [member(log, context, target, seed) for log, context in zip(logs, contexts, strict=True)]
         self.tally = Tally()
 
     async def run(self, until: int | None = None, within_s: float = 60.0) -> None:
