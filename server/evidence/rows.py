@@ -6,7 +6,6 @@ import hashlib
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
-from scorelog.format.commitment import Opening
 from scorelog.format.tiles import frame_entries
 from server.evidence.store import (
     Alarm,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from scorelog.format.commitment import Opening
     from server.evidence.seal import Sealer
 
 HASH_BYTES = 32
@@ -106,11 +106,6 @@ def stored_bundle(row: Any, sealer: Sealer) -> StoredBundle:
 def stored_tile(row: Row[Any]) -> StoredTile:
     """A row of `tiles`."""
     return StoredTile(row.level, row.n, row.root, row.hashes)
-
-
-def opening(row: Row[Any]) -> Opening:
-    """A row of `openings`."""
-    return Opening(row.entry_index, row.field, row.blind, row.value)
 
 
 def gateway(row: Row[Any], certificates: Iterable[Row[Any]]) -> Gateway:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
 
+from scorelog.format.commitment import Opening
 from scorelog.format.errors import TileError
 from scorelog.format.tiles import unframe_entries
 from server import limits
@@ -24,7 +25,6 @@ from server.evidence.store import StoredEntry
 from server.evidence.tiles import grow
 
 if TYPE_CHECKING:
-    from scorelog.format.commitment import Opening
     from server.evidence.seal import Sealer
     from server.evidence.store import Alarm, Bundle, BundleRef, Cosigned, LogState, Refusal, StoredBundle
 
@@ -155,10 +155,11 @@ def stored_bundles(connection: Connection, origin: str, start: int, limit: int, 
 
 def stored_openings(connection: Connection, origin: str, start: int, stop: int) -> list[Opening]:
     """Openings that are still there, by (index, field)."""
-    mine = select(openings).join_from(openings, logs).where(logs.c.origin == origin)
-    within = mine.where(openings.c.entry_index >= start, openings.c.entry_index < stop)
-    ordered = within.order_by(openings.c.entry_index, openings.c.field)
-    return [rows.opening(row) for row in connection.execute(ordered)]
+    log_id = select(logs.c.id).where(logs.c.origin == origin).scalar_subquery()
+    columns = select(openings.c.entry_index, openings.c.field, openings.c.blind, openings.c.value)
+    mine = columns.where(openings.c.log_id == log_id, openings.c.entry_index >= start, openings.c.entry_index < stop)
+    ordered = mine.order_by(openings.c.entry_index, openings.c.field)
+    return [Opening(*row) for row in connection.execute(ordered)]
 
 
 def _within(columns: Select[Any], origin: str, start: int, stop: int) -> Select[Any]:
