@@ -19,6 +19,8 @@ from certs.errors import IdentityError
 if TYPE_CHECKING:
     from datetime import datetime
 
+# What the library raises for a certificate that is well framed and still none that it reads.
+_UNREADABLE: Final = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z", re.ASCII)
 _GATEWAY_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z", re.ASCII)
@@ -45,10 +47,10 @@ def gateway_identity(der: bytes) -> GatewayIdentity:
     try:
         certificate = x509.load_der_x509_certificate(der)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except ValueError as error:
-        raise IdentityError("peer certificate: not DER X.509") from error
     except x509.ExtensionNotFound as error:
         raise IdentityError("peer certificate: no subjectAltName, expected kaofen://<domain>/gw/<id>") from error
+    except _UNREADABLE as error:
+        raise IdentityError("peer certificate: not DER X.509") from error
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1:
         raise IdentityError(f"peer certificate: {len(uris)} URIs in subjectAltName, expected exactly one")

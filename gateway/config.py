@@ -183,7 +183,7 @@ def parse_config(text: bytes, base: Path) -> Config:
         raise ConfigError(f"the file has {len(text)} bytes; at most {limits.CONFIG_BYTES_MAX}")
     try:
         document = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number or a nesting beyond what Python reads
         raise ConfigError(f"not TOML: {error}") from None
     _refuse_unknown_tables(document)
     top = _table("", {name: value for name, value in document.items() if name == "rubrics"}, "")

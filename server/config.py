@@ -147,7 +147,7 @@ def parse_config(text: str, folder: Path) -> Config:
     """The settings in a TOML text."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number or a nesting beyond what Python reads
         raise ConfigError(f"not TOML: {error}") from error
     values = {(key.table, key.name): _take(document, key) for key in KEYS}
     _refuse_unknown(document)

@@ -90,7 +90,7 @@ def load_plan(path: Path, items: Sequence[str] = ()) -> ExamPlan:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--plan {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"--plan {path}: not TOML in UTF-8: {error}") from error
     try:
         rigs = tuple(_rigs(document.get("room", ())))
@@ -98,7 +98,7 @@ def load_plan(path: Path, items: Sequence[str] = ()) -> ExamPlan:
         plan = ExamPlan(str(document["point"]["id"]), rigs, sessions)
     except KeyError as error:
         raise InputError(f"--plan {path}: the key {error} is missing") from error
-    except (TypeError, AttributeError, InputError) as error:
+    except (TypeError, ValueError, AttributeError, InputError) as error:
         raise InputError(f"--plan {path}: {error}") from error
     if not plan.rigs:
         raise InputError(f"--plan {path}: there is no [[room.station.rig]]")

@@ -93,7 +93,7 @@ def load_rubric(path: Path) -> Rubric:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RubricError(f"{path}: {error.strerror}; name a rubric file with --rubric") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RubricError(f"{path}: not TOML in UTF-8: {error}") from error
     try:
         return _rubric(document)

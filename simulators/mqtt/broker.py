@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PORT_LAST = 65_535
+_PORT_DIGITS = 5
 PROTOCOLS = ("5", "3.1.1")
 
 
@@ -68,6 +69,6 @@ class Broker:
 def parse_broker(text: str, protocol: str = "5", **more: Path | None) -> Broker:
     """`HOST:PORT` of the command line."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) <= _PORT_LAST:
+    if not colon or not host or not port.isdecimal() or len(port) > _PORT_DIGITS or not 0 < int(port) <= _PORT_LAST:
         raise InputError(f"--broker {text}: expected HOST:PORT, such as 127.0.0.1:1883")
     return Broker(host, int(port), protocol, **more)

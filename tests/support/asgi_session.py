@@ -68,7 +68,9 @@ class AsgiAdapter(BaseAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:  # type: ignore[override]
         status, headers, body = self._thread.run(self._ask(request))
         self.answered.append((f"{request.method} {urlsplit(request.url or '').path}", status))
-        raw = HTTPResponse(BytesIO(body), headers, status, version=11, preload_content=False)
+        raw = HTTPResponse(
+            BytesIO(body), headers, status, version=11, preload_content=False, request_method=request.method
+        )
         return HTTPAdapter().build_response(request, raw)
 
     def close(self) -> None:

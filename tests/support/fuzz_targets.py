@@ -33,6 +33,8 @@ class Target:
     tokens: tuple[bytes, ...] = ()
     reshape: Callable[[random.Random, bytes, Callable[[bytes], bytes]], bytes] | None = None
     """Structure-aware mutation: change a part of the input with the given mutation and make the rest fit again."""
+    slow: int = 1
+    """How many times fewer runs than the others get: parsers of whole files."""
 
     def corpus(self) -> list[bytes]:
         """The kept inputs, then the made ones."""
