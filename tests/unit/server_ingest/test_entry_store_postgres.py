@@ -55,6 +55,23 @@ async def test_what_was_appended_is_there_for_another_process(postgres_url: str)
         assert await one.row_findings() == []
 
 
+async def test_entries_are_compressed_by_what_costs_least(postgres_url: str) -> None:
+    """Where the database has lz4, uploads use it; nobody has to change a setting of the database."""
+    log = SampleLog().grow(40, pad=400)
+    with postgres_store(postgres_url) as store:
+        assert await store.append(bundle_of(log, 0, 40))
+        assert [each.data for each in await store.entries(log.origin, 0, 99)] == log.entries
+    with psycopg.connect(postgres_url) as connection:
+        can = connection.execute(
+            "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name LIKE '%toast_comp%'"
+        ).fetchone()
+        if can is None:  # PostgreSQL 13
+            return
+        assert connection.execute("SHOW default_toast_compression").fetchone() == ("pglz",)
+        used = connection.execute("SELECT pg_column_compression(entries) FROM kaofen_evidence.bundles").fetchone()
+        assert used == (("lz4",) if can == (True,) else ("pglz",))
+
+
 @pytest.mark.parametrize("point", ["server.begin", "server.insert", "server.commit"])
 @pytest.mark.parametrize("action", ["error", "error-after"])
 async def test_an_unknown_outcome_is_not_acknowledged_and_not_final(postgres_url: str, point: str, action: str) -> None:
