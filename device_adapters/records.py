@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = "int | str"
 Cuts: TypeAlias = "tuple[tuple[int, int], ...]"
+Places: TypeAlias = "tuple[tuple[Field, int, int], ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None
     return opened
 
 
+def places_of(record: Record) -> Places:
+    """Each field of a record of fixed length with its first byte and the one after its last."""
+    starts = ((field, (field.at if field.at >= 0 else record.words + field.at) * 2) for field in record.fields.values())
+    return tuple((field, start, start + field.words * 2) for field, start in starts)
+
+
 class Reopened:
     """A record of fixed length that is read over and over, like a status block: only what changed is decoded again.
 
@@ -78,20 +85,14 @@ class Reopened:
     not remembered: when it moved, the record is opened as if for the first time.
     """
 
-    __slots__ = ("_frame", "_opened", "_places", "_proven", "_record", "_rig")
+    __slots__ = ("_opened", "_places", "_proven", "_record", "_rig")
 
-    def __init__(self, record: Record, rig: str) -> None:
+    def __init__(self, record: Record, rig: str, places: Places | None = None) -> None:
         self._record = record
         self._rig = rig
+        self._places = places_of(record) if places is None else places
         self._proven = b""
         self._opened: Opened | None = None
-        frame = {record.length, record.before, record.after, "serial"}
-        self._places = [
-            (field, start, start + field.words * 2)
-            for field in record.fields.values()
-            for start in [(field.at if field.at >= 0 else record.words + field.at) * 2]
-        ]
-        self._frame = {field.name for field, _, _ in self._places if field.name in frame}
 
     def open(self, data: bytes) -> Opened:
         """What `open_record` says of the same bytes, or its refusal; a refused reading is not remembered."""
@@ -109,7 +110,8 @@ class Reopened:
         changed = [place for place in self._places if data[place[1] : place[2]] != proven[place[1] : place[2]]]
         if not changed:
             return last if data == proven else None
-        if any(field.name in self._frame for field, _, _ in changed):
+        frame = {record.length, record.before, record.after, "serial"}
+        if any(field.name in frame for field, _, _ in changed):
             return None
         if record.crc is not None:
             _check_sum(record, data, record.words)

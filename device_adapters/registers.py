@@ -14,7 +14,7 @@ from device_adapters.decode import shown_by
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.observation import RawArea
 from device_adapters.reading import marked, read_record
-from device_adapters.records import Reopened
+from device_adapters.records import Reopened, places_of
 from device_adapters.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from device_adapters.decode import Decoded, Standing
     from device_adapters.observation import Observation, RigStatus
     from device_adapters.profile import Profile, Word
+    from device_adapters.records import Places
     from device_adapters.wire import Wire
+
+# By the hash of the profile, so never stale: hundreds of rigs of one model share one table.
+_places: dict[str, Places] = {}
 
 
 class RegisterMemory:
@@ -35,7 +39,8 @@ class RegisterMemory:
         self._profile = profile
         self._wire = wire
         self._serial = serial
-        self._status = Reopened(profile.status, serial)
+        places = _places.setdefault(profile.sha256, places_of(profile.status))
+        self._status = Reopened(profile.status, serial, places)
         self.poll = profile.poll
 
     @property

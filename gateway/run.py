@@ -120,6 +120,7 @@ def _adapters(
     config: Config, texts: Texts, links: Mapping[str, BrokerLink], clock: Clock
 ) -> Callable[[RigConfig, Position | None], Adapter]:
     boxes: dict[str, Mailbox] = {}
+    spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
     for rig in config.rigs:
         shape = texts.profiles[rig.profile].message
         if shape is not None:
@@ -131,8 +132,9 @@ def _adapters(
         profile = texts.profiles[rig.profile]
         if rig.broker:
             post = links[rig.broker].broker
+            box = boxes[rig.serial]
             return open_message_adapter(
-                profile, post, boxes[rig.serial], position=position, source=source, mono_us=clock.mono_us
+                profile, post, box, position=position, source=source, rng=spread, mono_us=clock.mono_us
             )
         return open_adapter(
             profile,
@@ -142,6 +144,7 @@ def _adapters(
             serial=rig.serial,
             position=position,
             source=source,
+            rng=spread,
             mono_us=clock.mono_us,
         )
 
