@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kit.streams import Streams
 
 QUIET_S: Final = 1.0
+UNSEEN_S: Final = 4.0
 LOGINS: Final = 8
 HEARD, SENT = 0, 1
 OURS: Final = (r'"heard_ms":(\d+)', r'"score":(\d{16})')
@@ -65,20 +66,27 @@ class Run:
     until_us: int
     rss_mb: float
     descriptors: int
+    unseen_cpu_us: float = 0.0  # of an event that nobody looks at
 
     @property
-    def deliveries(self) -> int:
+    def expected(self) -> int:
         """Events times streams."""
         return self.events * self.streams.count
 
+    @property
+    def deliveries(self) -> int:
+        """Those that arrived, as far as the streams that were looked at tell of all."""
+        seen = len(self.late_s(*((SENT, 1) if self.unseen_cpu_us else (0, 1))))
+        return seen * self.streams.count // self.streams.read
+
     def late_s(self, marker: int, unit_us: int) -> list[float]:
-        """Of all deliveries."""
+        """Of all that were looked at."""
         return self.streams.late_s(marker, unit_us, self.since_us, self.until_us)
 
     @property
     def event_bytes(self) -> int:
         """On the wire, per event and stream, inside TLS."""
-        return self.streams.bytes // self.deliveries
+        return self.streams.bytes // self.expected
 
 
 def our_server(arguments: argparse.Namespace, folder: Path) -> tuple[Run, list[float]]:
@@ -93,6 +101,9 @@ def our_server(arguments: argparse.Namespace, folder: Path) -> tuple[Run, list[f
         cookies = [cookie(ca, port, OPERATOR, PASSWORD) for _ in range(LOGINS)]
         beats = Beats(folder, DOMAIN, server.ports["gateways"])
         beats.run(arguments.rate, 1)  # every gateway and rig is known before it counts
+        alone = Span.begin((server.pid,))
+        unseen = beats.run(arguments.rate, UNSEEN_S)
+        alone.end()
         with opened(folder, ca, port, count=arguments.streams, markers=OURS, cookies=cookies) as streams:
             beats.run(arguments.rate, 1)
             beats.answered_s.clear()
@@ -103,7 +114,8 @@ def our_server(arguments: argparse.Namespace, folder: Path) -> tuple[Run, list[f
             held = rss_mb(server.pid), descriptors(server.pid)
             time.sleep(QUIET_S)
         beats.close()
-    return Run(streams, events, span, since_us, until_us, *held), beats.answered_s
+    made = Run(streams, events, span, since_us, until_us, *held, unseen_cpu_us=alone.cpu_us(unseen))
+    return made, beats.answered_s
 
 
 def bare_hub(arguments: argparse.Namespace, folder: Path, length: int) -> Run:
@@ -158,8 +170,12 @@ def fan_out(report: Report, arguments: argparse.Namespace, folder: Path) -> None
 
 def rates(report: Report, ours: Run, bare: Run) -> None:
     """What goes out, and what it takes."""
-    there = len(ours.late_s(SENT, 1)) / (ours.events * ours.streams.read)
+    there = ours.deliveries / ours.expected
     report.add("events that reached every stream", 100 * there, "%", aim=Aim(">=", 100))
+    own = ours.span.cpu_us(ours.deliveries) - ours.unseen_cpu_us / ours.streams.count
+    report.add("server, CPU of an event that nobody looks at", ours.unseen_cpu_us, "µs", note="heartbeat and two rows")
+    bare_cpu = report.add("bare hub, CPU of a delivery", bare.span.cpu_us(bare.deliveries), "µs")
+    report.add("server, CPU that a delivery adds", own, "µs", yardstick=bare_cpu)
     sends = ours.streams.receives / ours.streams.bytes * ours.event_bytes
     report.add("TLS records per event and stream", sends, "", note=f"{ours.event_bytes} bytes an event")
     beside: Figure = report.add("bare hub, deliveries", bare.deliveries / bare.span.wall_s, "/s")
