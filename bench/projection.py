@@ -19,12 +19,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import sqlalchemy as sa
 from kit.cpu import Span
 from kit.exams import bundles, exam_logs, fill
 from kit.figures import Aim, Report
+from parts import find_postgres
+from real_postgres import running_postgres
 from server_bench import make_sqlite_store
 
 from scorelog.journal.clock import SystemClock
+from server.database import kept
+from server.database.postgres import connect
+from server.database.schemas import create_kept
 from server.evidence.store import StoredEntry
 from server.live.board import LiveBoard
 from server.live.hub import Hub
@@ -37,10 +43,12 @@ from server.projection.rubrics import Adopted, Adoption, RubricBook
 from server.projection.store import ProjectionStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kit.figures import Figure
     from people_world import Log
+
+    from server.database.postgres import Postgres
 
 CLOCK: Final = SystemClock()
 ALONE: Final = 400
@@ -122,12 +130,18 @@ def bare_rows(report: Report, folder: Path, logs: Sequence[Log]) -> Figure:
 
 
 @asynccontextmanager
-async def projector_over(folder: Path, logs: Sequence[Log], size: int) -> AsyncIterator[Projector]:
-    """A projector with its live board, over evidence that is stored already."""
+async def projector_over(
+    folder: Path, logs: Sequence[Log], size: int, postgres: Postgres | None = None
+) -> AsyncIterator[Projector]:
+    """A projector with its live board, over evidence that is stored already; its tables in a file or in PostgreSQL."""
     folder.mkdir()  # noqa: ASYNC240  one system call, before anything is measured
     store = make_sqlite_store(folder)
     await fill(store, logs, size)
-    projections = await ProjectionStore.open(folder / "projections.db")
+    if postgres is None:
+        projections = await ProjectionStore.open(folder / "projections.db")
+    else:
+        projections = await asyncio.to_thread(kept.open_projections, postgres)
+        await projections.prepare()
     book = RubricBook()
     board = LiveBoard(CLOCK, Hub(CLOCK, "0123456789abcdef"), book)
     try:
@@ -139,24 +153,33 @@ async def projector_over(folder: Path, logs: Sequence[Log], size: int) -> AsyncI
 
 async def projected(report: Report, folder: Path, logs: Sequence[Log], size: int, alone: Figure) -> None:
     """Everything, from an empty table on; of the largest bundles a rebuild as well."""
+    aim = Aim(">=", AIMS[size]) if AIMS[size] else None
     async with projector_over(folder / f"of-{size}", logs, size) as projector:
-        span = Span.begin()
-        entries = await projector.catch_up()
-        span.end()
-        aim = AIMS[size]
-        report.add(
-            f"projected, bundles of {size}",
-            span.rate(entries),
-            "/s",
-            cpu_us=span.cpu_us(entries),
-            yardstick=alone,
-            aim=Aim(">=", aim) if aim else None,
-        )
+        await _timed(report, f"projected, bundles of {size}", projector.catch_up, alone, aim)
         if size == max(AIMS):
-            span = Span.begin()
-            entries = await projector.rebuild()
-            span.end()
-            report.add("rebuild", span.rate(entries), "/s", cpu_us=span.cpu_us(entries), yardstick=alone)
+            await _timed(report, "rebuild", projector.rebuild, alone)
+
+
+async def into_postgres(report: Report, folder: Path, logs: Sequence[Log], alone: Figure) -> None:
+    """The same into PostgreSQL; the CPU time is this process's, not that of the database."""
+    with running_postgres() as server:
+        database = connect(sa.make_url(server.fresh()).set(drivername="postgresql+psycopg"), readers=2, writers=2)
+        try:
+            with database.writer.begin() as connection:
+                create_kept(connection)
+            async with projector_over(folder / "postgres", logs, 256, database) as projector:
+                await _timed(report, "projected into PostgreSQL, bundles of 256", projector.catch_up, alone)
+        finally:
+            database.dispose()
+
+
+async def _timed(
+    report: Report, name: str, step: Callable[[], Awaitable[int]], alone: Figure, aim: Aim | None = None
+) -> None:
+    span = Span.begin()
+    entries = await step()
+    span.end()
+    report.add(name, span.rate(entries), "/s", cpu_us=span.cpu_us(entries), yardstick=alone, aim=aim)
 
 
 async def one_waiting(report: Report, folder: Path, logs: Sequence[Log]) -> None:
@@ -196,6 +219,8 @@ def main() -> int:
         bare_rows(report, folder, logs)
         for size in AIMS:
             asyncio.run(projected(report, folder, logs, size, alone))
+        if find_postgres() is not None:
+            asyncio.run(into_postgres(report, folder, logs, alone))
         asyncio.run(one_waiting(report, folder / "alone", logs))
     return 0
 
