@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from scorelog.format.limits import UPLOAD_BODY_BYTES_MAX
+from scorelog.format.limits import NOTE_SIGNATURES_MAX, UPLOAD_BODY_BYTES_MAX
 
 # One upload (docs/formats/upload.md rule 6).
 UPLOAD_BODY_MAX = UPLOAD_BODY_BYTES_MAX
 HEARTBEAT_BODY_MAX = 64 << 10
 CHECKPOINT_BODY_MAX = 16 << 10
+
+# A note has room for one more: the line of the mirror or of the witness.
+CHECKPOINT_LINES_MAX = NOTE_SIGNATURES_MAX - 1
 
 HEADER_DEADLINE_S = 10.0
 BODY_DEADLINE_S = 30.0

@@ -63,6 +63,7 @@ class Committer:
     ) -> None:
         self._store = store
         self._mirror = mirror
+        self._mark = f"\N{EM DASH} {mirror.name} ".encode()
         self._clock = clock
         self._stored = stored
         self._cosigned = cosigned
@@ -190,7 +191,7 @@ class Committer:
             return
         if waiting.bundle is not None:
             self._notes[checkpoint.origin] = Cosigned(
-                checkpoint.origin, checkpoint.size, merge(waiting.note, line), time_s
+                checkpoint.origin, checkpoint.size, self._receipt(waiting.note, line), time_s
             )
             self._stored(checkpoint.origin, checkpoint.size)
         elif checkpoint.size:
@@ -212,6 +213,10 @@ class Committer:
         self._notes = {}
         for note in notes.values():
             self._cosigned(note.origin, note.size)
+
+    def _receipt(self, note: bytes, line: bytes) -> bytes:
+        """The note with the mirror's line behind the others; read again only when it may have one already."""
+        return merge(note, line) if self._mark in note else note + line
 
     def _note_of(self, waiting: _Waiting, time_s: int) -> Cosigned:
         return self._note(waiting.checkpoint.origin, waiting.checkpoint.size, waiting.note, time_s)

@@ -17,6 +17,7 @@ from scorelog.format.checkpoint import Checkpoint, parse_checkpoint
 from scorelog.format.errors import FormatError, SignatureInvalid
 from scorelog.format.note import open_note
 from scorelog.format.tree import CompactRange, leaf_hash
+from server import limits
 
 if TYPE_CHECKING:
     from scorelog.format.keys import Verifier
@@ -95,6 +96,9 @@ def read_checkpoint(upload: Upload) -> tuple[Checkpoint, Note] | Refuse:
         checkpoint, note = parse_checkpoint(upload.checkpoint)
     except FormatError as error:
         return Refuse(400, str(error))
+    if len(note.signatures) > limits.CHECKPOINT_LINES_MAX:  # stored, its receipt could never be made
+        many = f"the checkpoint has {len(note.signatures)} signature lines, at most {limits.CHECKPOINT_LINES_MAX}"
+        return Refuse(400, f"{many}: the receipt is one more")
     if checkpoint.size != upload.size:
         return Refuse(400, f"the checkpoint is of size {checkpoint.size}, start and entries make {upload.size}")
     return checkpoint, note

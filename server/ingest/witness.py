@@ -46,6 +46,8 @@ class Witness:
             checkpoint, note = parse_checkpoint(asked.checkpoint_note)
         except FormatError as error:
             raise Refused(400, str(error)) from error
+        if len(note.signatures) > limits.CHECKPOINT_LINES_MAX:
+            raise Refused(400, f"{len(note.signatures)} signature lines, at most {limits.CHECKPOINT_LINES_MAX}")
         verifier = await self._verifier(checkpoint.origin)
         try:
             open_note(note, (verifier,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -21,6 +22,7 @@ from certs.ca import issue_gateway
 from certs.identity import fingerprint
 from scorelog.format.commitment import Opening
 from scorelog.format.upload import Upload, encode_upload
+from scorelog.format.witness import AddCheckpoint
 from scorelog.journal.failpoints import armed
 from server import limits
 from server.evidence.committed import wrong_fields
@@ -186,6 +188,19 @@ async def test_content_never_blocks(at: Bench, ders: dict[str, bytes]) -> None:
     alarms = await at.store.alarms()
     assert [(alarm.kind, alarm.index) for alarm in alarms] == [("opening_mismatch", 1), ("opening_mismatch", 2)]
     assert all("李四" not in alarm.detail and not alarm.evidence for alarm in alarms)
+
+
+async def test_a_checkpoint_without_room_for_its_receipt_is_refused(at: Bench, ders: dict[str, bytes]) -> None:
+    """P8: stored, it would have ended the server at its cosignature, and every later start of it."""
+    log = SampleLog().grow(2)
+    line = "\N{EM DASH} o%d " + base64.b64encode(bytes(12)).decode() + "\n"
+    for others, status in ((63, 400), (62, 200)):
+        crowded = log.checkpoint() + "".join(line % number for number in range(others)).encode()
+        body = encode_upload(Upload(0, tuple(log.entries), (), crowded))
+        assert (await ask(at.app, "POST", UPLOAD, body, der=ders["gw-01"]))[0] == status
+    assert (await ask(at.app, "POST", UPLOAD, log.grow(1).upload(2), der=ders["gw-01"]))[0] == 200
+    asked = AddCheckpoint(0, (), log.checkpoint() + "".join(line % number for number in range(63)).encode())
+    assert (await ask(at.app, "POST", "/add-checkpoint", asked.encode(), der=ders["gw-01"]))[0] == 400
 
 
 def test_an_opening_opens_only_what_its_entry_commits_to() -> None:
