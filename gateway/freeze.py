@@ -11,11 +11,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
+from gateway import limits
 from scorelog.format.text import utc_text
 from scorelog.journal.files import replace_synced, write_synced
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_log = structlog.get_logger("gateway.freeze")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,15 @@ class Freezer:
         replace_synced(self._marker, json.dumps(marker).encode())
 
     def keep_evidence(self, kind: str, content: bytes, now_us: int) -> str:
-        """The file's name. The same content is kept once, however often it comes."""
+        """The file's name; "" when so many are kept that this one is not. The same content is kept once."""
         self._evidence.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = hashlib.sha256(content).hexdigest()[:16]
         known = next(self._evidence.glob(f"*-{digest}"), None)
         if known is not None:
             return known.name
+        if sum(1 for _ in self._evidence.iterdir()) >= limits.EVIDENCE_FILES_MAX:  # the first proofs are what counts
+            _log.warning("evidence not kept", kind=kind, kept=limits.EVIDENCE_FILES_MAX)
+            return ""
         name = f"{now_us // 1_000_000}-{kind}-{digest}"
         write_synced(self._evidence / name, content)
         return name

@@ -33,6 +33,7 @@ SLOW_RETRY_S: Final = 30.0
 # A generation opened because the last was frozen is not given up again before it is this old:
 # a server that refuses everything must not make a box burn one generation per restart.
 FREEZE_AGAIN_AFTER_S: Final = 600.0
+EVIDENCE_FILES_MAX: Final = 64  # of contradictions; each at most one upload body
 GENERATIONS_AHEAD_MAX: Final = 10_000  # a larger jump in the server's word is not believed
 
 # Rigs.

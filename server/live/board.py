@@ -111,7 +111,7 @@ class LiveBoard:
         gateway.origin = beat.origin or gateway.origin
         mono = self._clock.mono_us()
         for told in beat.rigs:
-            if (gateway_id, told.rig) not in self._rigs and len(self._rigs) >= limits.RIGS_MAX:
+            if (gateway_id, told.rig) not in self._rigs and self._is_full(gateway_id):
                 continue
             rig = self._rigs.setdefault((gateway_id, told.rig), _Rig())
             rig.telling = Telling(told, now_us // 1000)
@@ -121,6 +121,11 @@ class LiveBoard:
                 rig.silent_since_us = mono - int(told.silent_s * 1e6)
             self._show_rig(gateway_id, told.rig)
         self._show_gateway(gateway_id)
+
+    def _is_full(self, gateway_id: str) -> bool:
+        """No more rigs from heartbeats, in all or of this gateway: one that makes names up takes no others' places."""
+        mine = sum(owner == gateway_id for owner, _ in self._rigs)
+        return len(self._rigs) >= limits.RIGS_MAX or mine >= limits.RIGS_PER_GATEWAY_MAX
 
     def stored(self, origin: str, size: int) -> None:
         """An upload is durable here: the gateway is alive and its backlog is that much shorter.

@@ -20,6 +20,7 @@ CERTIFICATE_SOON_DAYS = 7
 BROKERS_SHOWN = 16
 SCORES_KEPT = 48
 RIGS_MAX = 5_000
+RIGS_PER_GATEWAY_MAX = 1_000  # a gateway has at most 500
 DEDUCTIONS_SHOWN = 40
 
 # A stream is told that it lives this often, so that a page can tell a quiet hall from a dead line.

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from gateway.recorder import Recorder
     from gateway.transport import ServerClient
+    from server.ingest.protocol import BoundedProtocol
 
 PATIENCE_S = 20.0
 
@@ -124,10 +125,12 @@ class Way:
 
 
 @asynccontextmanager
-async def serving(made: Bench, tls: TlsMaterial, host: str = "127.0.0.1") -> AsyncIterator[int]:
+async def serving(
+    made: Bench, tls: TlsMaterial, host: str = "127.0.0.1", protocol: type[BoundedProtocol] | None = None
+) -> AsyncIterator[int]:
     """The bench behind a real listener; its port."""
     context = gateway_server_context(tls.server / "cert.pem", tls.server / "cert.key", tls.server / "ca.pem")
-    server = listener(made.app, Address(host, 0), listener_protocol(IdentifiedProtocol), context)
+    server = listener(made.app, Address(host, 0), protocol or listener_protocol(IdentifiedProtocol), context)
     running = asyncio.ensure_future(server.serve())
     try:
         async with asyncio.timeout(PATIENCE_S):
