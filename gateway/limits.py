@@ -75,6 +75,10 @@ CLOCK_STEP_US: Final = 2_000_000
 # Before this the box has plainly not heard the time yet (2026-01-01T00:00:00Z).
 PLAUSIBLE_TIME_US: Final = 1_767_225_600_000_000
 
+# Uploads of some entries shrink to a quarter; a fresh score alone is sent as it is, at once.
+COMPRESSED_FROM_BYTES: Final = 4 * 1024
+COMPRESSION_LEVEL: Final = 5
+
 CONTENT_KEY_FILE_BYTES_MAX: Final = 256
 CONFIG_BYTES_MAX: Final = 256 * 1024
 TEXT_BYTES_MAX: Final = 48 * 1024  # profile or rubric file, adopted whole into one entry

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -137,12 +138,19 @@ class HttpsClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=limits.CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
         self._trusting: bool | None = None
+        self._compresses = False
         self._opening = asyncio.Lock()  # uploader and heartbeat share one session
 
     async def upload(self, body: bytes) -> UploadAnswer:
-        """See the protocol."""
+        """See the protocol. Long bodies go compressed to a server that has said that it takes them so."""
         sent = {"Content-Type": UPLOAD_TYPE}
+        if self._compresses and len(body) >= limits.COMPRESSED_FROM_BYTES:
+            # Beside the loop: it takes milliseconds, and rigs are read meanwhile.
+            body = await asyncio.to_thread(gzip.compress, body, limits.COMPRESSION_LEVEL, mtime=0)
+            sent["Content-Encoding"] = "gzip"
+        self._compresses = False  # until the next answer says so again: it may be an older server's
         status, answer, headers = await self._ask("POST", "/gateway/v1/upload", body, sent)
+        self._compresses = _takes_gzip(headers)
         return UploadAnswer(status, answer, _retry_after(headers.get("Retry-After")))
 
     async def heartbeat(self, beat: Mapping[str, Any]) -> HeartbeatAnswer:
@@ -240,6 +248,11 @@ async def _bounded(content: aiohttp.StreamReader, most: int) -> bytes:
         if len(body) > most:
             raise Unreachable(f"an answer of more than {most} bytes is not our server's")
     return bytes(body)
+
+
+def _takes_gzip(headers: Mapping[str, str]) -> bool:
+    """RFC 7694: an answer may say which encodings of a request are taken."""
+    return "gzip" in (word.strip() for word in headers.get("Accept-Encoding", "").lower().split(","))
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -23,6 +23,7 @@ from scorelog.journal.failpoints import failpoint
 from server import limits
 from server.errors import Fatal, Refused, ServerError
 from server.failpoints import REPLY
+from server.ingest.inflate import ENCODING, inflated
 from server.ingest.problems import Answer, to_answer
 from server.ingest.service import Ingest, Peer
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 NOTE_TYPE = "text/plain; charset=utf-8"
+TAKES = ((b"accept-encoding", ENCODING.encode()),)  # RFC 7694: from now on a gateway may compress
 STATE_KEY = "tls_peer_der"
 PLAN_PATH = "/gateway/v1/plan"
 
@@ -110,18 +112,18 @@ class GatewayApp:
     async def _upload(self, peer: Peer, scope: Scope, receive: Receive) -> Answer:
         async with self._ingest.admission.admitted(peer.gateway_id, _said_bytes(scope)) as place:
             gateway = await self._authorise_upload(peer, scope, receive)
-            body = await read_body(scope, receive, limits.UPLOAD_BODY_MAX)
+            body = await _upload_body(scope, receive)
             async with place.turn():
                 line = await self._ingest.upload(gateway, body)
             with failpoint(REPLY):
-                return Answer(200, line, NOTE_TYPE)
+                return Answer(200, line, NOTE_TYPE, headers=TAKES)
 
     async def _authorise_upload(self, peer: Peer, scope: Scope, receive: Receive) -> Gateway:
         try:
             return await self._ingest.authorise(peer)
         except Refused as refused:
             if refused.status == 403:  # noqa: PLR2004  # revoked: what it still tries to send is evidence
-                body = await read_body(scope, receive, limits.UPLOAD_BODY_MAX)
+                body = await _upload_body(scope, receive)
                 await self._ingest.keep_refused(peer.gateway_id, body, refused)
             raise
 
@@ -162,12 +164,19 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         raise Refused(408, f"no whole body within {limits.BODY_DEADLINE_S:.0f} s") from None
 
 
+async def _upload_body(scope: Scope, receive: Receive) -> bytes:
+    encoding = _header(scope, b"content-encoding").lower()
+    if encoding not in {"", "identity", ENCODING}:
+        raise Refused(415, f"bodies come plain or as {ENCODING}, not as {encoding[:20]}")
+    body = await read_body(scope, receive, limits.UPLOAD_BODY_MAX)
+    return inflated(body, limits.UPLOAD_BODY_MAX) if encoding == ENCODING else body
+
+
 def _said_bytes(scope: Scope) -> int:
-    """How long the body will be at most: what its head says, or the cap."""
+    """How long the body will be at most: what its head says, or the cap, to which a compressed one may swell."""
     length = _header(scope, b"content-length")
-    return (
-        min(int(length), limits.UPLOAD_BODY_MAX) if length.isdecimal() and length.isascii() else limits.UPLOAD_BODY_MAX
-    )
+    told = length.isdecimal() and length.isascii() and not _header(scope, b"content-encoding")
+    return min(int(length), limits.UPLOAD_BODY_MAX) if told else limits.UPLOAD_BODY_MAX
 
 
 async def _receive_all(receive: Receive, most: int) -> bytes:

@@ -1,0 +1,125 @@
+"""Compressed uploads (docs/formats/upload.md rule 8), at the server and from the gateway's own client."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from fake_clock import FakeClock
+from fake_entry_store import FakeEntryStore
+from sample_uploads import DOMAIN, SampleLog
+from server_bench import MIRROR_VERIFIER, Bench, ask, bench
+from tls_material import TlsMaterial, make_tls_material
+
+from certs.contexts import gateway_server_context
+from gateway import limits as gateway_limits
+from gateway.config import ServerConfig
+from gateway.transport import HttpsClient
+from server import limits
+from server.errors import Refused
+from server.evidence.store import Gateway
+from server.ingest.inflate import inflated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+UPLOAD = "/gateway/v1/upload"
+GZIP = ((b"content-encoding", b"gzip"),)
+LONG = b"x" * gateway_limits.COMPRESSED_FROM_BYTES
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsMaterial:
+    return make_tls_material(tmp_path_factory.mktemp("tls"), domain=DOMAIN)
+
+
+@pytest.fixture(scope="module")
+def der(tls: TlsMaterial) -> bytes:
+    return x509.load_pem_x509_certificate((tls.gateway / "cert.pem").read_bytes()).public_bytes(Encoding.DER)
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Bench]:
+    async with bench(FakeEntryStore()) as made:
+        await made.store.add_gateway(Gateway("gw-01", SampleLog("gw-01").public_key))
+        yield made
+
+
+async def test_a_compressed_upload_is_the_same_upload(at: Bench, der: bytes) -> None:
+    """P2: the receipt of what was inflated; the answer says that more may come so (RFC 7694)."""
+    log = SampleLog().grow(20, openings=True)
+    body = gzip.compress(log.upload(0))
+    status, headers, answer = await ask(at.app, "POST", UPLOAD, body, der=der, headers=GZIP, parts=3)
+    assert (status, headers[b"accept-encoding"]) == (200, b"gzip")
+    assert log.receipt_time(20, answer, MIRROR_VERIFIER)
+    assert at.stored == [(log.origin, 20)]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (SampleLog().grow(2).upload(0), b"gzip", 400),
+        (gzip.compress(SampleLog().grow(2).upload(0))[:-1], b"gzip", 400),
+        (gzip.compress(SampleLog().grow(2).upload(0)) + b"more", b"gzip", 400),
+        (gzip.compress(b"no upload"), b"gzip", 400),
+        (gzip.compress(bytes(limits.UPLOAD_BODY_MAX + 1)), b"gzip", 413),
+        (SampleLog().grow(2).upload(0), b"br", 415),
+    ],
+)
+async def test_what_is_not_one_gzip_member_of_an_upload_is_refused(
+    at: Bench, der: bytes, body: bytes, encoding: bytes, status: int
+) -> None:
+    """Bad input gets a clear answer, nothing is stored and nothing alarmed."""
+    found, _, _ = await ask(at.app, "POST", UPLOAD, body, der=der, headers=((b"content-encoding", encoding),))
+    assert found == status
+    assert (at.stored, await at.kinds()) == ([], [])
+
+
+def test_a_body_swells_to_the_limit_and_no_further() -> None:
+    """B20: limit - 1, limit, limit + 1; of a bomb no more than that is ever made."""
+    for length in (999, 1000):
+        assert inflated(gzip.compress(bytes(length)), 1000) == bytes(length)
+    for length in (1001, 50_000_000):
+        with pytest.raises(Refused, match="more than 1000 bytes") as refused:
+            inflated(gzip.compress(bytes(length), 1), 1000)
+        assert refused.value.status == 413
+
+
+@asynccontextmanager
+async def listening(tls: TlsMaterial, says: list[str], came: list[tuple[str, bytes]]) -> AsyncIterator[HttpsClient]:
+    """The gateway's client before a server that answers each upload with the next of these words."""
+
+    async def upload(request: web.Request) -> web.Response:
+        came.append((request.headers.get("Content-Encoding", ""), await request.read()))  # aiohttp has inflated it
+        word = says.pop(0)
+        return web.Response(status=200 if word != "down" else 503, headers={"Accept-Encoding": word} if word else {})
+
+    app = web.Application(client_max_size=4 << 20)
+    app.router.add_post(UPLOAD, upload)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    context = gateway_server_context(tls.server / "cert.pem", tls.server / "cert.key", tls.server / "ca.pem")
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    folder, url = tls.gateway, f"https://127.0.0.1:{runner.addresses[0][1]}"
+    config = ServerConfig(url, folder / "ca.pem", folder / "cert.pem", folder / "cert.key", "", None)
+    client = HttpsClient(config, FakeClock(), timeout_s=5)
+    try:
+        yield client
+    finally:
+        await client.close()
+        await runner.cleanup()
+
+
+async def test_the_gateway_compresses_only_what_is_long_for_a_server_that_takes_it(tls: TlsMaterial) -> None:
+    """Limit - 1 and limit; never before an answer said so, and not any more when the last answer did not."""
+    came: list[tuple[str, bytes]] = []
+    async with listening(tls, ["br, gzip", "gzip", "gzip", "", "gzip"], came) as client:
+        for body in (LONG, LONG, LONG[:-1], LONG, LONG):
+            await client.upload(body)
+    assert [encoding for encoding, _ in came] == ["", "gzip", "", "gzip", ""]
+    assert [len(body) for _, body in came] == [len(LONG)] * 2 + [len(LONG) - 1] + [len(LONG)] * 2
