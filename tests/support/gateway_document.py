@@ -15,6 +15,7 @@ from fuzz_mutation import mutate
 from hypothesis import strategies as st
 from sample_uploads import SampleLog, asking
 
+from scorelog.format.witness import AddCheckpoint
 from server.ingest.origins import origin_hash
 from server.ingest.problems import PROBLEM_TYPE
 
@@ -26,8 +27,12 @@ SIZE = "text/x.tlog.size"
 LOG = SampleLog().grow(6, openings=True)
 HASH = origin_hash(LOG.origin)
 FORK = LOG.fork(2).grow(4, seed="other")
-UPLOADS = [LOG.upload(start, stop) for start in range(6) for stop in range(start, 7)] + [FORK.upload(0), FORK.upload(2)] * 6
-ASKED = [asking(LOG, old, new) for old in range(6) for new in range(old, 7)] + [asking(FORK, 2, 6)]
+UPLOADS = [LOG.upload(start, stop) for start in range(6) for stop in range(start, 7)] + [
+    FORK.upload(0),
+    FORK.upload(2),
+] * 6
+BAD_PROOF = AddCheckpoint(2, (bytes(32),), LOG.checkpoint(6)).encode()
+ASKED = [asking(LOG, old, new) for old in range(6) for new in range(old, 7)] + [asking(FORK, 2, 6)] + [BAD_PROOF] * 6
 BEATS = [
     {"v": 1, "origin": LOG.origin, "size": size, "instance": "a1", "unsent": 0, "rigs": [{"rig": "LV-0001"}]}
     for size in (0, 3, 6)

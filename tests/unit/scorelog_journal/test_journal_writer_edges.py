@@ -15,12 +15,15 @@ from log_entries import key_of, opening, plain, scored
 from log_harness import new_log, opened, signer_for
 
 from scorelog.format.tree import leaf_hash
+from scorelog.journal.batch import Batch
 from scorelog.journal.errors import Damaged, LogFailed
 from scorelog.journal.failpoints import observed
 from scorelog.journal.fsck import fsck
+from scorelog.journal.jobs import AppendJob, SignJob
 from scorelog.journal.salvage import _following, kept_entries, reader
-from scorelog.journal.schema import DATABASE, SHM
+from scorelog.journal.schema import DATABASE, IDENTITY, SHM, WAL
 from scorelog.journal.sqlite import open_log
+from scorelog.journal.store import AppendRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,8 +120,6 @@ async def test_growth_between_looking_and_waiting_is_not_missed(tmp_path: Path) 
                 log._writer.submit(job)
                 job.future.result(20)
 
-        from scorelog.journal.jobs import AppendJob  # noqa: PLC0415
-
         job = AppendJob((plain("x"),))
         log._waiters = Growing()
         async with asyncio.timeout(20):
@@ -167,3 +168,68 @@ async def test_a_log_whose_index_cannot_be_made_is_copied_to_be_read(tmp_path: P
     report = fsck(path)
     assert (report.findings, report.size) == ([], 6)
     assert (path / DATABASE).exists()
+
+
+async def test_a_log_whose_schema_cannot_be_read_is_a_database_error(tmp_path: Path) -> None:
+    """The same for whoever opens it to read, not to check: no UnicodeDecodeError leaves the journal."""
+    path = await small_log(tmp_path)
+    change(
+        path,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = 'CREATE TABLE (', name = CAST(x'fffe' AS TEXT) WHERE name = 'entry'",
+    )
+    with pytest.raises(sqlite3.DatabaseError), reader(path):
+        pass
+
+
+async def test_a_header_that_sqlite_does_not_know_is_a_finding(tmp_path: Path) -> None:
+    """SQLite says only that it cannot; a copy, with the write-ahead log, is tried, and then it is said."""
+    path = await small_log(tmp_path)
+    with (path / DATABASE).open("r+b") as file:
+        file.seek(44)
+        file.write(b"\0\0\0\x63")  # the schema format
+    (path / WAL).write_bytes(b"")
+    assert "database" in {one.kind for one in fsck(path).findings}
+
+
+async def test_the_end_that_comes_in_the_middle_of_a_group_waits(tmp_path: Path) -> None:
+    """P1: jobs that stand in the queue before the end are one group, and the end is found again behind it."""
+    log = open_log(new_log(tmp_path), signer_for, FakeClock())
+    go, jobs = threading.Event(), [AppendJob((plain(f"entry {n}"),)) for n in range(3)]
+
+    def slowly(_: int | None) -> bytes:
+        assert go.wait(20)
+        return plain("first").build(None)
+
+    log._writer.submit(AppendJob((AppendRequest(slowly),)))
+    while log._writer._queue.qsize():
+        await asyncio.sleep(0.001)
+    for job in jobs:
+        log._writer.submit(job)
+    end = asyncio.ensure_future(log.close())
+    while log._writer._queue.qsize() < 4:
+        await asyncio.sleep(0.001)
+    go.set()
+    async with asyncio.timeout(20):
+        await end
+    assert [one.index for job in jobs for one in job.future.result(0)] == [1, 2, 3]
+
+
+def test_a_size_that_was_signed_meanwhile_is_not_signed_again(tmp_path: Path) -> None:
+    """A size is signed once: two roots of one size cannot come about so either."""
+    path = new_log(tmp_path)
+    job = SignJob(0)
+    with closing(sqlite3.connect(path / DATABASE)) as connection:
+        batch = Batch(connection, 0, 0)
+        job.plan(batch)
+        assert batch.sign == set()
+
+
+@pytest.mark.parametrize("flip", [b"gw-02", b"gw-0\\u0031"])
+async def test_an_identity_whose_key_is_of_another_log_is_damaged(tmp_path: Path, flip: bytes) -> None:
+    """One flipped bit in the origin is no other log: the database knows whose it is."""
+    path = await small_log(tmp_path)
+    file = path / IDENTITY
+    file.write_bytes(file.read_bytes().replace(b"gw-01", flip, 1))
+    with pytest.raises(Damaged, match="cannot be read"):
+        open_log(path, signer_for, FakeClock())
