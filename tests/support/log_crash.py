@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from log_entries import key_of, scored
 from log_harness import ORIGIN_BASE, cosigned, new_log, signer_for
+from log_strace import attach_strace
 
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.entry import parse_entry
@@ -61,6 +62,9 @@ class Round:
     kill_after_s: float | None = None
     kill_after_bytes: int = 0  # the time runs from when the writer has told so much
     scenario: str = "append"
+    wal_bytes: int = WAL_BYTES
+    patience_s: float = 20.0  # how long it waits for its last receipt
+    strace: tuple[str, ...] = ()  # under strace, with these words
 
 
 # --- the writer process
@@ -101,7 +105,31 @@ async def _next_generation(life: Round, tell: Tell) -> None:
     await _use(log, life, tell)
 
 
-SCENARIOS: Mapping[str, Scenario] = {"append": _append, "create": _create, "generation": _next_generation}
+async def _one_by_one(life: Round, tell: Tell) -> None:
+    """One writer, so that nothing of a later record is under way when a record is acknowledged."""
+    path = Path(life.directory) / "log"
+    if not path.exists():
+        create_log(path, ORIGIN_BASE, signer_for)
+    log = open_log(path, signer_for, SystemClock(), path.with_name("state"), room=ROOM, wal_bytes=life.wal_bytes)
+    try:
+        for seq in range(life.first_seq, life.first_seq + life.appends):
+            request = scored(key_of(seq, rig="LV-0"), note=str(seq))
+            answer = await log.append(request.build, request.key, request.content)
+            tell(f"ack {answer.index} {answer.leaf.hex()} 0 {seq}")
+            if seq % 2:
+                await log.save_receipt(cosigned(log.checkpoint()))
+    except JournalError as error:
+        raise LogFailed(str(error)) from error
+    finally:
+        await log.close()
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "one-by-one": _one_by_one,
+    "append": _append,
+    "create": _create,
+    "generation": _next_generation,
+}
 
 
 async def _use(log: SqliteLog, life: Round, tell: Tell) -> None:
@@ -143,11 +171,15 @@ def tell_root(note: bytes, tell: Tell) -> None:
 def serve(scenarios: Mapping[str, Scenario]) -> None:
     """Fork a writer per request line; answer with how it ended."""
     for line in sys.stdin:
-        life = Round(**json.loads(line))
+        asked = json.loads(line)
+        life = Round(**{**asked, "strace": tuple(asked["strace"])})
         child = os.fork()
         if child == 0:
             code = 99
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # log lines are no answer
             try:
+                if life.strace:
+                    attach_strace(life.strace)
                 code = _live(life, scenarios)
             except BaseException:  # noqa: BLE001  # the fork must never return into the serving loop
                 traceback.print_exc()

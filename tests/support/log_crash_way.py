@@ -116,9 +116,10 @@ async def _way(life: Round, tell: Tell) -> None:
             answer = await log.append(request.build, request.key, request.content, request.openings)
             tell(f"ack {answer.index} {answer.leaf.hex()} 0 {seq}")
             tell_root(log.checkpoint(), tell)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(life.patience_s):
             while not uploader.done:
                 await asyncio.sleep(0.001)
+        tell(f"receipt {uploader.position}")
 
 
 @dataclass(slots=True)

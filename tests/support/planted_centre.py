@@ -11,6 +11,25 @@ SCORING = "scorelog/format/scoring.py"
 
 RECEIPTS = (
     Bug(
+        "server-fsync-skipped",
+        "the evidence is written with synchronous=OFF",
+        "P1, P2, S1",
+        "test_power_order.py::test_no_receipt_leaves_before_the_servers_fsync",
+        one(
+            "server/evidence/database.py",
+            "        _refuse_unsafe(connection, path)\n    return",
+            "        _refuse_unsafe(connection, path)\n"
+            '        connection.exec_driver_sql("PRAGMA synchronous=OFF")\n    return',
+        ),
+    ),
+    Bug(
+        "pages-not-asked",
+        "fsck believes a table whose index says something else",
+        "P3, B5",
+        "test_bitflip_server.py::test_a_name_that_only_its_index_contradicts_is_named",
+        one("server/unreadable.py", '    return [] if lines == ["ok"] else', "    return [] if lines else"),
+    ),
+    Bug(
         "cosign-before-store",
         "the receipt leaves before the entries are on the disk",
         "P1, P2, S1",
@@ -80,8 +99,8 @@ RECEIPTS = (
         "test_server_statuses.py::test_content_never_blocks",
         one(
             INGEST,
-            "    return [each.field for each in mine if not",
-            '    return [each.value.decode("utf-8", "replace") for each in mine if not',
+            "of the entry: {', '.join(wrong)}",
+            "of the entry: {', '.join(wrong)} {[one.value.decode('utf-8', 'replace') for one in bundle.openings]}",
         ),
     ),
     Bug(

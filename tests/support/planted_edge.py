@@ -9,6 +9,46 @@ FILES = "scorelog/journal/files.py"
 
 DISK = (
     Bug(
+        "fsync-skipped",
+        "the log is opened with synchronous=OFF",
+        "P1, G2",
+        "test_power_order.py::test_nothing_is_acknowledged_before_its_fsync",
+        one(
+            "scorelog/journal/schema.py",
+            '"synchronous=FULL", "synchronous", _SYNCHRONOUS_FULL)',
+            '"synchronous=OFF", "synchronous", 0)',
+        ),
+    ),
+    Bug(
+        "folder-not-synced",
+        "a new log's name is not made durable",
+        "P3, G4",
+        "test_power_order.py::test_a_new_log_is_synced_before_and_after_it_gets_its_name",
+        one(FILES, "    with failpoint(RENAME_SYNC):\n        sync_directory(new.parent)\n", "    assert new\n"),
+    ),
+    Bug(
+        "second-file-not-synced",
+        "a small file is renamed into place before its bytes are on the disk",
+        "G2, G8",
+        "test_power_order.py::test_the_second_file_is_replaced_in_order",
+        one(
+            FILES,
+            "            view = view[os.write(fd, view) :]\n        os.fsync(fd)\n",
+            "            view = view[os.write(fd, view) :]\n",
+        ),
+    ),
+    Bug(
+        "page-cache-not-dropped",
+        "a start reads back from memory what the disk never got",
+        "P1, G4",
+        "test_power_order.py::test_a_start_reads_the_disk_and_not_the_memory",
+        one(
+            FILES,
+            "            with failpoint(DROP):\n                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)\n",
+            "            with failpoint(DROP):\n                os.stat(fd)\n",
+        ),
+    ),
+    Bug(
         "ack-early",
         "an append is answered before its transaction is committed",
         "P1, G1",
@@ -78,6 +118,18 @@ DISK = (
 )
 
 RIGS = (
+    Bug(
+        "transaction-id-0-accepted",
+        "a reply under transaction id 0 answers any request",
+        "P5, R5",
+        "test_modbus_replies.py::test_a_wrong_reply_at_any_request_never_gives_a_wrong_value",
+        one(
+            "device_adapters/modbus.py",
+            "    function = request[7]\n",
+            '    request = b"\\0\\0" + request[2:] if received[:2] == b"\\0\\0" else request\n'
+            "    function = request[7]\n",
+        ),
+    ),
     Bug(
         "no-second-reading",
         "a record is believed after one reading",
