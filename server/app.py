@@ -38,7 +38,7 @@ from server.ingest.readside import ReadSide
 from server.ingest.routes import GatewayApp
 from server.ingest.service import Ingest
 from server.ingest.witness import Witness
-from server.listeners import Listener, listener
+from server.listeners import Listener, listener, raise_descriptors
 from server.live.board import LiveBoard
 from server.live.fanout import Alone, Fanout
 from server.live.hub import Hub
@@ -348,6 +348,7 @@ async def serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None
     """`kaofen-server run`."""
     if config.database is None and sqlite_is_old():
         log.info("old SQLite", note="one writing connection per database is kept; see docs/server.md")
+    raise_descriptors()
     with folder_held(config):
         await _serve(config, ready)
 

@@ -78,6 +78,8 @@ INSTANCES_WATCHED_MAX = 8
 HEADER_BYTES_MAX = 32 << 10
 TLS_HANDSHAKE_S = 10.0
 BACKLOG = 1024
+# Descriptors that the process asks for: every listener full, handshakes under way, databases and files beside them.
+DESCRIPTORS = 4 * CONNECTIONS_MAX
 
 # The auditor's portions; how fast it reads is a setting (audit.mib_per_s).
 AUDIT_BUNDLES_AT_ONCE = 16

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,20 @@ class Listener(uvicorn.Server):
     def stop(self) -> None:
         """Accept nothing more and let what runs end."""
         self.should_exit = True
+
+
+def raise_descriptors() -> int:
+    """As many descriptors as full listeners need, or as many as the service may have; how many there are now.
+
+    With the 1,024 of most systems strangers' half-open handshakes would leave none for the database long before any
+    cap on connections is reached, and a database that cannot open a file ends the process.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.DESCRIPTORS if hard == resource.RLIM_INFINITY else min(limits.DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
 
 
 def listener(

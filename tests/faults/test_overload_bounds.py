@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,7 @@ from scorelog.format.entry import parse_entry
 from server import limits
 from server.evidence.store import Gateway
 from server.ingest.protocol import IdentifiedProtocol, listener_protocol
+from server.listeners import raise_descriptors
 from server.live import limits as live_limits
 from server.live.board import LiveBoard
 from server.live.hub import Hub
@@ -176,6 +178,20 @@ async def test_a_listener_holds_so_many_connections(tmp_path: Path) -> None:
         protocol.peers["198.51.100.1"] = limits.CONNECTIONS_MAX - 1
         async with wire(port, context) as one:
             assert (await one.request("GET", "/x"))[0] == 404
+
+
+def test_the_server_asks_for_descriptors_for_full_listeners() -> None:
+    """I10: the caps on connections lie below what the process may open; a machine's own hard limit is kept."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = before[1]
+    most = limits.DESCRIPTORS if hard == resource.RLIM_INFINITY else min(limits.DESCRIPTORS, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        assert raise_descriptors() == most
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, hard)
+        assert raise_descriptors() == most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_every_bound_in_the_document_has_its_test() -> None:
