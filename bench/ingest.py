@@ -138,7 +138,8 @@ def _pin(server: UploadServer) -> None:
 
 
 def _core(loaded: Loaded) -> str:
-    return f"{100 * loaded.span.cpu_s / loaded.span.wall_s:.0f} % of a core"
+    away = f", {loaded.sent_away} told to come back" if loaded.sent_away else ""
+    return f"{100 * loaded.span.cpu_s / loaded.span.wall_s:.0f} % of a core{away}"
 
 
 def _cpu(parts: list[Figure]) -> float:

@@ -4,7 +4,7 @@
 
 Each connection belongs to one gateway and has one upload under way, as a gateway has. Says `begin` when every
 connection has its first answer, `end` when the time is over or an upload could not be sent, then one line of JSON:
-uploads, seconds, sorted latencies. Anything but 200 ends it with what was answered.
+uploads, seconds, how many were told to come back, sorted latencies. Anything but 200 ends it with what was answered.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from certs.contexts import gateway_client_context
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
+
+COME_BACK_S = 0.2
 
 
 def requests(path: Path) -> list[bytes]:
@@ -46,6 +48,7 @@ class Sender(asyncio.Protocol):
         self._waiting = iter(waiting)
         self._begun = 0.0
         self._got = b""
+        self._sent = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first request."""
@@ -58,8 +61,12 @@ class Sender(asyncio.Protocol):
         if request is None:
             self._load.end()
             return
+        self._sent = request
+        self._again()
+
+    def _again(self) -> None:
         self._begun = time.perf_counter()
-        self._transport.write(request)
+        self._transport.write(self._sent)
 
     def data_received(self, data: bytes) -> None:
         """An answer, which is whole when its body has the length that it says."""
@@ -68,7 +75,10 @@ class Sender(asyncio.Protocol):
         if not found or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r", 1)[0]):
             return
         status, self._got = self._got[9:12], b""
-        if status != b"200":
+        if status in {b"429", b"503"}:  # as many as this machine can: come back, sooner than a gateway would
+            self._load.sent_away += 1
+            asyncio.get_running_loop().call_later(COME_BACK_S, self._again)
+        elif status != b"200":
             self._load.end(f"{head.decode()} {body[:300]!r}")
         elif self._load.answered(time.perf_counter() - self._begun):
             self.send()
@@ -86,6 +96,7 @@ class Load:
         self._warming = connections
         self._begun = 0.0
         self.latencies: list[float] = []
+        self.sent_away = 0
         self.over = asyncio.Event()
         self.took_s = 0.0
         self.trouble = ""
@@ -124,7 +135,8 @@ async def run(spec: dict[str, Any]) -> dict[str, Any]:
             "127.0.0.1", spec["port"], ssl=context, server_hostname="localhost",
         )  # fmt: skip
     await asyncio.wait_for(load.over.wait(), spec["seconds"] + 60)
-    answer = {"uploads": len(load.latencies), "seconds": load.took_s, "latencies": sorted(load.latencies)}
+    answer: dict[str, Any] = {"uploads": len(load.latencies), "seconds": load.took_s, "sent_away": load.sent_away}
+    answer["latencies"] = sorted(load.latencies)
     return answer | ({"trouble": load.trouble} if load.trouble else {})
 
 

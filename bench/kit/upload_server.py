@@ -98,6 +98,7 @@ class Loaded:
     def __init__(self, answer: dict[str, Any], span: Span, sender: Span) -> None:
         self.uploads = int(answer["uploads"])
         self.seconds = float(answer["seconds"])
+        self.sent_away = int(answer["sent_away"])
         self.latencies: list[float] = answer["latencies"]
         self.span = span
         self.sender = sender
