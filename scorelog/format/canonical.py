@@ -41,11 +41,12 @@ def _at_a_glance(data: bytes) -> JsonObject | None:
     """
     try:
         obj, _ = _PLAIN.raw_decode(data.decode("utf-8"))
-        if type(obj) is not dict or not _shallow(obj) or _ENCODER.encode(obj).encode("utf-8") != data:
+        if type(obj) is not dict or _ENCODER.encode(obj).encode("utf-8") != data:
             return None
     except (ValueError, RecursionError):
         return None
-    return obj
+    few = data.count(b"{") + data.count(b"[") <= JSON_DEPTH_MAX  # so many cannot stand too deep
+    return obj if few or _shallow(obj) else None
 
 
 def _shallow(obj: JsonObject) -> bool:

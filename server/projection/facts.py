@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from server.projection.relogged import Unwrapped
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_ALLOWED: Final = {kind: COMMON | own for kind, own in OWN.items()}
 # Long or binary: read from the evidence when somebody looks, never copied into a projection.
 _LONG: Final = frozenset({"text", "entry", "receipt", "leaves", "rigs", "previous", "part", "key"})
 
@@ -95,7 +96,7 @@ def _flags(entry: Entry) -> list[str]:
     flags = []
     if not entry.known:
         flags.append("unknown_type")
-    elif set(entry.document) - COMMON - OWN[entry.type]:
+    elif not entry.document.keys() <= _ALLOWED[entry.type]:
         flags.append("unknown_fields")
     if entry.conflict_with is not None:
         flags.append("conflict")
