@@ -11,18 +11,18 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from dst_parts import MIRROR
+from dst_model import Held
+from dst_parts import MIRROR, WITNESS
 
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.cosignature import merge, verify_cosignature
-from scorelog.format.entry import Entry, parse_entry
+from scorelog.format.entry import content_mac
 from scorelog.format.errors import FormatError
 from scorelog.format.keys import CosignatureVerifier
-from scorelog.format.text import unbase64
 from scorelog.format.tree import CompactRange, leaf_hash
-from scorelog.format.types import RELOGGED
 from scorelog.format.upload import parse_upload
-from scorelog.format.wrapped import inside
+from scorelog.journal.fsck import fsck
+from server.audit import Auditor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dst_world import World
 
     from scorelog.format.upload import Upload
+    from server.evidence.store import EntryStore
 
 VERIFIER = CosignatureVerifier(MIRROR.name, MIRROR.public_key)
 UPLOAD = "/gateway/v1/upload"
@@ -76,15 +77,27 @@ class Oracle:
         """I4: what leaves a box says one root for each size."""
         if request.scope["path"] != UPLOAD or box.id in self._tainted:
             return
-        upload = parse_upload(request.body)
+        upload = parse_upload(request.plain)
         self._one_root(upload)
 
     def acked(self, box: Box, rig: Rig, record: Latched) -> None:
         """I7: at this very instant the entry is on the disk of the box."""
+        if record.mode == "practice":
+            self._practised(box, rig, record)
+            return
         query = "SELECT 1 FROM entry_key WHERE rig = ? AND epoch = ? AND seq = ? AND type = ?"
         found = self._ask(box.folder / "data" / "log" / "log.db", query, (rig.serial, *record.key))
         if not found:
             self._wrong(f"I7 {rig.serial} was told {record.key}, which is not on the disk of {box.id}")
+
+    def _practised(self, box: Box, rig: Rig, record: Latched) -> None:
+        """I7: a practice record is in the spool, or in the summary of its run."""
+        content = content_mac(box.parts.content_key, [record.data])
+        spooled = any(content in file.read_text() for file in (box.folder / "data" / "practice").glob("*.json"))
+        query = "SELECT 1 FROM entry WHERE instr(bytes, ?) AND instr(bytes, ?)"
+        log = box.folder / "data" / "log" / "log.db"
+        if not spooled and not self.sick(box) and not self._ask(log, query, (content.encode(), b"practice.summary")):
+            self._wrong(f"I7 {rig.serial} was told practice {record.key}, which is not on the disk of {box.id}")
 
     def kept(self, box: Box, note: bytes) -> None:
         """P2: what a box keeps as a receipt is of entries that are on the server's disk, unless that was put back."""
@@ -97,7 +110,7 @@ class Oracle:
         status, lines, _ = request.answer
         if request.scope["path"] != UPLOAD or status != OK:
             return
-        upload = parse_upload(request.body)
+        upload = parse_upload(request.plain)
         checkpoint = parse_checkpoint(upload.checkpoint)[0]
         origin, size = checkpoint.origin, checkpoint.size
         try:
@@ -135,6 +148,7 @@ class Oracle:
             tree.extend(map(leaf_hash, entries))
             if tree.root() != state.root:
                 self._wrong(f"I5 the entries of {state.origin} do not make its root")
+        await self._audit(store)
         for origin, entries in self.receipted.items():
             held = stored.get(origin, [])
             lacking = [index for index, entry in entries.items() if held[index : index + 1] != [entry]]
@@ -142,9 +156,20 @@ class Oracle:
                 self._wrong(f"I1 the server gave receipts for {lacking} of {origin} and does not hold them so")
         for box in self._world.boxes:
             self._judge_receipt(box, stored)
-            found = _Found(box, stored)
-            for complaint in found.judge(self._excused, tainted=box.id in self._tainted):
+            held = Held(box, stored)
+            for complaint in held.judge(self._excused, tainted=box.id in self._tainted):
                 self._wrong(complaint)
+
+    async def _audit(self, store: EntryStore) -> None:
+        """I5: the server's own audit of everything, and each box's fsck of its log, find nothing."""
+        verifiers = VERIFIER, CosignatureVerifier(WITNESS.name, WITNESS.public_key)
+        auditor = Auditor(store, verifiers, self._world.server.clock, pause_s=1.0, bytes_per_s=1 << 30)
+        for finding in await auditor.once():
+            self._wrong(f"I5 the audit of the server: {finding}")
+        for box in self._world.boxes:
+            config = box.config
+            for finding in fsck(config.log_directory, state_path=config.state_file, cosigners=[VERIFIER]).findings:
+                self._wrong(f"I5 fsck of {box.id}: {finding}")
 
     def _judge_receipt(self, box: Box, stored: dict[str, list[bytes]]) -> None:
         """P2: what a box takes for a receipt is one, of what the server holds."""
@@ -189,71 +214,3 @@ class Oracle:
 
     def _wrong(self, what: str) -> None:
         self._world.wrong(what)
-
-
-class _Found:
-    """What the server has of one box's rigs, in the order of generation and index."""
-
-    def __init__(self, box: Box, stored: dict[str, list[bytes]]) -> None:
-        self._box = box
-        self._plain: dict[tuple[str, int, int, str], list[str]] = defaultdict(list)  # key -> origins
-        self._order: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        self._gaps: list[tuple[str, int, int]] = []
-        self._complaints: list[str] = []
-        self._made = {(serial, *record.key): record for serial, rig in box.rigs.items() for record in rig.history}
-        self._seen: set[tuple[str, int, int, str]] = set()
-        base = box.parts.config.origin_base
-        mine = (origin for origin in stored if origin.rpartition("/")[0] == base)
-        for origin in sorted(mine, key=lambda one: int(one.rpartition("/")[2])):
-            for data in stored[origin]:
-                self._take(origin, parse_entry(data))
-
-    def _take(self, origin: str, entry: Entry) -> None:
-        again = entry.type == RELOGGED
-        if again:
-            held = inside(entry)
-            if held is None:
-                return
-            entry = held
-        if entry.type == "sequence.gap" and entry.key is not None:
-            fields = entry.document["fields"] if "from" not in entry.document else entry.document
-            self._gaps.append((entry.key.rig, fields["from"], fields["to"]))
-        if entry.key is None or "exam_no" not in (entry.document.get("fields") or {}):
-            return
-        key = (entry.key.rig, entry.key.epoch, entry.key.seq, entry.key.type)
-        record = self._made.get(key)
-        if record is None:
-            self._complaints.append(f"I3 the server holds {key}, which no rig made")
-        elif unbase64(entry.document["raw"][0]["bytes"], "raw") != record.shown():
-            self._complaints.append(f"P5 the server holds {key} with other words than the rig latched")
-        if not again:
-            self._plain[key].append(origin)
-        if key not in self._seen:
-            self._seen.add(key)
-            self._order[key[0]].append((key[1], key[2]))
-
-    def judge(self, excused: dict[str, int], *, tainted: bool) -> list[str]:
-        for key, origins in self._plain.items():
-            if len(origins) > (len(set(origins)) if tainted else 1):
-                self._complaints.append(f"I1 {key} is at the server {len(origins)} times: {origins}")
-        for rig in self._box.rigs.values():
-            self._judge_rig(rig, rig.told[excused.get(rig.serial, 0) :], tainted=tainted)
-        return self._complaints
-
-    def _judge_rig(self, rig: Rig, told: list[Latched], *, tainted: bool) -> None:
-        order = self._order[rig.serial]
-        if order != sorted(order) and not rig.was_unreadable and not tainted:
-            self._complaints.append(f"I2 {rig.serial}: out of order at the server")
-        for record in told:
-            if (rig.serial, *record.key) not in self._seen:
-                self._complaints.append(f"I1 {rig.serial} was told {record.key}, the server does not have it")
-        for record in rig.lost:
-            if (rig.serial, *record.key) not in self._seen and not self._explained(rig, record):
-                self._complaints.append(f"R8 {rig.serial} lost {record.key} and no gap says so")
-        if rig.kept:
-            self._complaints.append(f"I14 {rig.serial} still keeps {len(rig.kept)} records")
-
-    def _explained(self, rig: Rig, record: Latched) -> bool:
-        if rig.forgot or not any(other.seq > record.seq for other in rig.history if other.epoch >= record.epoch):
-            return True
-        return any(serial == rig.serial and first <= record.seq <= last for serial, first, last in self._gaps)

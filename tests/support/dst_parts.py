@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from gateway_world import PROFILE
 from certs.ca import create_authority, issue_gateway
 from certs.keys import create_ed25519, load_ed25519
 from gateway.config import parse_config
-from gateway.contentkey import create_content_key
+from gateway.contentkey import create_content_key, load_content_key
 from gateway.opening import signer_of
 from gateway.texts import load_texts
 from scorelog.format.cosignature import CosignatureSigner
@@ -52,6 +52,7 @@ class BoxParts:
     config: Config
     texts: Texts
     certificate: bytes
+    content_key: bytes = field(repr=False)
 
     def at(self, folder: Path) -> Config:
         """The settings of the same box with its disk in another folder."""
@@ -105,7 +106,7 @@ def _box(folder: Path, gateway_id: str) -> BoxParts:
     image = folder / f"{gateway_id}-image"
     image.mkdir()
     copied(base / "data", image / "data")
-    return BoxParts(gateway_id, image, config, load_texts(config), der)
+    return BoxParts(gateway_id, image, config, load_texts(config), der, load_content_key(config.content_key))
 
 
 _END = "-----END CERTIFICATE-----\n"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from device_adapters.contract import Position
 
 KEPT = 32
+PRACTICE = 0.15
 CUT = (28, 32)
 
 
@@ -44,6 +45,7 @@ class Latched:
     fields: dict[str, Any]
     ticket: bytes
     data: bytes
+    mode: str = "exam"
 
     @property
     def key(self) -> tuple[int, int, str]:
@@ -71,6 +73,7 @@ class Rig:
         self.lost: list[Latched] = []  # the rig itself lost them before they were acknowledged
         self.on_ack: Callable[[Rig, Latched], None] = lambda _rig, _record: None
         self.state = "idle"
+        self.mode = "exam"
         self.exam_no = 0
         self.poll = Poll(1000, {"idle": 1000, "running": 400})
         self.faults = 0.0
@@ -85,10 +88,11 @@ class Rig:
         said = {**fields, "exam_no": self.exam_no}
         head = self.last_seq.to_bytes(4, "big") + kind.encode().ljust(24, b"\0")
         body = f"{self.serial}/{self.boot}/{sorted(said.items())}".encode() + self.rng.randbytes(8)
-        record = Latched(self.boot, self.last_seq, kind, said, ticket, head + ticket.ljust(CUT[1], b"\0") + body)
+        data = head + ticket.ljust(CUT[1], b"\0") + body
+        record = Latched(self.boot, self.last_seq, kind, said, ticket, data, self.mode)
         self.kept[record.seq] = record
         self.history.append(record)
-        self.noted("latched", rig=self.serial, epoch=record.epoch, seq=record.seq, kind=kind)
+        self.noted("latched", rig=self.serial, epoch=record.epoch, seq=record.seq, kind=kind, mode=self.mode)
 
     def tell(self, seq: int) -> None:
         """The gateway says that everything up to `seq` is stored."""
@@ -128,6 +132,7 @@ class Rig:
     async def _exam(self, pause_s: float) -> None:
         self.exam_no += 1
         self.state, boot = "running", self.boot
+        self.mode = "practice" if self.rng.random() < PRACTICE else "exam"
         ticket = f"44{self.rng.randrange(10**12):012d}".encode()
         for kind, fields in self._script():
             self.latch(kind, ticket, **fields)
@@ -192,7 +197,7 @@ class SimMemory:
         rig = self.rig
         oldest = min(rig.kept, default=0)
         status = RigStatus(
-            rig.serial, rig.state, "exam", "", 0, 0, 0, 0, 0, rig.last_seq, rig.acked_seq, rig.exam_no, 0, 0
+            rig.serial, rig.state, rig.mode, "", 0, 0, 0, 0, 0, rig.last_seq, rig.acked_seq, rig.exam_no, 0, 0
         )
         return status, Standing(rig.boot, rig.last_seq, oldest, rig.acked_seq)
 
@@ -208,7 +213,7 @@ class SimMemory:
             rig=self.rig.serial,
             epoch=record.epoch,
             seq=seq,
-            mode="exam",
+            mode=record.mode,
             rig_time="2026-11-23T06:42:05.031Z",
             fields=record.fields,
             personal={"ticket": record.ticket},

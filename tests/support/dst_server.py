@@ -7,6 +7,7 @@ come from dst_network.py as ASGI calls with the certificate that TLS would have 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,12 @@ class Request:
             return {"type": "http.disconnect"}
         part, self.cut = self.body[: self.cut], -1
         return {"type": "http.request", "body": part, "more_body": True}
+
+    @property
+    def plain(self) -> bytes:
+        """The body as it was before it was compressed for the line."""
+        packed = (b"content-encoding", b"gzip") in self.scope["headers"]
+        return gzip.decompress(self.body) if packed else self.body
 
     def take(self, message: Any) -> bool:
         """What the server sends; whether that is all of it."""

@@ -195,7 +195,9 @@ class World:
             self.boxes.append(box)
             self.spawn(box.run(), box.id)
             for rig in box.rigs.values():
-                rig.poll = Poll(self.scale.idle_ms, {"idle": self.scale.idle_ms, "running": self.scale.idle_ms * 2 // 5})
+                rig.poll = Poll(
+                    self.scale.idle_ms, {"idle": self.scale.idle_ms, "running": self.scale.idle_ms * 2 // 5}
+                )
                 rig.on_ack = lambda rig, record, box=box: self.oracle.acked(box, rig, record)
                 self.spawn(rig.examine(self.scale.pause_s), rig.serial)
         rng = self.rng("faults")
