@@ -12,15 +12,11 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_clock import FakeClock
 from forged_log import change, small_log
 from log_entries import content_of, key_of, opening, plain, scored
 from log_harness import cosigned, new_log, opened
 
-from scorelog.format.entry import build_entry, parse_entry
-from scorelog.format.types import RELOGGED
 from scorelog.journal import failpoints
-from scorelog.journal.adoptions import Adoptions, plans_named
 from scorelog.journal.clock import SystemClock, _read_boot_id
 from scorelog.journal.errors import AppendRefused, Damaged, LogFailed, LogFull
 from scorelog.journal.failpoints import failpoint, observed
@@ -29,7 +25,6 @@ from scorelog.journal.jobs import ReceiptJob, SignJob
 from scorelog.journal.limits import TILE_CACHE
 from scorelog.journal.nodes import StoredNodes, read_row
 from scorelog.journal.recovery import reading, writing_alone
-from scorelog.journal.relog import new_document, relogged
 from scorelog.journal.room import RoomPolicy
 from scorelog.journal.rows import CheckpointRow, read_adoptions
 from scorelog.journal.schema import _expect, create_tables, open_writer
@@ -202,39 +197,6 @@ def test_adoptions_that_are_no_bytes_are_passed_over() -> None:
             [(0, ADOPTION.decode()), (1, ADOPTION)],
         )
         assert list(read_adoptions(connection, 9)) == [ADOPTION]
-
-
-# --- adoptions and relogging
-
-
-def test_what_is_no_entry_adopts_and_names_nothing() -> None:
-    """Signed junk is carried, not read."""
-    assert list(Adoptions(set()).take(b"\xff")) == []
-    assert list(plans_named(b"\xff")) == []
-    assert list(plans_named(build_entry(new_document(RELOGGED, FakeClock()) | {"entry": "/w=="}))) == []
-
-
-def test_a_text_that_was_logged_again_in_parts_is_adopted() -> None:
-    """P4: its parts come in the order of the log; one that is missing gives nothing."""
-    text = "x" * 60_000
-    digest = content_of(text)
-    whole = build_entry(new_document("rubric.adopted", FakeClock()) | {"sha256": digest, "text": text})
-    carriers = [one.entry for one in relogged("a/0", 7, whole, (), FakeClock())]
-    assert len(carriers) > 1
-    found = Adoptions(set())
-    taken = [list(found.take(one)) for one in carriers]
-    assert taken[:-1] == [[] for _ in carriers[:-1]]
-    assert [(kind, fields["sha256"]) for kind, fields in taken[-1]] == [("rubric.adopted", digest)]
-    assert list(found.take(carriers[-1])) == [], "the last part alone is nothing"
-    other = Adoptions(set())
-    assert [list(other.take(one)) for one in carriers[1:]] == [[] for _ in carriers[1:]]
-
-
-def test_junk_is_carried_whole() -> None:
-    """An entry that is none goes into the next generation byte for byte, without key or commitments."""
-    (one,) = relogged("a/0", 7, b"\xff junk", (), FakeClock())
-    assert (one.key, one.content) == (None, None)
-    assert parse_entry(one.entry).document["entry"] == "/yBqdW5r"
 
 
 # --- what an append refuses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
@@ -14,12 +15,16 @@ from forged_log import change, small_log
 from log_entries import key_of, opening, plain, scored
 from log_harness import new_log, opened, signer_for
 
+from scorelog.format.entry import build_entry, parse_entry
 from scorelog.format.tree import leaf_hash
 from scorelog.journal.batch import Batch
+from scorelog.journal.doubt import UNPROVEN, Doubts
 from scorelog.journal.errors import Damaged, LogFailed
 from scorelog.journal.failpoints import observed
 from scorelog.journal.fsck import fsck
+from scorelog.journal.generation import open_generation, quarantine
 from scorelog.journal.jobs import AppendJob, SignJob
+from scorelog.journal.relog import new_document
 from scorelog.journal.salvage import _following, kept_entries, reader
 from scorelog.journal.schema import DATABASE, IDENTITY, SHM, WAL
 from scorelog.journal.sqlite import open_log
@@ -233,3 +238,61 @@ async def test_an_identity_whose_key_is_of_another_log_is_damaged(tmp_path: Path
     file.write_bytes(file.read_bytes().replace(b"gw-01", flip, 1))
     with pytest.raises(Damaged, match="cannot be read"):
         open_log(path, signer_for, FakeClock())
+
+
+@pytest.mark.parametrize("table", ["opening", "entry"])
+async def test_damage_is_named_with_the_log_and_where_it_was_read(tmp_path: Path, table: str) -> None:
+    """An operator learns whose log it is, and from which index on."""
+    path = await small_log(tmp_path)
+    async with opened(path) as log:
+        change(path, f"DROP TABLE {table}")
+        with pytest.raises(Damaged) as caught:
+            log.openings(2, 4) if table == "opening" else log.entries(2, 4)
+        assert (caught.value.origin, caught.value.index) == (log.origin, 2)
+
+
+async def test_carried_keys_are_hashed_as_the_page_says(tmp_path: Path) -> None:
+    """Entry 0 of the next generation: each field with its length before it, a line feed behind a row; by hand here."""
+    path = await small_log(tmp_path)
+    with closing(sqlite3.connect(path / DATABASE)) as connection:
+        rows = connection.execute(
+            "SELECT rig, epoch, seq, type, ordinal, content, generation, idx, leaf FROM entry_key WHERE idx < 3"
+            " ORDER BY rig, epoch, seq, type, ordinal, content"
+        ).fetchall()
+    by_hand = hashlib.sha256()
+    for row in rows:
+        for field in row:
+            data = field if isinstance(field, bytes) else str(field).encode()
+            by_hand.update(str(len(data)).encode() + b":" + data)
+        by_hand.update(b"\n")
+    log = open_generation(path, quarantine(path, "x", tmp_path / "state"), signer_for, FakeClock())
+    try:
+        keys = parse_entry(log.entries(0, 1)[0]).document["previous"]["keys"]
+    finally:
+        await log.close()
+    assert keys == {"count": 3, "sha256": by_hand.hexdigest()}
+
+
+async def test_without_a_receipt_nothing_was_adopted_before_it(tmp_path: Path) -> None:
+    """All is stranded and logged again in its order: no text is adopted twice."""
+    path = new_log(tmp_path)
+    text = "rubric = 1"
+    adopted = new_document("rubric.adopted", FakeClock()) | {
+        "sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text
+    }  # fmt: skip
+    async with opened(path) as log:
+        await log.append(lambda _: build_entry(adopted))
+        await log.append(plain("x").build)
+    log = open_generation(path, quarantine(path, "x", None), signer_for, FakeClock())
+    try:
+        types = [parse_entry(entry).type for entry in log.entries(0, log.size)]
+    finally:
+        await log.close()
+    assert types == ["generation.opened", "relogged", "relogged"]
+
+
+def test_before_the_first_stretch_everything_is_unproven() -> None:
+    """An index that no stretch holds is not borne out by anything."""
+    doubts = Doubts(((5, None), (8, "altered")))
+    assert [doubts.of(index) for index in (0, 4, 5, 7, 8, 99)] == [UNPROVEN, UNPROVEN, None, None, "altered", "altered"]
+    assert Doubts(()).of(0) == UNPROVEN

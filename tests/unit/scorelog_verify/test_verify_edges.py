@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import format_samples as samples
 import pytest
@@ -16,6 +17,9 @@ from scorelog.format.evidence import build_evidence, parse_evidence
 from scorelog.format.policy import parse_policy
 from scorelog.verify import cli
 from scorelog.verify.attempt import verify_attempt
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,31 @@ def test_the_console_command_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         cli.main()
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("kaofen-verify ")
+
+
+def test_a_report_says_its_version_and_each_finding_where(tmp_path: Path) -> None:
+    """What other programs read: `v`, booleans that are booleans, and origin and index of each finding."""
+    log = samples.sample_log()
+    policy, bundle = tmp_path / "policy", tmp_path / "bundle.zip"
+    policy.write_bytes(samples.policy_text())
+    bundle.write_bytes(samples.sample_evidence(log))
+    result = CliRunner().invoke(cli.app, ["attempt", str(bundle), "--json", "--policy", str(policy)])
+    said = json.loads(result.stdout)
+    assert (said["v"], said["proven"]) == (1, True)
+    assert all(type(one["ok"]) is bool for one in said["findings"])
+    bundle.write_bytes(b"no zip")
+    result = CliRunner().invoke(cli.app, ["attempt", str(bundle), "--json", "--policy", str(policy)])
+    said = json.loads(result.stdout)
+    assert (result.exit_code, said["v"], said["proven"]) == (1, 1, False)
+    assert [one["ok"] for one in said["findings"]] == [False]
+
+
+def test_a_file_name_cannot_reach_the_terminal(tmp_path: Path) -> None:
+    """O5: whatever a name holds, it is printed as one line without control characters."""
+    (tmp_path / "policy").write_bytes(samples.policy_text())
+    bundle = tmp_path / "a\x1b[31m\nproven.zip"
+    bundle.write_bytes(b"no zip")
+    result = CliRunner().invoke(cli.app, ["attempt", str(bundle), "--policy", str(tmp_path / "policy")])
+    assert result.exit_code == 1
+    assert "\x1b" not in result.stdout
+    assert len(result.stdout.splitlines()) == 1
