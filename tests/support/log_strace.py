@@ -63,7 +63,7 @@ class Trace:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Once strace has written the end of the process, which is the thread that it saw first."""
-        return cls(tuple(_calls(_whole(path))))
+        return cls(tuple(_calls(whole_trace(path))))
 
 
 def injected(path: Path, file: str, word: str = "ack ") -> tuple[bool, list[str]]:
@@ -88,17 +88,28 @@ def _lines(path: Path) -> list[str]:
     return path.read_text("utf-8", "replace").splitlines() if path.exists() else []
 
 
-def _calls(lines: list[str]) -> list[Call]:
+def whole_trace(path: Path) -> list[str]:
+    """The lines, a call that others interrupted where it returned."""
+    return _joined(_whole(path))
+
+
+def _joined(lines: list[str]) -> list[str]:
     waiting: dict[str, str] = {}
-    found: list[Call] = []
+    found: list[str] = []
     for line in lines:
         if (begun := _UNFINISHED.match(line)) is not None:
             waiting[begun["pid"]] = begun["call"]
-            continue
-        whole = line
-        if (resumed := _RESUMED.match(line)) is not None:
-            whole = f"{resumed['pid']} {waiting.pop(resumed['pid'], '')}{resumed['rest']}"
-        call = _CALL.match(whole)
+        elif (resumed := _RESUMED.match(line)) is not None:
+            found.append(f"{resumed['pid']} {waiting.pop(resumed['pid'], '')}{resumed['rest']}")
+        else:
+            found.append(line)
+    return found
+
+
+def _calls(lines: list[str]) -> list[Call]:
+    found: list[Call] = []
+    for line in lines:
+        call = _CALL.match(line)
         if call is not None and int(call["result"]) >= 0:
             fd = _FD.match(call["words"])
             found.append(Call(call["name"], fd["path"] if fd else "", call["words"]))
