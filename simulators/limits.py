@@ -34,6 +34,7 @@ WRITE_WORDS_MAX = 123
 MBAP_LENGTH_MIN = 2
 MBAP_LENGTH_MAX = 254
 CONNECTIONS_MAX = 8  # per rig; K6 asks for two
+CONNECTIONS_REMEMBERED = 64  # by a fault that keeps something of each
 PIECES_WAITING_MAX = 1024  # delayed reply pieces per connection, beyond which it is closed
 
 # docs/rig-interface-v1-mqtt.md

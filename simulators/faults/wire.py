@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simulators.faults.base import Exchange, Fault, Piece
+from simulators.limits import CONNECTIONS_REMEMBERED
 from simulators.modbus import HEADER, READ_HOLDING, exception
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ _MBAP = HEADER.size  # where the PDU begins
 def _framed(frame: bytes, pdu: bytes) -> bytes:
     """The frame with another PDU and the length that belongs to it."""
     return frame[:4] + _LENGTH.pack(len(pdu) + 1) + frame[6:_MBAP] + pdu
+
+
+def _forget_oldest(by_connection: dict[int, Any]) -> None:
+    """Connections end without a word to a fault: what the oldest ones left is dropped."""
+    while len(by_connection) > CONNECTIONS_REMEMBERED:
+        del by_connection[next(iter(by_connection))]
 
 
 class _Frame(Fault):
@@ -87,6 +94,7 @@ class OneBehind(Fault):
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """Silence now."""
         self._kept[exchange.connection] = b"\0\0" + exchange.frame[2:]
+        _forget_oldest(self._kept)
         return []
 
     def waiting(self, exchange: Exchange) -> list[Piece]:
@@ -113,8 +121,9 @@ class PreviousReply(Fault):
 
     def waiting(self, exchange: Exchange) -> list[Piece]:
         """Nothing is sent, the reply before the present one is remembered."""
-        _, present = self._last.get(exchange.connection, (b"", b""))
+        _, present = self._last.pop(exchange.connection, (b"", b""))
         self._last[exchange.connection] = (present, exchange.frame[_MBAP:])
+        _forget_oldest(self._last)
         return []
 
 

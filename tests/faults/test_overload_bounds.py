@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import resource
 from typing import TYPE_CHECKING
@@ -37,6 +38,10 @@ from server.live.hub import Hub
 from server.people import limits as people_limits
 from server.people.throttle import LoginThrottle
 from server.projection.rubrics import RubricBook
+from simulators import limits as rig_limits
+from simulators.faults.base import Exchange, Piece
+from simulators.faults.spec import FaultSpec
+from simulators.faults.wire import OneBehind, PreviousReply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,6 +183,19 @@ async def test_a_listener_holds_so_many_connections(tmp_path: Path) -> None:
         protocol.peers["198.51.100.1"] = limits.CONNECTIONS_MAX - 1
         async with wire(port, context) as one:
             assert (await one.request("GET", "/x"))[0] == 404
+
+
+@pytest.mark.parametrize("fault", [OneBehind, PreviousReply])
+def test_a_simulated_fault_forgets_old_connections(fault: type[OneBehind | PreviousReply]) -> None:
+    """I10: a simulator that misbehaves for weeks, on ever new connections, does not grow."""
+    made = fault(FaultSpec(fault.name), random.Random(1))
+    for number in range(rig_limits.CONNECTIONS_REMEMBERED + 20):
+        exchange = Exchange(number, "status", b"\x03" + bytes(4), bytes(12))
+        made.waiting(exchange)
+        made.pieces(exchange, [Piece(bytes(12))])
+    kept = made._kept if isinstance(made, OneBehind) else made._last
+    assert len(kept) == rig_limits.CONNECTIONS_REMEMBERED
+    assert number in kept
 
 
 def test_the_server_asks_for_descriptors_for_full_listeners() -> None:
