@@ -15,6 +15,7 @@ import itertools
 import sqlite3
 import sys
 import tempfile
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 CLOCK: Final = SystemClock()
 ALONE: Final = 400
+HELD_S: Final = 0.0005
 AIMS: Final = {1: 1000, 16: None, 256: 5000}
 BARE: Final = (
     "pragma journal_mode = wal",
@@ -158,6 +160,19 @@ async def projected(report: Report, folder: Path, logs: Sequence[Log], size: int
         await _timed(report, f"projected, bundles of {size}", projector.catch_up, alone, aim)
         if size == max(AIMS):
             await _timed(report, "rebuild", projector.rebuild, alone)
+            await slices(report, projector)
+
+
+async def slices(report: Report, projector: Projector) -> None:
+    """How long the loop is held at a time while a backlog is projected: what ingest and streams wait for, at most."""
+    work, held, last = asyncio.create_task(projector.rebuild()), [], time.perf_counter()
+    while not work.done():
+        await asyncio.sleep(0)
+        last, before = time.perf_counter(), last
+        if last - before > HELD_S:
+            held.append(last - before)
+    await work
+    report.latency("loop held at a time in a rebuild", held, aims={99: 10.0}, note="of those above 0.5 ms")
 
 
 async def into_postgres(report: Report, folder: Path, logs: Sequence[Log], alone: Figure) -> None:
