@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from scorelog.format.commitment import Opening
 from scorelog.format.errors import TileError
@@ -44,6 +44,28 @@ _ADVANCE: Final = _REGAIN.where(logs.c.frozen.is_(None))
 _LOG: Final = select(logs).where(logs.c.origin == bindparam("origin"))
 _REF: Final = select(bundles.c.seq, logs.c.origin, bundles.c.start, bundles.c.stop, bundles.c.received_us).join_from(
     bundles, logs
+)
+
+_LOG_ID: Final = select(logs.c.id).where(logs.c.origin == bindparam("origin")).scalar_subquery()
+# Bundles that overlap `[start, stop)`; the lower bound on `start` lets the (log_id, start) index do the work.
+_WITHIN: Final = (
+    select(bundles.c.start, bundles.c.received_us, bundles.c.entries)
+    .where(
+        bundles.c.log_id == _LOG_ID,
+        bundles.c.start < bindparam("stop"),
+        bundles.c.stop > bindparam("start"),
+        bundles.c.start > bindparam("lowest"),
+    )
+    .order_by(bundles.c.start)
+)
+_OPENED: Final = (
+    select(openings.c.entry_index, openings.c.field, openings.c.blind, openings.c.value)
+    .where(
+        openings.c.log_id == _LOG_ID,
+        openings.c.entry_index >= bindparam("start"),
+        openings.c.entry_index < bindparam("stop"),
+    )
+    .order_by(openings.c.entry_index, openings.c.field)
 )
 
 
@@ -117,12 +139,12 @@ def cosign_again(connection: Connection, cosigned: Cosigned) -> bool:
 
 def entries(connection: Connection, origin: str, start: int, stop: int) -> list[StoredEntry]:
     """The stored entries of `[start, stop)` with their openings."""
-    within = _within(select(bundles.c.start, bundles.c.received_us, bundles.c.entries), origin, start, stop)
     opened: dict[int, list[Opening]] = {}
     for each in stored_openings(connection, origin, start, stop):
         opened.setdefault(each.index, []).append(each)
     found = []
-    for row in connection.execute(within):
+    asked = {"origin": origin, "start": start, "stop": stop, "lowest": start - limits.BUNDLE_ENTRIES_MAX}
+    for row in connection.execute(_WITHIN, asked):
         for index, data in enumerate(_unframe(origin, row.start, row.entries), row.start):
             if start <= index < stop:
                 found.append(StoredEntry(origin, index, data, row.received_us, tuple(opened.get(index, ()))))
@@ -155,23 +177,8 @@ def stored_bundles(connection: Connection, origin: str, start: int, limit: int, 
 
 def stored_openings(connection: Connection, origin: str, start: int, stop: int) -> list[Opening]:
     """Openings that are still there, by (index, field)."""
-    log_id = select(logs.c.id).where(logs.c.origin == origin).scalar_subquery()
-    columns = select(openings.c.entry_index, openings.c.field, openings.c.blind, openings.c.value)
-    mine = columns.where(openings.c.log_id == log_id, openings.c.entry_index >= start, openings.c.entry_index < stop)
-    ordered = mine.order_by(openings.c.entry_index, openings.c.field)
-    return [Opening(*row) for row in connection.execute(ordered)]
-
-
-def _within(columns: Select[Any], origin: str, start: int, stop: int) -> Select[Any]:
-    """Bundles that overlap `[start, stop)`; the lower bound on `start` lets the (log_id, start) index do the work."""
-    log_id = select(logs.c.id).where(logs.c.origin == origin).scalar_subquery()
-    overlapping = columns.where(
-        bundles.c.log_id == log_id,
-        bundles.c.start < stop,
-        bundles.c.stop > start,
-        bundles.c.start > start - limits.BUNDLE_ENTRIES_MAX,
-    )
-    return overlapping.order_by(bundles.c.start)
+    asked = {"origin": origin, "start": start, "stop": stop}
+    return [Opening(*row) for row in connection.execute(_OPENED, asked)]
 
 
 def refuse(connection: Connection, refusal: Refusal, sealer: Sealer) -> None:
