@@ -57,6 +57,27 @@ def test_both_ends_killed_at_random_moments(tmp_path: Path, zygote: Zygote) -> N
     assert size > 30
 
 
+@pytest.mark.timeout(120)
+def test_long_pauses_double_and_lose_nothing(tmp_path: Path, zygote: Zygote) -> None:
+    """G12: stopped in the middle of anything and let go again, as a machine that sleeps; all is there once."""
+    source = random.Random(2026)
+    oracle = WayOracle(tmp_path).start()
+    for number in range(6):
+        life = Round(
+            str(tmp_path),
+            str(oracle.told),
+            first_seq=number * 10,
+            appends=10,
+            scenario="way",
+            kill_after_s=source.uniform(0, 0.004),
+            kill_after_bytes=source.randrange(1200),
+            pause_s=0.05,
+        )
+        assert zygote.run(life) == 0
+        size, held = oracle.look_at_both()
+        assert size == held == oracle.receipted == (number + 1) * 10
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(66))

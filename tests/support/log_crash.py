@@ -60,6 +60,7 @@ class Round:
     appends: int = 12
     first_seq: int = 0
     kill_after_s: float | None = None
+    pause_s: float = 0.0  # stopped for so long, instead of killed
     kill_after_bytes: int = 0  # the time runs from when the writer has told so much
     scenario: str = "append"
     wal_bytes: int = WAL_BYTES
@@ -188,7 +189,10 @@ def serve(scenarios: Mapping[str, Scenario]) -> None:
         if life.kill_after_s is not None:
             _until_told(life, child)
             time.sleep(life.kill_after_s)  # the moment of the crash is the point of the test, not a wait
-            os.kill(child, signal.SIGKILL)
+            if life.pause_s:
+                os.kill(child, signal.SIGSTOP)
+                time.sleep(life.pause_s)
+            os.kill(child, signal.SIGCONT if life.pause_s else signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
 
