@@ -190,9 +190,10 @@ class Admission:
                 self._send_away(place, "more uploads than can be stored at once", 503)
 
     def _wait_s(self, place: Place) -> float:
-        """Of those that work, wait, or will soon have their body here."""
+        """Of those that work, wait, or will soon have their body here; a fresh score waits for no backlogs."""
         recent_us = place.since_us - limits.SLOW_BODY_US
-        return self.pace.seconds * sum(each.working or each.since_us > recent_us for each in self._places)
+        before = (each for each in self._places if place.backlog or not each.backlog)
+        return self.pace.seconds * sum(each.working or each.since_us > recent_us for each in before)
 
     def _send_away(self, place: Place, reason: str, status: int) -> None:
         self.sent_away[status] += 1

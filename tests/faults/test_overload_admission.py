@@ -230,6 +230,17 @@ async def test_more_than_can_be_stored_in_time_is_sent_away_at_the_head(clock: F
         await enter(stack, admission, 200, LIVE)  # it was over: the estimate has eased
 
 
+async def test_a_fleet_that_catches_up_sends_no_fresh_score_away(clock: FakeClock) -> None:
+    """P6, P8: a hundred backlogs, each slow to store: the next backlog is told to come back, a fresh score is not."""
+    admission = Admission(clock, random.Random(5))
+    async with AsyncExitStack() as stack:
+        await enter(stack, admission, 100, BACKLOG)
+        admission.pace.seconds = 0.05
+        assert (await refused(admission, "one more", BACKLOG)).status == 503
+        async with admission.admitted("live", LIVE) as place, place.turn():
+            pass
+
+
 async def test_slow_lines_are_no_load(clock: FakeClock) -> None:
     """N2, S4: two hundred bodies that drip in over slow lines do not send a fast one away."""
     admission = Admission(clock, random.Random(5))
