@@ -12,6 +12,7 @@ squares with a 95 % bound, without the first part of the time, in which everythi
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -51,7 +52,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=0, help="more of it")
     parser.add_argument("--modbus", type=int, default=8, help="rigs on Modbus TCP (default 8)")
     parser.add_argument("--mqtt", type=int, default=4, help="rigs on MQTT (default 4)")
-    parser.add_argument("--speed", type=float, default=300, help="exam seconds per second (default 300)")
+    parser.add_argument("--speed", type=float, default=600, help="exam seconds per second (default 600)")
     parser.add_argument("--seed", type=int, default=7, help="seed of candidates and items (default 7)")
     parser.add_argument("--csv", type=Path, help="keep the samples here")
     parser.add_argument("--write", action="store_true", help="make docs/soak.md and its plot anew")
@@ -152,6 +153,7 @@ def soak(world: World, arguments: argparse.Namespace, csv: Path) -> int:
 def main() -> int:
     """Stop everything whatever happened."""
     arguments = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the finally below, also in the middle of a day
     with tempfile.TemporaryDirectory(prefix="kaofen-soak-") as name:
         folder = Path(name)
         world = World(folder, backoff_cap_s=2, gateways=demo.GATEWAYS)
