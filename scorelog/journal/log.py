@@ -9,7 +9,6 @@ Owns reading, waiting and closing; `sqlite.open_log` makes it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +20,7 @@ from scorelog.journal.errors import Damaged, LogClosed, LogFailed, LogRefused
 from scorelog.journal.failpoints import failpoint, register
 from scorelog.journal.jobs import AppendJob, ReceiptJob, SignJob
 from scorelog.journal.limits import CLOSE_WAIT_S, QUEUE_REQUESTS_MAX
+from scorelog.journal.loopcalls import LoopCalls
 from scorelog.journal.nodes import StoredNodes
 from scorelog.journal.recovery import reading, writing_alone
 from scorelog.journal.request import entry_frame, opening_frame, piece_stop
@@ -70,7 +70,7 @@ class SqliteLog:
         self._reader = open_reader(directory / DATABASE)
         self._reader_lock = threading.Lock()
         self._nodes = StoredNodes(self._reader, lambda: self.size)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls = LoopCalls(self._wake)
         self._waiters: set[asyncio.Future[None]] = set()
         self._slots = asyncio.Semaphore(QUEUE_REQUESTS_MAX)
         self._closed = False
@@ -147,18 +147,15 @@ class SqliteLog:
         self._check_usable()
         async with self._slots:
             self._check_usable()
-            self._loop = asyncio.get_running_loop()
-            self._writer.submit(job)
-            return await asyncio.wrap_future(job.future)
+            return await self._calls.answer(job, self._writer.submit)
 
     def _released(self, head: Head) -> None:
         """Runs in the writer's thread."""
         if self._state is not None:
             receipt = None if head.receipt is None else head.receipt.note
             self._state.offer(State(self.origin, self.generation, head.size, head.root, self.boots, receipt))
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everyone who waited
-                self._loop.call_soon_threadsafe(self._wake)
+        if self.failed is not None:
+            self._calls.tell()  # after a commit the answers of its jobs do; there may be none left to fail
 
     def _wake(self) -> None:
         for waiter in self._waiters:
@@ -258,10 +255,10 @@ class SqliteLog:
 
     async def wait_grown(self, size: int) -> None:
         """Return when there is more than `size`."""
-        self._loop = asyncio.get_running_loop()
+        loop = self._calls.attach()
         while self.size <= size:
             self._check_usable()
-            waiter: asyncio.Future[None] = self._loop.create_future()
+            waiter: asyncio.Future[None] = loop.create_future()
             self._waiters.add(waiter)
             if self.size > size or self.failed is not None:  # it grew between the check and the waiting
                 self._waiters.discard(waiter)
