@@ -318,9 +318,9 @@ async def race(rounds: int, tasks: int, seed: int) -> dict[str, int]:
 
 @pytest.mark.timeout(120)
 async def test_racing_uploads_of_one_log_never_split_or_roll_back() -> None:
-    """S7, B17: 64 uploads race in each of 500 rounds: one tree, cosigned sizes only grow."""
-    seen = await race(500, 64, seed=64)
-    assert sum(seen.values()) == 500 * 64
+    """S7, B17: 64 uploads race in each of 150 rounds: one tree, cosigned sizes only grow."""
+    seen = await race(150, 64, seed=64)
+    assert sum(seen.values()) == 150 * 64
     assert min(seen[kind] for kind in ("stored", "again", "behind", "fork")) > 0
     assert seen["else"] == 0
 
