@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 PIECES: Final = (1, 16, 256)
 AIM: Final = Aim("<=", 150)
-RIGS: Final = 4
-FLEET_S: Final = 240
+RIGS: Final = 12
+FLEET_S: Final = 300
 HASH_BYTES: Final = 32
 SALT_BYTES: Final = 16
 
