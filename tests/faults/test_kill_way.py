@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.crash
 
-KILLS_A_HOME = 30
+KILLS_A_HOME = 15
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def killed_again_and_again(zygote: Zygote, home: Path, kills: int, seed: int) ->
 def test_both_ends_killed_at_random_moments(tmp_path: Path, zygote: Zygote) -> None:
     """B1, P2: nothing receipted is missing, nothing is there that the gateway does not have, and all drains."""
     apart, size = killed_again_and_again(zygote, tmp_path / "way", KILLS_A_HOME, seed=2026)
-    assert apart > 5, "the kills fell between storing and receipting"
-    assert size > 30
+    assert apart > 2, "the kills fell between storing and receipting"
+    assert size > 15
 
 
 @pytest.mark.timeout(120)
@@ -62,7 +62,7 @@ def test_long_pauses_double_and_lose_nothing(tmp_path: Path, zygote: Zygote) -> 
     """G12: stopped in the middle of anything and let go again, as a machine that sleeps; all is there once."""
     source = random.Random(2026)
     oracle = WayOracle(tmp_path).start()
-    for number in range(6):
+    for number in range(4):
         life = Round(
             str(tmp_path),
             str(oracle.told),
@@ -80,7 +80,7 @@ def test_long_pauses_double_and_lose_nothing(tmp_path: Path, zygote: Zygote) -> 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", range(66))
+@pytest.mark.parametrize("seed", range(132))
 def test_both_ends_killed_many_times(tmp_path: Path, zygote: Zygote, seed: int) -> None:
     """B1: the same 2,000 times, about four minutes."""
     killed_again_and_again(zygote, tmp_path / "way", KILLS_A_HOME, seed)

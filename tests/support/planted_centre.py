@@ -166,7 +166,6 @@ SCORES = (
         "P4",
         "test_format_rubrics.py::test_an_attempt_passes_at_exactly_the_pass_mark",
         one(SCORING, "and total >= rubric.pass_mark", "and round(total, -4) >= rubric.pass_mark"),
-        quick=True,
     ),
     Bug(
         "veto-ignored",
