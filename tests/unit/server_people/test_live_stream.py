@@ -74,7 +74,8 @@ async def test_an_open_stream_is_a_use_of_its_session(site: Site, clock: FakeClo
     await log_in(looking)
     stream = await opened(site, looking)
     for _ in range(3):
-        await clock.advance(limits.SESSION_IDLE_S * 0.6)
+        clock.step_wall(limits.SESSION_IDLE_S * 0.6)
+        await clock.advance(limits.SESSIONS_WATCHED_EVERY_S + 0.1)
         await asyncio.sleep(0.05)
     assert not stream.done()
     async with site.accounts._engines.reader.connect() as db:
