@@ -113,8 +113,8 @@ async def test_a_change_counts_from_its_commit_on(tmp_path: Path) -> None:
     """Not before, not when it is rolled back, and never waited for by the event loop: also pages written too early."""
     async with over_sqlite(tmp_path) as (one, other):
         view = RegistryView(one)
-        for number in range(300):
-            await add(other, f"gw-{number:03}")
+        gateways = [Gateway(f"gw-{number:03}", bytes(32)) for number in range(300)]
+        await other.write(lambda connection: [enrolment.add(connection, each, 1) for each in gateways])
         changing = sqlite3.connect(tmp_path / "registry.db", isolation_level=None)
         changing.execute("PRAGMA cache_size=1")  # spills its pages into the file before the commit
         for end, status in (("ROLLBACK", "active"), ("COMMIT", "revoked")):
