@@ -70,6 +70,7 @@ async def test_a_compressed_upload_is_the_same_upload(at: Bench, der: bytes) -> 
         (gzip.compress(bytes(limits.UPLOAD_BODY_MAX + 1)), b"gzip", 413),
         (SampleLog().grow(2).upload(0), b"br", 415),
     ],
+    ids=["not compressed", "cut", "followed", "no upload", "too long", "another coding"],
 )
 async def test_what_is_not_one_gzip_member_of_an_upload_is_refused(
     at: Bench, der: bytes, body: bytes, encoding: bytes, status: int
