@@ -65,7 +65,11 @@ async def findings(page: Page, where: str, schemes: Sequence[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("language", "schemes"), [("zh", ("light", "dark")), ("en", ("light",))])
+LONG = pytest.mark.long
+SHOWN = [("zh", ("light",)), pytest.param("zh", ("dark",), marks=LONG), pytest.param("en", ("light",), marks=LONG)]
+
+
+@pytest.mark.parametrize(("language", "schemes"), SHOWN)
 async def test_no_page_has_a_grave_barrier(tmp_path: Path, language: str, schemes: Sequence[str]) -> None:
     """Nothing serious or critical by axe on any page in either language; by night too, where only colours differ.
 

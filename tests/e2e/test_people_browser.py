@@ -87,6 +87,7 @@ async def one_score(page: Page, site: Site, rig: Rig, number: int) -> float:
     return loop.time() - started
 
 
+@pytest.mark.long
 async def test_heartbeats_silence_and_receipts_are_told_apart(tmp_path: Path) -> None:
     """P6 and honesty: live values are marked, a cosignature turns stored into receipted, silence is said."""
     log = Log("gw-01", Random(1)).adopt()

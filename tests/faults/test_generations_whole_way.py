@@ -100,6 +100,7 @@ def test_exams_over_two_generations_are_whole(point: Point, tmp_path: Path) -> N
     proven(point, tmp_path / "evidence")
 
 
+@pytest.mark.long
 def test_what_the_server_had_already_is_not_counted_twice(point: Point, tmp_path: Path) -> None:
     """P2, P4: the answers to the last uploads were lost, then the log is damaged: all comes again, the scores stay."""
     box = point.box

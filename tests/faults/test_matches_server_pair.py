@@ -56,6 +56,7 @@ def send(pair: Pair, server: ServerProcess, path: str, **form: str) -> tuple[int
         connection.close()
 
 
+@pytest.mark.long
 def test_a_match_made_at_one_process_shows_at_both(postgres_url: str, tmp_path: Path) -> None:
     """S2: the process that does not lead takes the match, the other one composes, both show it; fsck finds nothing.
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from marked_world import Way
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(600)]
 
 MARKS = Marks()
-WAYS = [pytest.param(marked_world, id="modbus"), pytest.param(planned_world, id="plan", marks=pytest.mark.long)]
+WAYS = [pytest.param(marked_world, id="modbus"), pytest.param(planned_world, id="plan")]
 # Where a person's words may stand: the openings, and what the server shows to those who may see it. An upload that
 # contradicts a log is evidence as it came, openings included (design.md section 7).
 ALLOWED = (

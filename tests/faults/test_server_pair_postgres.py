@@ -285,7 +285,7 @@ def the_database_dies(pair: Pair, postgres: RealPostgres, _url: str, stop: threa
     postgres.start()
 
 
-@pytest.mark.parametrize("fault", [backends_die, the_database_dies])
+@pytest.mark.parametrize("fault", [pytest.param(backends_die, marks=pytest.mark.long), the_database_dies])
 def test_the_database_fails_under_uploads(made: tuple[Pair, str], postgres: RealPostgres, fault: Fault) -> None:
     """P1, P2: nothing receipted is lost or smaller afterwards; neither process ends, and both go on by themselves."""
     pair, url = made[0].run(), made[1]

@@ -33,11 +33,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 KILLS = pytest.param(("kill-after",), id="killed-after")
-OTHERS = pytest.param(
-    ("kill", "error", "error-after"), marks=[pytest.mark.long, pytest.mark.timeout(1500)], id="other-forms"
-)
+OTHERS = pytest.param(("kill", "error", "error-after"), id="other-forms")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("forms", [KILLS, OTHERS])
 def test_gateway_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None:
     """P1: whichever step of the gateway fails, done or not, nothing acknowledged is lost, doubled or altered."""

@@ -307,6 +307,7 @@ def _two_rounds(point: Point, tmp_path: Path) -> tuple[Box, str, tuple[int, int]
 # -- (d) the gateway is cloned -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_cloned_gateway(point: Point, tmp_path: Path) -> None:
     """P3: two boxes with one key at different rigs: the second is refused at its first upload, and has to say why."""
     box = point.box

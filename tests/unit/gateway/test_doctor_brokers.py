@@ -56,6 +56,7 @@ def identity(folder: Path, broker: RealMosquitto, password: str = "") -> dict[st
     return {"ca": str(broker.ca), "username": NAMES[0], "password_file": str(file)}
 
 
+@pytest.mark.long
 async def test_a_rig_that_speaks_is_told_from_one_that_does_not(tmp_path: Path, broker: RealMosquitto) -> None:
     """Connected, but no status from the rig: its own words. What waits at the broker for the gateway waits on."""
     rig = MqttRig(broker, "CP-0001")
@@ -98,6 +99,7 @@ async def test_the_running_gateway_is_asked_and_not_thrown_out(tmp_path: Path, b
     assert "restart" in (await ask(tmp_path, broker.port, live, **identity(tmp_path, broker)))[0].en
 
 
+@pytest.mark.long
 async def test_every_hop_before_the_login_has_its_words(tmp_path: Path, broker: RealMosquitto) -> None:
     """Name, refusal, no TLS, another CA, silence, another protocol; and files that are not there, before any of it."""
     other = str(make_tls_material(tmp_path / "other").server / "ca.pem")

@@ -107,6 +107,7 @@ async def test_a_name_that_nobody_knows() -> None:
         assert (found.level, "is not known" in found.en, "DNS" in found.zh) == ("FAIL", True, True)
 
 
+@pytest.mark.long
 async def test_a_machine_that_never_answers(tmp_path: Path, tls: TlsMaterial) -> None:
     """Time-outs: nobody takes the connection, or it is taken and nothing comes; told apart, within seconds."""
     with contextlib.ExitStack() as held:
