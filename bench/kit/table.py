@@ -63,8 +63,8 @@ def _figure(document: dict[str, Any]) -> Figure:
 
 def machine() -> str:
     """What the figures were made on."""
-    cores = os.cpu_count()
-    return f"{cores} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
+    cores, kernel = os.cpu_count(), platform.release().partition("-")[0]
+    return f"{cores} cores, {platform.machine()}, Linux {kernel}, Python {platform.python_version()}"
 
 
 def page(figures: Iterable[Figure], told: str, day: str) -> str:
