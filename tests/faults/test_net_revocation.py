@@ -6,20 +6,17 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from chaos_proxy_world import serving, way_tls
+from chaos_proxy_world import client_context, neighbours_tls, serving
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sample_uploads import DOMAIN, SampleLog, asking
+from sample_uploads import SampleLog, asking
 from server_bench import Bench, bench, make_sqlite_store
 from wire import Wire, wire
 
-from certs.ca import issue_gateway
-from certs.contexts import gateway_client_context
 from certs.identity import fingerprint
 from server.ingest.origins import origin_hash
 
 if TYPE_CHECKING:
-    import ssl
     from pathlib import Path
 
     from tls_material import TlsMaterial
@@ -29,13 +26,7 @@ UPLOAD, BEAT = "/gateway/v1/upload", "/gateway/v1/heartbeat"
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsMaterial:
-    made = way_tls(tmp_path_factory.mktemp("tls"))
-    issue_gateway(made.authority, DOMAIN, "gw-02").write(made.gateway.parent / "gw-02")
-    return made
-
-
-def context_of(folder: Path) -> ssl.SSLContext:
-    return gateway_client_context(folder / "cert.pem", folder / "cert.key", folder / "ca.pem")
+    return neighbours_tls(tmp_path_factory.mktemp("tls"))
 
 
 async def answers(line: Wire, log: SampleLog) -> dict[str, int]:
@@ -60,7 +51,7 @@ async def test_a_revocation_counts_at_the_next_request_of_every_route(
     own, other = SampleLog("gw-01").grow(3), SampleLog("gw-02").grow(3)
     async with bench(make_sqlite_store(tmp_path)) as at, serving(at, tls) as port:
         await both_at_work(at, own, other)
-        context, neighbour = context_of(tls.gateway), context_of(tls.gateway.parent / "gw-02")
+        context, neighbour = client_context(tls.gateway), client_context(tls.gateway.parent / "gw-02")
         async with wire(port, context) as line, wire(port, neighbour) as calm:
             assert (await line.request("POST", UPLOAD, own.upload(0, 1)))[0] == 200
             assert (await calm.request("POST", UPLOAD, other.upload(0, 1)))[0] == 200

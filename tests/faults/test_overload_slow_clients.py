@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from chaos_proxy_world import serving, way_tls
+from chaos_proxy_world import client_context, neighbours_tls, running, serving
 from fake_entry_store import FakeEntryStore
-from sample_uploads import DOMAIN, SampleLog
+from sample_uploads import SampleLog
 from server_bench import bench
 from skipping_loop import run_skipping, skip
 from wire import wire
 
-from certs.ca import issue_gateway
-from certs.contexts import gateway_client_context, people_client_context, people_server_context
+from certs.contexts import people_client_context, people_server_context
 from server.config import Address
 from server.ingest.protocol import BoundedProtocol, listener_protocol
 from server.listeners import listener
@@ -23,7 +22,6 @@ from server.listeners import listener
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from tls_material import TlsMaterial
 
@@ -39,13 +37,7 @@ FORMS = {"silent": b"", "headers": HEADERS, "body": BODY}
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsMaterial:
-    made = way_tls(tmp_path_factory.mktemp("tls"))
-    issue_gateway(made.authority, DOMAIN, "gw-02").write(made.gateway.parent / "gw-02")
-    return made
-
-
-def client_context(own: Path) -> ssl.SSLContext:
-    return gateway_client_context(own / "cert.pem", own / "cert.key", own / "ca.pem")
+    return neighbours_tls(tmp_path_factory.mktemp("tls"))
 
 
 class Held:
@@ -113,15 +105,8 @@ async def people(tls: TlsMaterial, app: object) -> AsyncIterator[int]:
     """An application on a listener as the people's is made."""
     context = people_server_context(tls.server / "cert.pem", tls.server / "cert.key")
     server = listener(app, Address("127.0.0.1", 0), listener_protocol(BoundedProtocol), context)
-    running = asyncio.ensure_future(server.serve())
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not server.started:
-                await asyncio.sleep(0.005)
-        yield server.port
-    finally:
-        server.stop()
-        await running
+    async with running(server) as port:
+        yield port
 
 
 async def gateways_while(tls: TlsMaterial, count: int) -> None:

@@ -23,7 +23,8 @@ from sample_uploads import DOMAIN
 from server_bench import MIRROR_VERIFIER, Bench, bench
 from tls_material import TlsMaterial, make_tls_material
 
-from certs.contexts import gateway_server_context
+from certs.ca import issue_gateway
+from certs.contexts import gateway_client_context, gateway_server_context
 from gateway.config import ServerConfig
 from gateway.freeze import Freezer
 from gateway.meters import Meters
@@ -38,12 +39,14 @@ from server.ingest.protocol import IdentifiedProtocol, listener_protocol
 from server.listeners import listener
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from gateway.recorder import Recorder
     from gateway.transport import ServerClient
     from server.ingest.protocol import BoundedProtocol
+    from server.listeners import Listener
 
 PATIENCE_S = 20.0
 
@@ -51,6 +54,18 @@ PATIENCE_S = 20.0
 def way_tls(folder: Path) -> TlsMaterial:
     """Certificates of `gw-01` and of the server, of the domain that the bench serves."""
     return make_tls_material(folder, domain=DOMAIN)
+
+
+def neighbours_tls(folder: Path) -> TlsMaterial:
+    """The same, and certificates of `gw-02` beside those of `gw-01`."""
+    made = way_tls(folder)
+    issue_gateway(made.authority, DOMAIN, "gw-02").write(made.gateway.parent / "gw-02")
+    return made
+
+
+def client_context(own: Path) -> ssl.SSLContext:
+    """Of a gateway whose certificates are in that folder."""
+    return gateway_client_context(own / "cert.pem", own / "cert.key", own / "ca.pem")
 
 
 def https_client(tls: TlsMaterial, port: int, *, timeout_s: float = 5.0, host: str = "127.0.0.1") -> HttpsClient:
@@ -131,7 +146,14 @@ async def serving(
     """The bench behind a real listener; its port."""
     context = gateway_server_context(tls.server / "cert.pem", tls.server / "cert.key", tls.server / "ca.pem")
     server = listener(made.app, Address(host, 0), protocol or listener_protocol(IdentifiedProtocol), context)
-    running = asyncio.ensure_future(server.serve())
+    async with running(server) as port:
+        yield port
+
+
+@asynccontextmanager
+async def running(server: Listener) -> AsyncIterator[int]:
+    """A listener until it is left; its port."""
+    serving_it = asyncio.ensure_future(server.serve())
     try:
         async with asyncio.timeout(PATIENCE_S):
             while not server.started:
@@ -139,7 +161,7 @@ async def serving(
         yield server.port
     finally:
         server.stop()
-        await running
+        await serving_it
 
 
 @asynccontextmanager
