@@ -10,8 +10,9 @@ JournalError
 │   └── AppendRefused       the request itself is wrong (key or size), nothing was written
 ├── LogUntrusted        quarantine: keep the files whole, open the next generation
 │   ├── Damaged             the bytes on disk are not the ones that were signed
+│   │   └── Suspected           only SQLite says so, as it also does when the disk did not answer: see medium.py
 │   └── RolledBack          the second file knows more than the log does
-└── LogFailed           fatal: the process ends, the next start recovers
+└── LogFailed           fatal: the process ends, the next start recovers (a write failed, or a read: no damage)
 """
 # ruff: noqa: N818  # the names say what the caller does, as in the tree above
 
@@ -65,9 +66,13 @@ class Damaged(LogUntrusted):
     """The stored bytes contradict the signed tree, or cannot be read."""
 
 
+class Suspected(Damaged):
+    """SQLite calls the files corrupt, which it also does when the disk did not answer; `confirmed` tells which."""
+
+
 class RolledBack(LogUntrusted):
     """The log on disk is older than what this box is known to have written."""
 
 
 class LogFailed(JournalError):
-    """A write or its fsync failed, so what is on disk is unknown. Nothing is acknowledged any more; end the process."""
+    """A write, an fsync or a read failed, so what is on disk is unknown. Nothing is acknowledged; end the process."""

@@ -20,6 +20,7 @@ from scorelog.journal.errors import LogUntrusted
 from scorelog.journal.fsckrows import check_carried, check_keys, check_nodes, check_openings, check_receipts
 from scorelog.journal.fscktree import TreeCheck
 from scorelog.journal.identity import find_identity, read_identity
+from scorelog.journal.medium import read_through
 from scorelog.journal.salvage import reader
 from scorelog.journal.schema import DATABASE, SHM, WAL, check_format
 from scorelog.journal.statefile import StateDamaged, read_state
@@ -75,10 +76,11 @@ class Report:
 def fsck(
     directory: Path, vkey: str | None = None, state_path: Path | None = None, cosigners: Sequence[Verifier] = ()
 ) -> Report:
-    """Check a log, running or not. Raises LogMissing and LogRefused only.
+    """Check a log, running or not. Raises LogMissing, LogRefused, and LogFailed when the disk does not answer.
 
     `vkey` is the key that its owner says it has; receipts must carry a line of each of the `cosigners`.
     """
+    read_through(directory)
     identity = find_identity(directory) if (directory / DATABASE).exists() else read_identity(directory)
     report = Report(identity.origin)
     try:

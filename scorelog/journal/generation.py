@@ -32,6 +32,7 @@ from scorelog.journal.doubt import Doubts, find_doubts
 from scorelog.journal.failpoints import failpoint, register
 from scorelog.journal.files import DirectoryLock, rename_synced, write_synced
 from scorelog.journal.identity import Identity, find_identity
+from scorelog.journal.medium import read_through
 from scorelog.journal.relog import new_document, relogged
 from scorelog.journal.request import Built
 from scorelog.journal.rows import CheckpointRow, KeyRow
@@ -207,6 +208,7 @@ def _adopted(previous: Quarantined) -> Iterator[Adopted]:
 
 
 def _look(path: Path) -> Quarantined:
+    read_through(path)  # SQLite calls a read that failed damage too, and what it hides would not be logged again
     identity = find_identity(path)
     note = _read_note(path)
     noted = None if note.receipt is None else _checked_receipt(note.receipt, identity)
@@ -268,7 +270,7 @@ class _Note:
 def _known_state(path: Path | None) -> State | None:
     try:
         return None if path is None else read_state(path)
-    except (StateDamaged, OSError):
+    except StateDamaged:
         return None
 
 
@@ -288,7 +290,7 @@ def _read_note(path: Path) -> _Note:
         return _Note(
             str(document["reason"]), None if receipt is None else str(receipt).encode(), int(document["generation"])
         )
-    except (FormatError, OSError, KeyError, ValueError, TypeError):
+    except (FormatError, FileNotFoundError, KeyError, ValueError, TypeError):
         return _Note("unknown: the note of the reason cannot be read", None, 0)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.errors import FormatError
@@ -21,16 +21,17 @@ from scorelog.journal.failpoints import failpoint, register
 from scorelog.journal.jobs import AppendJob, ReceiptJob, SignJob
 from scorelog.journal.limits import CLOSE_WAIT_S, QUEUE_REQUESTS_MAX
 from scorelog.journal.loopcalls import LoopCalls
+from scorelog.journal.medium import confirmed
 from scorelog.journal.nodes import StoredNodes
 from scorelog.journal.recovery import reading, writing_alone
 from scorelog.journal.request import entry_frame, opening_frame, piece_stop
 from scorelog.journal.rows import CheckpointRow
-from scorelog.journal.schema import DATABASE, open_reader
 from scorelog.journal.statefile import State, StateWriter
 from scorelog.journal.store import Appended, AppendRequest, Piece, Receipt
 from scorelog.journal.writer import Head, Writer, Writing
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from scorelog.journal.jobs import Job
     from scorelog.journal.recovery import Recovered
     from scorelog.journal.store import NewOpening, Room
+
+T = TypeVar("T")
 
 CLOSE = register("journal.close", "the orderly stop is noted and the write-ahead log emptied")
 
@@ -55,6 +58,7 @@ class SqliteLog:
         recovered: Recovered,
         *,
         directory: Path,
+        reader: sqlite3.Connection,
         boots: int,
         lock: DirectoryLock,
         state: StateWriter | None,
@@ -67,7 +71,7 @@ class SqliteLog:
         self._writing = writing
         self._lock = lock
         self._state = state
-        self._reader = open_reader(directory / DATABASE)
+        self._reader = reader
         self._reader_lock = threading.Lock()
         self._nodes = StoredNodes(self._reader, lambda: self.size)
         self._calls = LoopCalls(self._wake)
@@ -172,8 +176,7 @@ class SqliteLog:
     def entries(self, start: int, stop: int) -> list[bytes]:
         """Verified against their leaf hashes (P5)."""
         self._check_range(start, stop)
-        with self._reader_lock, reading(self.origin, start):
-            found = list(rows.read_entries(self._reader, start, stop))
+        found = self._read(start, lambda: list(rows.read_entries(self._reader, start, stop)))
         for expected, (index, leaf, entry) in enumerate(found, start):
             if index != expected:
                 raise Damaged(self.origin, expected, "the entry is missing")
@@ -186,23 +189,20 @@ class SqliteLog:
     def openings(self, start: int, stop: int) -> list[Opening]:
         """By index and field; erased ones are not there."""
         self._check_range(start, stop)
-        with self._reader_lock, reading(self.origin, start):
-            return rows.read_openings(self._reader, start, stop)
+        return self._read(start, lambda: rows.read_openings(self._reader, start, stop))
 
     def node(self, level: int, index: int) -> bytes:
         """Hash of a complete subtree."""
         self._check_open()
         if level < 0 or index < 0 or (index + 1) << level > self.size:
             raise IndexError(f"no complete subtree at level {level}, index {index} in size {self.size}")
-        with self._reader_lock, reading(self.origin, index << level):
-            return self._nodes(level, index)
+        return self._read(index << level, lambda: self._nodes(level, index))
 
     def find(self, key: EntryKey) -> int | None:
         """First index of a key in this generation."""
         self._check_open()
         size = self.size
-        with self._reader_lock, reading(self.origin):
-            found = rows.read_key(self._reader, key)
+        found = self._read(None, lambda: rows.read_key(self._reader, key))
         here = (row.idx for row in found if row.generation == self.generation and row.idx < size)
         return min(here, default=None)
 
@@ -225,17 +225,15 @@ class SqliteLog:
 
     def _piece_stop(self, start: int, most: int, max_bytes: int) -> int:
         self._check_range(start, most)
-        with self._reader_lock, reading(self.origin, start):
-            lengths = list(rows.read_lengths(self._reader, start, most))
-            openings: dict[int, int] = {}
-            for one in rows.read_openings(self._reader, start, most):
-                openings[one.index] = openings.get(one.index, 0) + opening_frame(one.field, len(one.value))
+        lengths = self._read(start, lambda: list(rows.read_lengths(self._reader, start, most)))
+        openings: dict[int, int] = {}
+        for one in self._read(start, lambda: rows.read_openings(self._reader, start, most)):
+            openings[one.index] = openings.get(one.index, 0) + opening_frame(one.field, len(one.value))
         frames = ((entry_frame(length), openings.get(index, 0)) for index, length in lengths)
         return piece_stop(start, frames, most - start, max_bytes)
 
     def _signed(self, start: int, stop: int) -> CheckpointRow | None:
-        with self._reader_lock, reading(self.origin, start):
-            return rows.checkpoint_within(self._reader, start, stop)
+        return self._read(start, lambda: rows.checkpoint_within(self._reader, start, stop))
 
     def receipt(self) -> Receipt | None:
         """The newest one."""
@@ -245,8 +243,7 @@ class SqliteLog:
     def receipt_covering(self, index: int) -> Receipt | None:
         """The oldest one that holds the index."""
         self._check_open()
-        with self._reader_lock, reading(self.origin):
-            row = rows.receipt_above(self._reader, index)
+        row = self._read(None, lambda: rows.receipt_above(self._reader, index))
         return None if row is None or row.size > self.receipted_size else Receipt(*row)
 
     def room(self) -> Room:
@@ -269,8 +266,17 @@ class SqliteLog:
                 self._waiters.discard(waiter)
 
     def _root(self, size: int) -> bytes:
-        with self._reader_lock, reading(self.origin):
-            return root_from(size, self._nodes)
+        return self._read(None, lambda: root_from(size, self._nodes))
+
+    def _read(self, index: int | None, work: Callable[[], T]) -> T:
+        """One reader at a time; a disk that does not answer is no damage."""
+
+        def once() -> T:
+            with reading(self.origin, index):
+                return work()
+
+        with self._reader_lock:
+            return confirmed(self.directory, once)
 
     def _check_range(self, start: int, stop: int) -> None:
         self._check_open()

@@ -16,7 +16,7 @@ from scorelog.format.errors import FormatError
 from scorelog.format.tree import leaf_hash, range_from, root_from
 from scorelog.format.wrapped import key_of
 from scorelog.journal import rows
-from scorelog.journal.errors import Damaged, LogFailed, LogRefused, RolledBack
+from scorelog.journal.errors import Damaged, LogFailed, LogRefused, RolledBack, Suspected
 from scorelog.journal.limits import TAIL_ENTRIES, TILE_WIDTH
 from scorelog.journal.nodes import StoredNodes, TileEdge, fold, read_row
 from scorelog.journal.schema import check_format
@@ -47,12 +47,12 @@ class Recovered:
 
 @contextmanager
 def reading(origin: str, index: int | None = None) -> Iterator[None]:
-    """Tell damage of the database from a disk that does not answer."""
+    """Name what SQLite cannot read: Suspected when it may be damage, LogFailed when it is surely the disk."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY) in _DAMAGE:
-            raise Damaged(origin, index, f"the database cannot be read: {error}") from error
+            raise Suspected(origin, index, f"the database cannot be read: {error}") from error
         raise LogFailed(f"log {origin} cannot be read: {error}") from error
     except (IndexError, TypeError, ValueError, AttributeError) as error:  # a damaged row may hold anything
         raise Damaged(origin, index, str(error)) from error

@@ -20,9 +20,10 @@ from scorelog.journal.files import DirectoryLock, drop_cached
 from scorelog.journal.identity import read_identity
 from scorelog.journal.limits import WAL_BYTES
 from scorelog.journal.log import SqliteLog
+from scorelog.journal.medium import ADVICE, confirmed, unanswered
 from scorelog.journal.recovery import check_key, check_not_rolled_back, reading, recover, writing_alone
 from scorelog.journal.room import Reserve, RoomPolicy
-from scorelog.journal.schema import DATABASE, LOCK, RESERVE, SHM, WAL, open_writer
+from scorelog.journal.schema import DATABASE, LOCK, RESERVE, SHM, WAL, open_reader, open_writer
 from scorelog.journal.statefile import State, StateDamaged, StateWriter, read_state
 from scorelog.journal.walcheck import wal_damage
 from scorelog.journal.writer import Writing
@@ -58,7 +59,10 @@ def open_log(
 
     Raises LogMissing, LogLocked, LogRefused (another key), Damaged or RolledBack (quarantine it), LogFailed.
     """
-    identity = read_identity(directory)
+    try:
+        identity = read_identity(directory)
+    except OSError as error:
+        raise unanswered(directory, error) from error
     signer = signer_for(identity.origin)
     check_key(identity, signer.vkey)
     lock = DirectoryLock(directory / LOCK)
@@ -66,21 +70,22 @@ def open_log(
     try:
         reserve = Reserve(directory / RESERVE, room or RoomPolicy())
         _prepare_files(directory, identity, reserve, wal_bytes)
-        with reading(identity.origin):
-            connection = open_writer(directory)
-        recovered = recover(connection, identity, parse_vkey(identity.vkey))
-        check_not_rolled_back(connection, identity, recovered, _known_state(state_path))
+        known = _known_state(state_path)
+        connection, recovered = confirmed(directory, lambda: _read_end(directory, identity, known))
         boots = _count_start(connection, identity.origin, recovered, clock)
         reserve.restore()
+        reader = confirmed(directory, lambda: _reader(directory, identity.origin))
     except OSError as error:
         _give_up(connection, lock)
-        raise LogFailed(f"log {identity.origin} could not be opened: {error}") from error
+        raise LogFailed(f"log {identity.origin} could not be opened: {error}; {ADVICE}") from error
     except BaseException:
         _give_up(connection, lock)
         raise
     writing = Writing(connection, signer, identity.generation, recovered.range, recovered.edge, reserve, wal_bytes)
     state = None if state_path is None else StateWriter(state_path)
-    return SqliteLog(identity, writing, recovered, boots=boots, lock=lock, directory=directory, state=state)
+    return SqliteLog(
+        identity, writing, recovered, boots=boots, lock=lock, directory=directory, reader=reader, state=state
+    )
 
 
 def _prepare_files(directory: Path, identity: Identity, reserve: Reserve, wal_bytes: int) -> None:
@@ -92,6 +97,22 @@ def _prepare_files(directory: Path, identity: Identity, reserve: Reserve, wal_by
         raise Damaged(identity.origin, None, f"{DATABASE} is gone")
     if damage := wal_damage(directory / WAL):
         raise Damaged(identity.origin, None, f"the write-ahead log: {damage}")
+
+
+def _read_end(directory: Path, identity: Identity, known: State | None) -> tuple[sqlite3.Connection, Recovered]:
+    """The writing connection and what it found; none stays open when it raises."""
+    with contextlib.ExitStack() as opened:
+        with reading(identity.origin):
+            connection = opened.enter_context(contextlib.closing(open_writer(directory)))
+        recovered = recover(connection, identity, parse_vkey(identity.vkey))
+        check_not_rolled_back(connection, identity, recovered, known)
+        opened.pop_all()
+    return connection, recovered
+
+
+def _reader(directory: Path, origin: str) -> sqlite3.Connection:
+    with reading(origin):
+        return open_reader(directory / DATABASE)
 
 
 def _known_state(path: Path | None) -> State | None:
