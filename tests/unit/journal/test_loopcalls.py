@@ -136,3 +136,46 @@ def test_a_loop_that_is_gone_holds_nothing_up() -> None:
         return await task
 
     assert asyncio.run(run()) == 7
+
+
+def test_a_job_that_the_writer_gives_up_gives_up_its_caller() -> None:
+    """P2: a job that was cancelled on the writer's side answers nobody's silence: its caller is cancelled too."""
+    calls = LoopCalls(lambda: None)
+
+    async def run() -> None:
+        writer = Thread(calls)
+        given_up, kept = await waiting(calls, writer, range(1, 3))
+        assert writer.jobs[0].future.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(given_up, 10)
+        writer.answer()
+        assert await kept == 2
+
+    asyncio.run(run())
+
+
+def test_what_an_older_loop_still_delivers_opens_no_second_call_to_the_newer_one() -> None:
+    """One call under way per loop, whatever an older loop does late: the call to the newer one is told of once."""
+    woken: list[str] = []
+    calls = LoopCalls(lambda: woken.append("woken"))
+    older, newer = asyncio.new_event_loop(), Counted()
+
+    async def attach() -> None:
+        calls.attach()
+
+    async def turn() -> None:
+        await asyncio.sleep(0)
+
+    try:
+        older.run_until_complete(attach())
+        calls.tell()
+        newer.run_until_complete(attach())
+        calls.tell()
+        older.run_until_complete(turn())
+        calls.tell()
+        assert (newer.calls, woken) == (1, ["woken"])
+        newer.run_until_complete(turn())
+        assert woken == ["woken", "woken"]
+    finally:
+        older.close()
+        newer.close()
