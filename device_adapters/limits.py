@@ -19,6 +19,17 @@ RESTART_AFTER_S = 2.0  # so long must sequence numbers have gone back without a 
 SIGHTINGS_KEPT_MAX = 64  # moments at which a new record was first shown, for a figure only
 REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence
 
+GAP_CHARS = 3.5  # of silence end an RTU frame (Modbus over serial line V1.02, 2.5.1.1)
+GAP_MIN_S = 0.00175  # above 19200 baud, from the same page
+BUS_SETTLE_S = 0.02  # converters hand on what came in bursts, up to 16 ms apart
+BUS_EARLY_S = 0.001  # a loop's timer may fire so much too soon
+BUS_NOISE_S = 2.0  # a line that does not fall silent for so long is unusable for now
+BUS_OPEN_AGAIN_S = 1.0  # between two tries to open a line, however many rigs hang on it
+HELD_AFTER = 2  # failures in a row, and a unit is asked less often
+HELD_SHARE = 8  # times what its failure cost the line, a dead unit is left alone: a ninth of the line is its share
+HELD_MIN_S = 0.5
+HELD_MAX_S = 60.0
+
 MESSAGE_BYTES_MAX = 16_384  # one payload of interface v1 over MQTT (M1); 22 KB in base64 inside an entry
 MESSAGE_DEPTH_MAX = 8  # levels of objects and lists; the interface itself needs 3
 MESSAGE_DIGITS_MAX = 20  # of one number, sign included; more than any limit needs

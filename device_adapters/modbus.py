@@ -16,9 +16,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from device_adapters.errors import BackOff, NotConnected
+from device_adapters.errors import NotConnected
 from device_adapters.limits import REPLY_BYTES_KEPT
-from device_adapters.wire import ExceptionReply, OddReply
+from device_adapters.pdu import EXCEPTION, READ, read_body, refusal, told, write_body
+from device_adapters.wire import OddReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,20 +27,9 @@ if TYPE_CHECKING:
     from device_adapters.profile import Transport
 
 HEADER = 7
-READ, WRITE, EXCEPTION = 3, 16, 0x80
 READ_HEAD = HEADER + 2  # of a read's reply: function and byte count
 CLOSED = "closed"  # by ourselves
 SILENT = "no reply"
-BUSY = {5: "acknowledge", 6: "busy"}
-EXCEPTIONS = {
-    1: "illegal function",
-    2: "illegal address",
-    3: "illegal value",
-    4: "device failure",
-    8: "memory parity",
-    10: "gateway path",
-    11: "gateway target",
-}
 _EARLY_S = 0.001  # a loop's timer may fire so much too soon
 
 
@@ -245,14 +235,12 @@ class ModbusWire:
 
     async def read(self, at: int, words: int) -> bytes:
         """`words` holding registers from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
-        frame = await self._ask(bytes((READ, at >> 8, at & 0xFF, words >> 8, words & 0xFF)))
+        frame = await self._ask(read_body(at, words))
         return frame[READ_HEAD:]
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
         """Write holding registers from `at`, on this very connection. Raises what `read` raises."""
-        count = len(values)
-        head = bytes((WRITE, at >> 8, at & 0xFF, count >> 8, count & 0xFF, 2 * count))
-        await self._ask(head + b"".join(value.to_bytes(2, "big") for value in values), connection)
+        await self._ask(write_body(at, values), connection)
 
     def drop(self) -> None:
         """Close at once."""
@@ -267,7 +255,7 @@ class ModbusWire:
                 await self._keep_gap()
             line = self._line
             if connection is not None and connection != self._connection:
-                raise NotConnected(f"another connection by now, before {_what(body)}")
+                raise NotConnected(f"another connection by now, before {told(body)}")
             if line is None or not line.open:
                 raise self._lost(line, body)
             self._tid = tid = self._tid % 0xFFFF + 1  # never 0
@@ -285,7 +273,8 @@ class ModbusWire:
             if line.odd is not None:  # more bytes came before this task could run
                 raise self._lost(line, body)
             if line.received[HEADER] != body[0]:
-                raise self._refused(line.received, body)
+                code, busy_wait_s = line.received[HEADER + 1], self._transport.busy_wait_ms / 1000
+                raise refusal(code, line.received, body, busy_wait_s)
             return line.received
 
     async def _keep_gap(self) -> None:
@@ -298,26 +287,13 @@ class ModbusWire:
         """Why there is no connection any more. Stray bytes between two requests are odd, too."""
         self.drop()
         if line is not None and line.odd not in {None, CLOSED}:
-            return OddReply(f"{line.odd}, before {_what(body)}", line.received)
-        return NotConnected(f"not connected, before {_what(body)}")
+            return OddReply(f"{line.odd}, before {told(body)}", line.received)
+        return NotConnected(f"not connected, before {told(body)}")
 
     def _failure(self, line: _Line, why: str, body: bytes) -> NotConnected | OddReply:
         if line.odd not in {None, CLOSED}:
-            return OddReply(f"{line.odd}, {_what(body)}", line.received)
+            return OddReply(f"{line.odd}, {told(body)}", line.received)
         if why == SILENT:
             came = f" ({len(line.received)} bytes came)" if line.received else ""
-            return NotConnected(f"no reply within {self._transport.timeout_ms} ms{came}, {_what(body)}")
-        return NotConnected(f"{why}, {_what(body)}")
-
-    def _refused(self, frame: bytes, body: bytes) -> BackOff | ExceptionReply:
-        """A well-formed exception: an answer, the connection stays."""
-        code = frame[HEADER + 1]
-        if code in BUSY:
-            return BackOff(self._transport.busy_wait_ms / 1000, f"exception {code} ({BUSY[code]}), {_what(body)}")
-        return ExceptionReply(code, f"exception {code} ({EXCEPTIONS.get(code, 'unknown')}), {_what(body)}", frame)
-
-
-def _what(body: bytes) -> str:
-    """The request in words, for a message; never the values written."""
-    at, count = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-    return f"{'reading' if body[0] == READ else 'writing'} {count} words at {at}"
+            return NotConnected(f"no reply within {self._transport.timeout_ms} ms{came}, {told(body)}")
+        return NotConnected(f"{why}, {told(body)}")
