@@ -18,6 +18,7 @@ from scorelog.format.wrapped import key_of
 from scorelog.journal import rows
 from scorelog.journal.errors import Damaged, LogFailed, LogRefused, RolledBack, Suspected
 from scorelog.journal.limits import TAIL_ENTRIES, TILE_WIDTH
+from scorelog.journal.medium import ADVICE
 from scorelog.journal.nodes import StoredNodes, TileEdge, fold, read_row
 from scorelog.journal.schema import check_format
 from scorelog.journal.writer import Head
@@ -53,7 +54,7 @@ def reading(origin: str, index: int | None = None) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY) in _DAMAGE:
             raise Suspected(origin, index, f"the database cannot be read: {error}") from error
-        raise LogFailed(f"log {origin} cannot be read: {error}") from error
+        raise LogFailed(f"log {origin} cannot be read: {error}; {ADVICE}") from error
     except (IndexError, TypeError, ValueError, AttributeError) as error:  # a damaged row may hold anything
         raise Damaged(origin, index, str(error)) from error
 
