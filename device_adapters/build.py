@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from device_adapters.profile import Codes
     from device_adapters.tables import Table
 
-TRANSPORTS = ("modbus-tcp", "mqtt")
+TRANSPORTS = ("modbus-tcp", "modbus-rtu", "mqtt")
 GUARANTEES = ("latched",)
 HANDSHAKES = ("sequence",)
 INDEXES = ("fixed", "sequence", "named")
@@ -78,6 +78,9 @@ def build(top: Table, text: bytes) -> Profile:
         ack=_word(handshake.table("ack")) if "ack" in handshake else None,
         ready=_word(handshake.table("ready")) if "ready" in handshake else None,
     )
+    if profile.transport.one_field:
+        for name in (name for name, record in records.items() if record.repeat is not None):
+            top.report.add(("records", name, "repeat"), "rows cannot be read one field per request: their end moves")
     for rule in rules:
         if profile.rules[rule.code] is not rule:
             entries.wrong(rule.name, f"event code {rule.code} is taken by {profile.rules[rule.code].name}")
@@ -107,6 +110,8 @@ def _transport(table: Table) -> Transport:
         min_gap_ms=table.number("min_gap_ms", 0, MS_MAX, 0),
         busy_wait_ms=table.number("busy_wait_ms", 1, MS_MAX, 500),
         registers_max=table.number("registers_max", 1, REGISTERS_PER_READ, REGISTERS_PER_READ),
+        address_offset=table.number("address_offset", -1, 1, 0),
+        one_field=table.flag("one_field_per_request"),
     )
     table.done()
     return made

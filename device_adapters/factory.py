@@ -10,10 +10,12 @@ from device_adapters.observed import Observer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from device_adapters.bus import Bus
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.mailbox import Mailbox
     from device_adapters.message_memory import Post
     from device_adapters.profile import Profile
+    from device_adapters.wire import Wire
 
 
 def _unseen() -> int:
@@ -34,13 +36,49 @@ def open_adapter(
     mono_us: Callable[[], int] = _unseen,
 ) -> Adapter:
     """An adapter for one rig, not yet connected. `unit` None takes the profile's; `mono_us` times first readings."""
-    from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (the server has no wire library installed)
-    from device_adapters.modbus import ModbusWire  # noqa: PLC0415
-    from device_adapters.registers import RegisterMemory  # noqa: PLC0415
+    from device_adapters.modbus import ModbusWire  # noqa: PLC0415  (the server has no wire library installed)
 
     wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport)
+    return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
+
+
+def open_bus_adapter(
+    profile: Profile,
+    bus: Bus,
+    *,
+    serial: str,
+    unit: int | None = None,
+    position: Position | None = None,
+    source: Source = "sensor",
+    rng: Random | None = None,
+    mono_us: Callable[[], int] = _unseen,
+) -> Adapter:
+    """An adapter for one rig that shares `bus` with others, not yet connected."""
+    from device_adapters.bus_wire import BusWire  # noqa: PLC0415  (as above)
+
+    transport, status = profile.transport, profile.status
+    probe = (status.at + transport.address_offset, 1 if transport.one_field else status.words)
+    wire = BusWire(bus, transport.unit if unit is None else unit, transport, probe)
+    return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
+
+
+def _register_adapter(
+    profile: Profile,
+    wire: Wire,
+    serial: str,
+    *,
+    position: Position | None,
+    source: Source,
+    rng: Random | None,
+    mono_us: Callable[[], int],
+) -> Adapter:
+    """Whatever the wire, a rig of registers is read in one way."""
+    from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (as above)
+    from device_adapters.quirks import worked_around  # noqa: PLC0415
+    from device_adapters.registers import RegisterMemory  # noqa: PLC0415
+
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
-    memory = RegisterMemory(profile, wire, serial)
+    memory = RegisterMemory(profile, worked_around(wire, profile), serial)
     observer = Observer(serial, profile.guarantee, source)
     return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us)
 

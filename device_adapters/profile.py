@@ -24,7 +24,10 @@ _AS_IS = frozenset({"uint16", "uint32", "uint64", "epoch"})
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How to talk to the rig, and the model's workarounds. Times in milliseconds."""
+    """How to talk to the rig, and the model's workarounds. Times in milliseconds.
+
+    `address_offset` is added to every address on the wire; `one_field`: no request reads more than one field.
+    """
 
     kind: str
     unit: int
@@ -34,6 +37,8 @@ class Transport:
     min_gap_ms: int
     busy_wait_ms: int
     registers_max: int
+    address_offset: int = 0
+    one_field: bool = False
 
 
 @dataclass(frozen=True, slots=True)
