@@ -202,7 +202,7 @@ class DialInLine(SocketLine):
         self._server: asyncio.Server | None = None
 
     async def open(self, timeout_s: float) -> None:
-        """Listen, from the first time on; nobody can be made to call. Raises NotConnected."""
+        """Listen, from the first time on, and wait for the call; nobody can be made to. Raises NotConnected."""
         if self._server is None:
             try:
                 async with asyncio.timeout(timeout_s):
@@ -211,7 +211,7 @@ class DialInLine(SocketLine):
             except OSError as error:
                 raise NotConnected(f"cannot listen on {self.host} port {self.port}: {error.strerror}") from None
             self.port = self._server.sockets[0].getsockname()[1]
-        if not self.is_open:
+        if not self.is_open and not (await self.wait(timeout_s) and self.is_open):
             raise NotConnected(f"no serial server {self._peer} has called port {self.port}")
 
     def made(self, socket: _Socket) -> None:
@@ -222,6 +222,7 @@ class DialInLine(SocketLine):
             return
         super().made(socket)
         self.identity += 1
+        self.wake()
 
     def close(self) -> None:
         """End the connection and listen no more."""

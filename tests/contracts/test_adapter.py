@@ -1,4 +1,4 @@
-"""The adapter's contract over its forms: Modbus at a raw rig, MQTT over a real broker, and the strict fake."""
+"""The adapter's contract over its forms: Modbus alone and on a bus, MQTT over a real broker, and the strict fake."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from adapter_contract import AdapterContract, Bench
+from bus_point import KINDS, BusPoint, bus_point
 from fake_adapter import FakeAdapter
 from mqtt_point import GATEWAY, Point, message_point, switched_on
 from real_mosquitto import running_mosquitto
 from rig_profiles import adapter_for, fast_v1
+from scripted_bus import ScriptedBus
 from scripted_rig import EVENTS, Item, ScriptedRig
 
 from device_adapters.contract import Adapter, Evidence, Observation, Position, RawArea, RigStatus
+from device_adapters.factory import open_bus_adapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from mqtt_rig import MqttRig
 
@@ -71,6 +75,24 @@ class RawBench:
         counters = [value for value in self.rig.ready if value]
         assert len(set(counters)) == len(counters), "the counter did not change"
         return [bool(value) for value in self.rig.ready]
+
+
+class BusBench(RawBench):
+    """The same over a line that another rig shares."""
+
+    def __init__(self, rig: ScriptedRig, point: BusPoint) -> None:
+        super().__init__(rig)
+        self.point = point
+
+    def adapter(self, position: Position | None) -> Adapter:
+        return open_bus_adapter(PROFILE, self.point.bus, serial=SERIAL, unit=7, position=position)
+
+    def reboot(self) -> None:
+        self.rig.reboot()
+        self.cut()
+
+    def cut(self) -> None:
+        self.point.cut()
 
 
 class MessageBench:
@@ -213,6 +235,17 @@ class TestModbusAdapter(AdapterContract):
     async def bench(self) -> AsyncIterator[Bench]:
         async with ScriptedRig() as rig:
             yield RawBench(rig)
+
+
+class TestBusAdapter(AdapterContract):
+    """Over every kind of line that carries a bus; the serial one at every commit."""
+
+    @pytest.fixture(params=["rtu", *(pytest.param(kind, marks=pytest.mark.long) for kind in KINDS if kind != "rtu")])
+    async def bench(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+        rig = ScriptedRig(unit=7)
+        copper = ScriptedBus(rig, ScriptedRig("LV-0002", unit=8))
+        async with bus_point(request.param, copper, tmp_path) as point:
+            yield BusBench(rig, point)
 
 
 class TestFakeAdapter(AdapterContract):

@@ -1,7 +1,7 @@
 """Raw RTU units on one line that do exactly what a test tells them: own framing, own checksum, no code of ours.
 
 The units are `ScriptedRig`s that never listen by themselves. A `ScriptedBus` is the copper between them: `steps` says
-what comes back for a request, `serve_tcp`, `serve_pty` and `dial` put it behind a socket or a terminal.
+what comes back for a request, `serve_tcp`, `serve_pty` and `call` put it behind a socket or a terminal.
 
     bus = ScriptedBus(ScriptedRig(unit=1), ScriptedRig("LV-0002", unit=2))
     bus.faults[4] = lambda request, reply: [0.5, reply]        # request number 4 (from 1) is answered late
@@ -46,7 +46,7 @@ class ScriptedBus:
         self.faults: dict[int, Fault] = {}
         self.requests: list[bytes] = []
         self.connections = 0
-        self._open: list[_Outlet] = []
+        self._open: list[_Outlet | _Foreign] = []
 
     def steps(self, request: bytes) -> Answer:
         """What the line carries after this request: bytes and pauses."""
@@ -80,16 +80,14 @@ class ScriptedBus:
             self.cut()
             await server.wait_closed()
 
-    @asynccontextmanager
-    async def dial(self, port: int) -> AsyncIterator[None]:
-        """As a serial server that calls."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        task = asyncio.create_task(self._serve(reader, writer))
-        try:
-            yield
-        finally:
-            self.cut()
-            await task
+    async def call(self, port: int) -> None:
+        """As a serial server that calls, until the connection ends."""
+        await self._serve(*await asyncio.open_connection("127.0.0.1", port))
+
+    def hang_on(self, transport: asyncio.Transport) -> None:
+        """Another connection that `cut` ends."""
+        self.connections += 1
+        self._open.append(_Foreign(transport))
 
     @asynccontextmanager
     async def serve_pty(self, path: Path) -> AsyncIterator[Path]:
@@ -124,10 +122,25 @@ class ScriptedBus:
         self.connections += 1
         outlet = _Socket(self, writer)
         self._open.append(outlet)
-        with suppress(ConnectionError):
+        try:
             while data := await reader.read(4096):
                 outlet.take(data)
-        outlet.end()
+        except ConnectionError:
+            pass
+        finally:
+            outlet.end()
+            with suppress(Exception):
+                await writer.wait_closed()
+
+
+class _Foreign:
+    """A connection that somebody else serves."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def end(self) -> None:
+        self._transport.abort()
 
 
 class _Outlet:
