@@ -181,7 +181,7 @@ def create_people(directory: Path) -> None:
         _create(path, "people", "journal_mode=WAL")
         return
     engine = _engine(path, ("query_only=1",))
-    with engine.connect() as connection:
+    with _opening(path), engine.connect() as connection:
         revisions.check(connection, "people", path)
     engine.dispose()
 
@@ -254,12 +254,26 @@ def _drop_what_is_only_in_memory(directory: Path) -> None:
         os.close(fd)
 
 
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """A database that cannot be read at start ends it in words. SQLite says "malformed" of a failed read as well."""
+    try:
+        yield
+    except (sa.exc.DatabaseError, OSError) as error:
+        raise Unsafe(
+            f"{path} cannot be opened: {_first_line(error)}; nothing was changed. Start again: if it was a read that "
+            "failed, the next may not. If it stays, save a copy of the data folder; `kaofen-server fsck` names what is "
+            "damaged, `kaofen-server restore` puts a backup in its place and the gateways refill it"
+        ) from error
+
+
 def open_evidence(directory: Path) -> SqliteDatabase:
     """For the one process that holds the lock."""
     path = directory / EVIDENCE_FILE
-    _drop_what_is_only_in_memory(directory)
     writer = _engine(path, ("journal_mode=WAL", "synchronous=FULL"))
-    with writer.connect() as connection:
+    with _opening(path):
+        _drop_what_is_only_in_memory(directory)
+    with _opening(path), writer.connect() as connection:
         _refuse_unsafe(connection, path)
     return SqliteDatabase(writer, _reader_engine(path), "evidence")
 
@@ -281,7 +295,7 @@ def read_evidence(directory: Path) -> SqliteDatabase:
     if not path.exists():
         raise Missing(f"{path}: no evidence database")
     reader = _reader_engine(path)
-    with reader.connect() as connection:
+    with _opening(path), reader.connect() as connection:
         revisions.check(connection, "evidence", path)
     return SqliteDatabase(reader, reader, "evidence")
 
@@ -299,7 +313,7 @@ def open_registry(directory: Path) -> SqliteDatabase:
         raise Missing(f"{path}: no registry; `kaofen-server init` makes one, once")
     pragmas = ("journal_mode=DELETE", "synchronous=EXTRA")
     reader = _engine(path, ("query_only=1",), READERS)
-    with reader.connect() as connection:
+    with _opening(path), reader.connect() as connection:
         revisions.check(connection, "registry", path)
     return SqliteDatabase(_engine(path, pragmas), reader, "registry", watched=path)
 

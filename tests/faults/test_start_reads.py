@@ -46,11 +46,11 @@ def words_of(home: Path, call: str, when: str) -> tuple[str, ...]:
     return ("-y", *places, "-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}", "-o", f"{home}/trace")
 
 
-def start(zygote: Zygote, home: Path, strace: tuple[str, ...] = ()) -> tuple[int, str]:
+def start(zygote: Zygote, home: Path, strace: tuple[str, ...] = (), scenario: str = "start") -> tuple[int, str]:
     """Its exit code and its last line."""
     told = home / "told"
     told.unlink(missing_ok=True)
-    code = zygote.run(Round(str(home), str(told), scenario="start", strace=strace))
+    code = zygote.run(Round(str(home), str(told), scenario=scenario, strace=strace))
     return code, told.read_text() if told.exists() else ""
 
 
@@ -78,6 +78,14 @@ def sweep(zygote: Zygote, made: Path, folder: Path, call: str, step: int = 1) ->
     raise AssertionError(f"{call} is made more than {ORDINALS_MAX} times")
 
 
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A server's folder with evidence in it."""
+    home = tmp_path_factory.mktemp("evidence")
+    asyncio.run(start_lives.make_evidence(home))
+    return home / "left"
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("call", "step"), [("read", 1), ("openat", 2), ("pread64", 15)])
 def test_a_read_of_a_start_fails_once(tmp_path: Path, zygote: Zygote, made: Path, call: str, step: int) -> None:
@@ -101,3 +109,40 @@ def test_a_disk_that_gives_nothing_more_is_named(tmp_path: Path, zygote: Zygote,
 def test_every_read_of_a_start_fails_once(tmp_path: Path, zygote: Zygote, made: Path, call: str) -> None:
     """B4: the same at each ordinal, a quarter of a minute."""
     sweep(zygote, made, tmp_path, call)
+
+
+def serve_badly(zygote: Zygote, evidence: Path, home: Path, when: str) -> bool:
+    """One start of a server and one request; whether a read failed. The next start is as if nothing had been."""
+    home.mkdir()
+    shutil.copytree(evidence, home / "server")
+    files = [f"{home}/server/{name}" for name in ("evidence.db", "evidence.db-wal", "registry.db")]
+    places = [word for path in files for word in ("-P", path)]
+    inject = f"inject=pread64:error=EIO:when={when}"
+    strace = ("-y", *places, "-e", "trace=pread64", "-e", inject, "-o", f"{home}/trace")
+    whole = (0, f"held {start_lives.RECORDS}\n")
+    found = start(zygote, home, strace, "serve")
+    met, _ = injected(home / "trace", "evidence.db")
+    refused = found[0] == FAILED and ("nothing was changed" in found[1] or found[1] == "unread\n")
+    assert found == whole or refused, f"pread64 at {when}: {found}"
+    assert start(zygote, home, scenario="serve") == whole
+    shutil.rmtree(home)
+    return met
+
+
+@pytest.mark.timeout(240)
+def test_a_read_of_a_server_s_start_fails(tmp_path: Path, zygote: Zygote, evidence: Path) -> None:
+    """S3, P3: at some ordinals, and for good from the first on: refused in words, nothing is changed or judged."""
+    assert serve_badly(zygote, evidence, tmp_path / "always", "1+")
+    for ordinal in range(1, 30, 5):
+        serve_badly(zygote, evidence, tmp_path / f"{ordinal}", f"{ordinal}")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_every_read_of_a_server_s_start_fails(tmp_path: Path, zygote: Zygote, evidence: Path) -> None:
+    """B4, S3: the same at each ordinal."""
+    for ordinal in range(1, ORDINALS_MAX):
+        if not serve_badly(zygote, evidence, tmp_path / f"{ordinal}", f"{ordinal}"):
+            assert ordinal > 1
+            return
+    raise AssertionError(f"a start reads more than {ORDINALS_MAX} times")

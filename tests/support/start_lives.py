@@ -1,19 +1,21 @@
 """Starts of a gateway and of a server whose disk does not answer a read: lives for a `log_crash.Zygote`.
 
-opened <origin> <size>     the start came through, with so much in the log
-held <size>                the server's evidence opened, with so much of that log
-refused <words>            the start ended with an error of ours, as the operator reads it
+What a start tells: `opened <origin> <size>` of a log, `held <size>` of a server's evidence; `refused <words>` when it
+ended with an error of ours, as the operator reads it; `unread` when a request to the started server got no answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from fake_server_client import FakeServer
 from gateway_world import World, config_text
 from log_crash import Round, Tell, serve
+from log_crash_way import ORIGIN, WayOracle, both, open_store
 from log_entries import key_of, scored
 from log_harness import cosigned
 
@@ -23,6 +25,7 @@ from gateway.opening import open_gateway_log
 from gateway.rebuild import rebuild
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogFailed
+from server.errors import Unsafe
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -61,5 +64,32 @@ async def _start(life: Round, tell: Tell) -> None:
     await opened.log.close()
 
 
+async def make_evidence(home: Path) -> None:
+    """A server whose power went when it had everything of a way in its evidence."""
+    oracle = await asyncio.to_thread(WayOracle(home).start)
+    life = Round(str(home), str(oracle.told))
+    async with both(life, lambda _line: None) as (log, uploader):
+        for seq in range(RECORDS):
+            request = scored(key_of(seq, rig=RIG), note=str(seq))
+            await log.append(request.build, request.key, request.content)
+        await uploader.settled()
+        shutil.copytree(home / "server", home / "left", ignore=shutil.ignore_patterns("*-shm"))
+
+
+async def _serve(life: Round, tell: Tell) -> None:
+    try:
+        store = open_store(Path(life.directory) / "server")
+    except (Unsafe, OSError) as error:
+        tell(f"refused {error}")
+        raise LogFailed(str(error)) from error
+    try:
+        tell(f"held {len(await store.entries(ORIGIN, 0, 1 << 30))}")
+    except sa.exc.DatabaseError as error:
+        tell("unread")
+        raise LogFailed(str(error)) from error
+    finally:
+        await store.close()
+
+
 if __name__ == "__main__":
-    serve({"start": _start})
+    serve({"start": _start, "serve": _serve})
