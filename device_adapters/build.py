@@ -6,15 +6,15 @@ Owns: the grammar of docs/formats/profile.md; the checks across tables are in `r
 from __future__ import annotations
 
 import hashlib
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, cast
 
+from device_adapters.build_field import check_limits, codes_of, fields_of, named_codes, order_of, scale_of
 from device_adapters.build_message import build_message
-from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, UNIT_MAX
+from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, SCORE_MAX, UNIT_MAX
 from device_adapters.profile import (
     Area,
     EntryRule,
-    Field,
+    Line,
     Output,
     Poll,
     Profile,
@@ -24,7 +24,7 @@ from device_adapters.profile import (
     Transport,
     Word,
 )
-from device_adapters.words import CHECKSUMS, CODINGS, ORDERS, TYPES, width_order
+from device_adapters.words import CHECKSUMS, ORDERS, TIMES, TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
     from device_adapters.tables import Table
 
 TRANSPORTS = ("modbus-tcp", "modbus-rtu", "mqtt")
-GUARANTEES = ("latched",)
-HANDSHAKES = ("sequence",)
+GUARANTEES = ("latched", "double-read", "unacknowledged")
+HANDSHAKES = ("sequence", "echo", "none")
 INDEXES = ("fixed", "sequence", "named")
 MS_MAX = 600_000
-ANY_ORDER = [order for orders in ORDERS.values() for order in orders]
 ANY = 2**63
 
 
@@ -47,7 +46,7 @@ def build(top: Table, text: bytes) -> Profile:
     if _is_message(top):
         return build_message(top, text, GUARANTEES)
     top.number("profile", 1, 1)
-    codes = {name: _codes(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
+    codes = {name: codes_of(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
     areas_table = top.table("areas")
     areas = {name: _area(areas_table.table(name), name) for name in areas_table}
     records_table = top.table("records")
@@ -58,8 +57,7 @@ def build(top: Table, text: bytes) -> Profile:
     entries = top.table("entries")
     rules = [_rule(entries.table(name), name, event_name, records, codes) for name in entries]
     handshake = top.table("handshake", optional=True)
-    if list(handshake):
-        handshake.text("kind", among=HANDSHAKES)
+    kind = handshake.text("kind", among=HANDSHAKES) if list(handshake) else "none"
     profile = Profile(
         id=top.text("id"),
         version=top.text("version"),
@@ -75,8 +73,9 @@ def build(top: Table, text: bytes) -> Profile:
         event=records.get(event_name, status),
         rules={rule.code: rule for rule in rules},
         rig_time=_rig_time(event_table),
-        ack=_word(handshake.table("ack")) if "ack" in handshake else None,
+        ack=_word(handshake.table("ack"), echo=kind == "echo") if "ack" in handshake and kind != "none" else None,
         ready=_word(handshake.table("ready")) if "ready" in handshake else None,
+        codes=codes,
     )
     if profile.transport.one_field:
         for name in (name for name, record in records.items() if record.repeat is not None):
@@ -136,20 +135,6 @@ def _area(table: Table, name: str) -> Area:
     return made
 
 
-def _codes(codes: Table, name: str) -> Codes:
-    table = codes.table(name)
-    found: dict[int, str] = {}
-    for key in table:
-        if not key.isdecimal() or str(int(key)) != key:
-            table.wrong(key, "a code must be a whole number from 0")
-            continue
-        meaning = table.text(key)
-        if meaning in found.values():
-            table.wrong(key, f'"{meaning}" is named twice')
-        found[int(key)] = meaning
-    return found
-
-
 def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[str, Codes], *, strict: bool) -> Record:
     area = areas.get(table.text("area", among=areas), Area("", 0, REGISTERS, write=False))
     order = table.text("order", "", among=[*ORDERS[2], ""])
@@ -157,7 +142,7 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
     words = table.number("words", 1, REGISTERS)
     slots = 1 if index == "fixed" else table.number("slots", 1, REGISTERS)
     stride = words if index == "fixed" else table.number("stride", 1, REGISTERS)
-    fields = _fields(table.table("fields"), order, codes, strict=strict)
+    fields = fields_of(table.table("fields"), order, codes, strict=strict)
     crc = table.table("crc", optional=True)
     has_crc = "crc" in table
     made = Record(
@@ -172,6 +157,7 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
         length=table.maybe_text("length"),
         crc=crc.text("field") if has_crc else None,
         crc_kind=crc.text("kind", among=CHECKSUMS) if has_crc else None,
+        crc_from=crc.number("from", 0, REGISTERS, 0) if has_crc else 0,
         fields=fields,
         repeat=_repeat(table.table("repeat"), order, codes, strict=strict) if "repeat" in table else None,
         sums=tuple(_sum(rule) for rule in table.tables("sums")),
@@ -188,7 +174,7 @@ def _repeat(table: Table, order: str, codes: Mapping[str, Codes], *, strict: boo
         words=table.number("words", 1, REGISTERS),
         count=table.text("count"),
         most=table.number("max", 1, REGISTERS),
-        fields=_fields(table.table("fields"), order, codes, strict=strict),
+        fields=fields_of(table.table("fields"), order, codes, strict=strict),
     )
     table.done()
     return made
@@ -200,86 +186,10 @@ def _sum(table: Table) -> Sum:
     return made
 
 
-def _fields(table: Table, order: str, codes: Mapping[str, Codes], *, strict: bool) -> dict[str, Field]:
-    return {name: _field(table.table(name), name, order, codes, strict=strict) for name in table}
-
-
-def _field(table: Table, name: str, order: str, codes: Mapping[str, Codes], *, strict: bool) -> Field:
-    kind = table.text("type", among=TYPES) or "uint16"
-    fixed = TYPES[kind].words
-    words = table.number("words", 1, REGISTERS) if fixed is None else fixed
-    const = table.value("const")
-    if const is not None and (type(const) is not str if fixed is None else type(const) is not int):
-        table.wrong("const", "must be text for a text, a whole number for a number")
-    made = Field(
-        name=name,
-        at=table.number("at", -REGISTERS, REGISTERS),
-        words=words,
-        type=kind,
-        order=_order(table, words if fixed else 1, order, fixed),
-        coding=table.text("coding", among=CODINGS) if fixed is None else "",
-        bits=_bits(table) if kind == "bits" else None,
-        hundredths=_hundredths(table),
-        codes=_named_codes(table, codes),
-        const=const if isinstance(const, int | str) else None,
-        low=table.maybe_number("min"),
-        high=table.maybe_number("max"),
-        personal=table.maybe_text("personal"),
-        strict=strict,
-    )
-    _check_limits(table, made.low, made.high)
-    table.done()
-    return made
-
-
-def _order(table: Table, words: int, default: str, fixed: int | None) -> str:
-    own = table.text("order", "", among=[*ANY_ORDER, ""])
-    if own and len(own) != words * 2:
-        table.wrong("order", f"{own} orders {len(own)} bytes, the value has {words * 2}")
-        return width_order("ABCD", words)
-    if not (own or default):
-        if fixed is None or words > 1:
-            table.report.add(table.path, "the order of its bytes is not given, neither here nor for the record")
-        return width_order("ABCD", words)
-    return own or width_order(default, words)
-
-
-def _bits(table: Table) -> tuple[int, int]:
-    value = table.value("bits")
-    if isinstance(value, list) and [type(bit) for bit in value] == [int, int] and 0 <= value[0] <= value[1] <= 15:  # noqa: PLR2004
-        return value[0], value[1]
-    table.wrong("bits", "must be [lowest, highest], counted from 0, the lowest bit of the word")
-    return 0, 15
-
-
-def _hundredths(table: Table) -> int | None:
-    """What the number is multiplied by to give hundredths; a scale that cannot is inexact and refused."""
-    text = table.maybe_text("scale")
-    if text is None:
-        return None
-    try:
-        factor = Decimal(text) * 100
-    except InvalidOperation:
-        factor = Decimal("NaN")
-    if not factor.is_finite() or factor <= 0 or factor != factor.to_integral_value():
-        table.wrong("scale", f'"{text}" does not give whole hundredths: the value would be inexact')
-        return 1
-    return int(factor)
-
-
-def _named_codes(table: Table, codes: Mapping[str, Codes]) -> Codes | None:
-    return codes.get(table.text("codes", among=codes)) if "codes" in table else None
-
-
-def _check_limits(table: Table, low: int | None, high: int | None) -> None:
-    if low is not None and high is not None and low > high:
-        table.wrong("max", f"{high} is below min {low}")
-
-
-def _word(table: Table) -> Word:
+def _word(table: Table, *, echo: bool = False) -> Word:
     kind = table.text("type", among=("uint16", "uint32")) or "uint16"
     words = TYPES[kind].words or 1
-    made = Word(table.number("at", 0, REGISTERS - words), words, _order(table, words, "", words))
+    made = Word(table.number("at", 0, REGISTERS - words), words, order_of(table, words, "", kind), echo)
     table.done()
     return made
 
@@ -310,36 +220,62 @@ def _rule(table: Table, name: str, event: str, records: Mapping[str, Record], co
 
 
 def _output(table: Table, name: str, event: str, records: Mapping[str, Record], codes: Mapping[str, Codes]) -> Output:
+    if "fixed" in table:
+        return _fixed(table, name, event)
     source = table.text("from")
     record, dot, field = source.partition(".")
     if not dot:
         record, field = event, source
-    own = _named_codes(table, codes)
+    own = named_codes(table, codes)
     flag = table.flag("flag")
+    lines = tuple(_line(line) for line in table.tables("lines"))
     made = Output(
         name=name,
         record=record,
         source=field,
-        kind=_output_kind(records.get(record), field, flag=flag),
+        kind=_output_kind(records.get(record), field, flag=flag, lines=bool(lines)),
         codes=own,
-        hundredths=_hundredths(table),
+        hundredths=scale_of(table),
         low=table.maybe_number("min"),
         high=table.maybe_number("max"),
+        lines=lines,
     )
     if not made.kind:
         table.wrong("from", f'there is no field "{source}"')
-    _check_limits(table, made.low, made.high)
+    check_limits(table, made.low, made.high)
     table.done()
     return made
 
 
-def _output_kind(record: Record | None, field: str, *, flag: bool) -> str:
+def _fixed(table: Table, name: str, event: str) -> Output:
+    """What the rig never sends. An empty list: it never has rows."""
+    value = table.value("fixed")
+    if value != [] and not isinstance(value, int | str | bool):
+        table.wrong("fixed", "must be a number, a text, true, false, or [] for rows that never come")
+    table.done()
+    known = value if isinstance(value, int | str | bool) else None
+    return Output(name, event, "", "rows" if value == [] else "fixed", None, None, None, None, known)
+
+
+def _line(table: Table) -> Line:
+    made = Line(
+        bit=table.number("bit", 0, 63),
+        line=table.number("line", 1, REGISTERS - 1),
+        points=table.number("points", 0, SCORE_MAX),
+        veto=table.flag("veto"),
+    )
+    table.done()
+    return made
+
+
+def _output_kind(record: Record | None, field: str, *, flag: bool, lines: bool) -> str:
     if record is None:
         return ""
     if record.repeat is not None and record.repeat.name == field:
         return "rows"
     if field not in record.fields:
         return ""
-    if flag:
-        return "flag"
-    return {"text": "text", "epoch": "time"}.get(record.fields[field].type, "number")
+    if flag or lines:
+        return "flag" if flag else "lines"
+    kind = record.fields[field].type
+    return "time" if kind in TIMES else "text" if kind == "text" else "number"

@@ -14,7 +14,7 @@ from device_adapters.errors import DecodeError
 from device_adapters.limits import INT_MAX
 from device_adapters.observation import RawArea, RigStatus
 from device_adapters.records import Opened, Value, cuts_of, open_record
-from device_adapters.words import check_range
+from device_adapters.words import TIMES, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,14 +127,23 @@ def shown_by(profile: Profile, status: Opened, rig: str) -> tuple[RigStatus, Sta
         str(status.values.get("item", "")),
         *[number(status, name) if name in status.values else 0 for name in STATUS_NUMBERS],
     )
-    standing = Standing(number(status, "boot"), live.last_seq, number(status, "oldest_seq"), live.acked_seq)
+    standing = Standing(number(status, "boot"), live.last_seq, _oldest(profile, status, live), live.acked_seq)
     if standing.oldest_seq > standing.last_seq:
         raise DecodeError("sum", f"oldest_seq {standing.oldest_seq} is above last_seq {standing.last_seq}")
     return live, standing
 
 
+def _oldest(profile: Profile, status: Opened, live: RigStatus) -> int:
+    """As the rig says, or, of one that does not, what its ring still has room for."""
+    if "oldest_seq" in status.values:
+        return number(status, "oldest_seq")
+    return max(1, live.last_seq - profile.event.slots + 1) if live.last_seq else 0
+
+
 def rule_of(profile: Profile, event: Opened) -> EntryRule:
     """What this event becomes."""
+    if "type" not in profile.event.fields:  # lint: then there is one rule
+        return next(iter(profile.rules.values()))
     code = number(event, "type")
     rule = profile.rules.get(code)
     if rule is None:
@@ -204,16 +213,20 @@ def rfc3339(seconds: int, milliseconds: int | None = None) -> str | None:
 
 def _output(profile: Profile, output: Output, opened: Opened) -> FieldValue:
     record = profile.records[output.record]
+    if output.kind == "fixed":
+        return output.fixed
     if output.kind == "rows":
-        assert record.repeat is not None  # noqa: S101  (lint: only a record with a repeat has rows)
-        return [
-            {field.name: _plain(field, row[field.name]) for field in record.repeat.fields.values()}
-            for row in opened.rows
-        ]
+        return _all_rows(record, output, opened)
     value = opened.values[output.source]
     if isinstance(value, str):
         check_range(f"the length of {output.name}", len(value), output.low, output.high)
         return value
+    if output.kind == "lines":
+        return _lines(output, value)
+    return _number(record.fields[output.source], output, value)
+
+
+def _number(field: Field, output: Output, value: int) -> FieldValue:
     if output.hundredths is not None:
         value *= output.hundredths
     if output.low is not None or output.high is not None:
@@ -225,7 +238,28 @@ def _output(profile: Profile, output: Output, opened: Opened) -> FieldValue:
         if value not in output.codes:
             raise DecodeError("code", f"{output.name} is {value}, a code that the profile does not name")
         return output.codes[value]
-    return _plain(record.fields[output.source], value)
+    return _plain(field, value)
+
+
+def _all_rows(record: Record, output: Output, opened: Opened) -> FieldValue:
+    if record.repeat is None or not output.source:
+        return []  # `fixed = []`: such rows never come
+    return [
+        {field.name: _plain(field, row[field.name]) for field in record.repeat.fields.values()} for row in opened.rows
+    ]
+
+
+def _lines(output: Output, value: int) -> FieldValue:
+    """A row for each bit that is set. A bit that the profile does not name is a fault that nobody could name."""
+    left = value
+    rows: list[dict[str, int | str | bool | None]] = []
+    for line in output.lines:
+        if left >> line.bit & 1:
+            rows.append({"line": line.line, "points": line.points, "at_s": None, "veto": line.veto})
+            left ^= 1 << line.bit
+    if left:
+        raise DecodeError("code", f"{output.source} has a bit set that the profile does not name")
+    return rows
 
 
 def _plain(field: Field, value: Value) -> int | str | bool | None:
@@ -236,7 +270,7 @@ def _plain(field: Field, value: Value) -> int | str | bool | None:
         return field.codes[value]
     if field.type == "bool":
         return value == 1
-    if field.type == "epoch":
+    if field.type in TIMES:
         return rfc3339(value)
     return value if abs(value) <= INT_MAX else str(value)
 

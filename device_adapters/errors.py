@@ -31,6 +31,7 @@ REASONS = {
     "type": "a record type that the profile does not name",
     "code": "a code that the profile does not name",
     "range": "a number outside its limits",
+    "inexact": "a float that is no whole number of hundredths",
     "text": "text with bytes that its coding does not have",
     "sum": "numbers that cannot all be true together",
     "pair": "event and result contradict each other",

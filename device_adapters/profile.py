@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from device_adapters.shape import Shape
 
 Codes: TypeAlias = "Mapping[int, str]"
-_AS_IS = frozenset({"uint16", "uint32", "uint64", "epoch"})
+_AS_IS = frozenset({"uint16", "uint32", "uint48", "uint64", "epoch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class Field:
 
     `at` counts words from the record's start, or, below 0, from its end. `hundredths` is what a number is
     multiplied by to give hundredths. A code that `codes` does not name is refused, unless the field is not
-    `strict` (live status only). `natural`: the number is these bytes, highest first; `plain`: and any is allowed.
+    `strict` (live status only). `zone`: seconds by which the rig's own clock is before UTC. `natural`: the number is
+    these bytes, highest first; `plain`: and any is allowed.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Field:
     high: int | None
     personal: str | None
     strict: bool = True
+    zone: int = 0
     natural: bool = dataclass_field(init=False, repr=False, compare=False)
     plain: bool = dataclass_field(init=False, repr=False, compare=False)
 
@@ -139,6 +141,7 @@ class Record:
     fields: Mapping[str, Field]
     repeat: Repeat | None
     sums: tuple[Sum, ...]
+    crc_from: int = 0  # the first word that the checksum covers
     places: tuple[tuple[Field, int, int], ...] = dataclass_field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -157,10 +160,21 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """The deduction that a set bit stands for."""
+
+    bit: int
+    line: int
+    points: int
+    veto: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """One field of an entry: the record and field it comes from, and what it may be.
 
-    `kind` is `number`, `text`, `flag`, `time`, or `rows` (the list of all rows of the record's repeat).
+    `kind` is `number`, `text`, `flag`, `time`, `rows` (the list of all rows of the record's repeat), `lines` (one row
+    for each bit of a number that is set), or `fixed` (what the rig never sends, and is always the same).
     """
 
     name: str
@@ -171,6 +185,8 @@ class Output:
     hundredths: int | None
     low: int | None
     high: int | None
+    fixed: int | str | bool | None = None
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +207,12 @@ class EntryRule:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A place that the gateway writes to."""
+    """A place that the gateway writes to; with `echo` it is read back, and only the same number there counts."""
 
     at: int
     words: int
     order: str
+    echo: bool = False
 
     def encode(self, value: int) -> list[int]:
         """The register values that hold `value`."""
@@ -225,6 +242,7 @@ class Profile:
     ack: Word | None
     ready: Word | None
     message: Shape | None = None
+    codes: Mapping[str, Codes] = dataclass_field(default_factory=dict)
 
 
 def load_profile(text: bytes) -> Profile:

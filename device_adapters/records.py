@@ -190,7 +190,9 @@ def _check_sum(record: Record, data: bytes, words: int) -> None:
         return
     field = record.fields[record.crc]
     at = field.at if field.at >= 0 else words + field.at
-    if CHECKSUMS[record.crc_kind](data[: at * 2]) != plain_number(field, _cut(record, field, data, words)):
+    if CHECKSUMS[record.crc_kind](data[record.crc_from * 2 : at * 2]) != plain_number(
+        field, _cut(record, field, data, words)
+    ):
         raise DecodeError("crc", f"the checksum of {record.name} does not fit its words")
 
 

@@ -89,8 +89,11 @@ class RegisterMemory:
             raise DecodeError("wire", error.reason) from None
 
     async def tell(self, seq: int, connection: int) -> None:
-        """Write the acknowledgement word."""
-        await self._write(self._profile.ack, seq, connection)
+        """Write the acknowledgement word. One that must echo is read back: the rig has taken what stands there."""
+        word = self._profile.ack
+        await self._write(word, seq, connection)
+        if word is not None and word.echo:
+            await self._check_echo(word, word.encode(seq))
 
     async def write_ready(self, counter: int, connection: int) -> None:
         """Write the ready word."""
@@ -110,6 +113,16 @@ class RegisterMemory:
     def repeated(self) -> int:
         """Nothing comes unasked."""
         return 0
+
+    async def _check_echo(self, word: Word, told: list[int]) -> None:
+        try:
+            found = await self._wire.read(word.at, word.words)
+        except OddReply as error:
+            raise NotConnected(error.detail) from None
+        except ExceptionReply as error:
+            raise BackOff(self._profile.transport.busy_wait_ms / 1000, error.detail) from None
+        if found != b"".join(value.to_bytes(2, "big") for value in told):
+            raise BackOff(self._profile.transport.busy_wait_ms / 1000, "the acknowledgement word did not stay")
 
     async def _write(self, word: Word | None, value: int, connection: int) -> None:
         if word is None:

@@ -9,6 +9,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from device_adapters.limits import RECORD_WORDS_MAX, REGISTERS_PER_READ, SCORE_MAX
+from device_adapters.rules_codes import check_codes
+from device_adapters.rules_fields import check_fields
+from device_adapters.words import TIMES, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,11 +40,12 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, set[str] | None]] = {
     "candidate.acknowledged": {"ack": {"signed", "refused", "pending"}, "exam_no": None},
 }
 ROW_FIELDS = {"line", "points", "at_s", "veto"}
+MILLISECONDS = ("bcd16", "uint16", "uint32")
 FLAGS = {"veto", "exam_failed"}
 POINTS = {"score", "points", "claimed_total"}
 STATUS_ROLES = ("serial", "boot", "state", "mode", "last_seq", "oldest_seq", "acked_seq")
+FREED = {"oldest_seq", "acked_seq"}  # of rigs that forget by themselves
 EVENT_ROLES = ("seq", "serial", "boot", "type")
-PERSONAL_WORDS = ("ticket", "name", "identity", "id_no", "phone", "candidate", "birth", "sex", "gender")
 
 
 def check(profile: Profile, report: Report) -> None:
@@ -62,6 +66,9 @@ def check(profile: Profile, report: Report) -> None:
     _check_word(profile, profile.ready, ("handshake", "ready"), report)
     if profile.guarantee == "latched" and profile.ack is None:
         report.add(("handshake",), 'the guarantee "latched" needs an ack: a rig that is never told frees nothing')
+    if profile.guarantee == "unacknowledged" and profile.ack is not None:
+        report.add(("guarantee",), "the rig is acknowledged: say what its records lack, or that they are latched")
+    check_codes(profile, report)
 
 
 def _check_areas(areas: Iterable[Area], report: Report) -> None:
@@ -73,11 +80,11 @@ def _check_areas(areas: Iterable[Area], report: Report) -> None:
 def _check_record(profile: Profile, record: Record, path: Path, report: Report) -> None:
     _check_place(profile, record, path, report)
     _check_frame(profile, record, path, report)
-    _check_fields(record.fields.values(), record.words, (*path, "fields"), report)
+    check_fields(record.fields.values(), record.words, (*path, "fields"), report)
     repeat = record.repeat
     if repeat is None:
         return
-    _check_fields(repeat.fields.values(), repeat.words, (*path, "repeat", "fields"), report)
+    check_fields(repeat.fields.values(), repeat.words, (*path, "repeat", "fields"), report)
     for field in repeat.fields.values():
         if field.personal is not None:
             report.add((*path, "repeat", "fields", field.name, "personal"), "rows stand in entries, uncut")
@@ -110,9 +117,9 @@ def _check_frame(profile: Profile, record: Record, path: Path, report: Report) -
     roles = {"before": record.before, "after": record.after, "length": record.length, "crc": record.crc}
     for role, name in roles.items():
         if name is None:
-            if profile.guarantee == "latched" and role != "length":
-                report.add(path, f'the guarantee "latched" needs {role}')
-        elif name not in record.fields or record.fields[name].type == "text":
+            if profile.guarantee != "double-read" and role != "length":
+                report.add(path, f'the guarantee "{profile.guarantee}" needs {role}')
+        elif name not in record.fields or record.fields[name].type not in WHOLE:
             report.add((*path, role), f'there is no number field "{name}"')
     if record.length is not None and record.length in record.fields:
         length = record.fields[record.length]
@@ -128,36 +135,13 @@ def _is_number(record: Record, name: str) -> bool:
     group, dot, row = name.partition(".")
     repeat = record.repeat
     found = repeat.fields.get(row) if dot and repeat and repeat.name == group else record.fields.get(name)
-    return found is not None and found.type != "text"
-
-
-def _check_fields(fields: Iterable[Field], words: int, path: Path, report: Report) -> None:
-    spans: list[tuple[int, int, Field]] = []
-    for field in fields:
-        start = field.at if field.at >= 0 else words + field.at
-        if start < 0 or start + field.words > words:
-            report.add((*path, field.name), f"lies outside the {words} words")
-        low, high = field.bits or (0, field.words * 16 - 1)
-        spans.append((start * 16 + low, start * 16 + high, field))
-        _check_personal(field, (*path, field.name), report)
-    spans.sort(key=lambda span: span[:2])
-    for one, two in pairwise(spans):
-        if one[1] >= two[0]:
-            report.add((*path, two[2].name), f"overlaps {one[2].name}")
-
-
-def _check_personal(field: Field, path: Path, report: Report) -> None:
-    if field.personal is not None and (field.type != "text" or field.const is not None):
-        report.add((*path, "personal"), "only a text without constant can be personal")
-    looks = field.name.lower() in PERSONAL_WORDS or field.name.lower().startswith(("candidate_name", "id_number"))
-    if looks and field.type == "text" and field.personal is None:
-        report.add(path, "looks like a person's, and is not marked personal")
+    return found is not None and found.type not in TIMES | {"text"}
 
 
 def _check_status(profile: Profile, report: Report) -> None:
     status, path = profile.status, ("status", "fields")
     for role in STATUS_ROLES:
-        if role not in status.fields:
+        if role not in status.fields and not (role in FREED and profile.guarantee != "latched"):
             report.add(path, f'"{role}" is missing')
     for name, allowed in (("state", STATES), ("mode", MODES)):
         if name in status.fields:
@@ -175,13 +159,15 @@ def _check_status(profile: Profile, report: Report) -> None:
 def _check_event(profile: Profile, report: Report) -> None:
     event, path = profile.event, ("records", profile.event.name, "fields")
     for role in EVENT_ROLES:
-        if role not in event.fields:
+        if role not in event.fields and not (role == "type" and len(profile.rules) == 1):
             report.add(path, f'"{role}" is missing')
-    if event.index != "sequence":
+        elif role in event.fields and event.fields[role].type not in (WHOLE if role != "serial" else {"text"}):
+            report.add((*path, role), "must be a text" if role == "serial" else "must be a whole number")
+    if event.index != "sequence" and (event.index != "fixed" or profile.guarantee == "latched"):
         report.add(("records", event.name, "index"), 'events lie in a ring: index must be "sequence"')
     if "mode" in event.fields:
         _check_names((*path, "mode"), event.fields["mode"].codes, MODES, report)
-    for part, kinds in zip(profile.rig_time or (), (("epoch",), ("uint16", "uint32")), strict=False):
+    for part, kinds in zip(profile.rig_time or (), (sorted(TIMES), MILLISECONDS), strict=False):
         if part is not None and (part not in event.fields or event.fields[part].type not in kinds):
             report.add(("event", "rig_time"), f'there is no field "{part}" of type {" or ".join(kinds)}')
 
@@ -202,14 +188,41 @@ def _check_rule(profile: Profile, rule: EntryRule, path: Path, report: Report) -
 def _check_output(profile: Profile, rule: EntryRule, output: Output, path: Path, report: Report) -> None:
     if not output.kind:
         return
+    if not output.source:
+        _check_fixed(rule, output, path, report)
+        return
     record = profile.records[output.record]
     if output.record not in {profile.event.name, rule.record}:
         report.add((*path, "from"), f"the record {output.record} is not read for this event")
     elif output.kind == "rows":
         _check_rows(record, path, report)
+    elif output.kind == "lines":
+        _check_lines(output, record.fields[output.source], path, report)
     else:
         names = ENTRY_FIELDS[rule.type].get(output.name)
         _check_value(output, record.fields[output.source], names, path, report)
+
+
+def _check_fixed(rule: EntryRule, output: Output, path: Path, report: Report) -> None:
+    """Nothing that a score rests on, or that a record is known by, can be the same for ever."""
+    names, value = ENTRY_FIELDS[rule.type].get(output.name), output.fixed
+    if output.name in POINTS or output.name in {"outcome", "verdict", "exam_failed", "veto", "line"}:
+        report.add((*path, "fixed"), "must come from the rig: a score rests on it")
+    elif (output.kind == "rows") != (output.name == "deductions"):
+        report.add((*path, "fixed"), "[] is for deductions that never come, and these are never anything else")
+    elif names is not None and value not in names:
+        report.add((*path, "fixed"), f"is not one of {', '.join(sorted(names))}")
+
+
+def _check_lines(output: Output, field: Field, path: Path, report: Report) -> None:
+    if output.name != "deductions" or field.type not in WHOLE:
+        report.add((*path, "lines"), "only deductions are lines, and they come from the bits of a whole number")
+    if len({line.bit for line in output.lines}) != len(output.lines):
+        report.add((*path, "lines"), "a bit is named twice")
+    low, high = field.bits or (0, field.words * 16 - 1)
+    for at, line in enumerate(output.lines):
+        if line.bit > high - low:
+            report.add((*path, "lines", at, "bit"), f"{field.name} has the bits 0 to {high - low}")
 
 
 def _check_rows(record: Record, path: Path, report: Report) -> None:

@@ -1,7 +1,7 @@
 """What some words of a record mean as a number or a text.
 
-Owns: types, byte and word orders, text codings, checksums. Pure arithmetic over bytes; every refusal is a
-DecodeError.
+Owns: types, byte and word orders, text codings. Pure arithmetic over bytes; every refusal is a DecodeError. What a rig
+packs in its own way is in `packed`, what proves a whole record in `checksums`.
 
 An order is written as the places of the value's bytes on the wire: the bytes of a 32-bit number are A B C D,
 highest first; `CDAB` says that the wire carries C D A B (low word first). A text has an order too: `BA` says that
@@ -10,65 +10,21 @@ the second character of each word comes in its high byte.
 
 from __future__ import annotations
 
-import struct
-from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device_adapters.checksums import CHECKSUMS, crc16_modbus
 from device_adapters.errors import DecodeError
+from device_adapters.packed import bcd_time, decimal, dos_time, hundredths, word_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from device_adapters.profile import Field
 
-LETTERS = "ABCDEFGH"
-ORDERS = {
-    1: ("AB", "BA"),
-    2: ("ABCD", "CDAB", "BADC", "DCBA"),
-    4: ("ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA"),
-}
-CODINGS = {"ascii": "ascii", "utf-8": "utf-8", "gbk": "gbk", "gb18030": "gb18030"}
+__all__ = ["CHECKSUMS", "crc16_modbus"]  # beside what is defined here: the serial frames want them, too
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A type of the profile language: its width, and how its big-endian bytes become a number."""
-
-    words: int | None
-    number: Callable[[bytes], int] | None
-
-
-def _unsigned(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def _signed(data: bytes) -> int:
-    return int.from_bytes(data, "big", signed=True)
-
-
-def _decimal(data: bytes) -> int:
-    """Packed BCD: each half byte one decimal digit."""
-    digits = data.hex()
-    if not digits.isdecimal():
-        raise DecodeError("range", f"{digits} is not packed decimal")
-    return int(digits)
-
-
-TYPES: Mapping[str, Kind] = {
-    "uint16": Kind(1, _unsigned),
-    "uint32": Kind(2, _unsigned),
-    "uint64": Kind(4, _unsigned),
-    "int16": Kind(1, _signed),
-    "int32": Kind(2, _signed),
-    "int64": Kind(4, _signed),
-    "bcd16": Kind(1, _decimal),
-    "bcd32": Kind(2, _decimal),
-    "bits": Kind(1, _unsigned),
-    "bool": Kind(1, _unsigned),
-    "epoch": Kind(2, _unsigned),
-    "text": Kind(None, None),
-}
+LETTERS = "ABCDEFGHIJKL"
 
 
 def width_order(order: str, words: int) -> str:
@@ -81,17 +37,87 @@ def width_order(order: str, words: int) -> str:
     return "".join(reversed(pairs) if words_swapped and words > 1 else pairs)
 
 
+def _orders(words: int) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(width_order(order, words) for order in ("ABCD", "CDAB", "BADC", "DCBA")))
+
+
+# Of 64 bits there are also rigs that swap the two halves, or the words inside each half, but not both.
+ORDERS: Mapping[int, tuple[str, ...]] = {
+    **{words: _orders(words) for words in (1, 2, 3, 6)},
+    4: (*_orders(4), "EFGHABCD", "CDABGHEF", "FEHGBADC", "DCBAHGFE"),
+}
+CODINGS = {"ascii": "ascii", "utf-8": "utf-8", "gbk": "gbk", "gb18030": "gb18030"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of the profile language: the widths that it can have, and how its big-endian bytes become a number."""
+
+    widths: tuple[int, ...]
+    number: Callable[[bytes], int] | None
+
+    @property
+    def words(self) -> int | None:
+        """The width in words, if it has only one."""
+        return self.widths[0] if len(self.widths) == 1 else None
+
+
+def _unsigned(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
+def _signed(data: bytes) -> int:
+    return int.from_bytes(data, "big", signed=True)
+
+
+TYPES: Mapping[str, Kind] = {
+    "uint16": Kind((1,), _unsigned),
+    "uint32": Kind((2,), _unsigned),
+    "uint48": Kind((3,), _unsigned),
+    "uint64": Kind((4,), _unsigned),
+    "int16": Kind((1,), _signed),
+    "int32": Kind((2,), _signed),
+    "int48": Kind((3,), _signed),
+    "int64": Kind((4,), _signed),
+    "bcd16": Kind((1,), decimal),
+    "bcd32": Kind((2,), decimal),
+    "bcd48": Kind((3,), decimal),
+    "bcd64": Kind((4,), decimal),
+    "bits": Kind((1,), _unsigned),
+    "bits32": Kind((2,), _unsigned),
+    "bits64": Kind((4,), _unsigned),
+    "bool": Kind((1,), _unsigned),
+    "float32": Kind((2,), None),
+    "float64": Kind((4,), None),
+    "epoch": Kind((2,), _unsigned),
+    "time-bcd": Kind((3, 4), bcd_time),
+    "time-words": Kind((6,), word_time),
+    "time-dos": Kind((2,), dos_time),
+    "text": Kind((), None),
+}
+BITS = frozenset({"bits", "bits32", "bits64"})
+BCD = frozenset({"bcd16", "bcd32", "bcd48", "bcd64"})
+FLOATS = frozenset({"float32", "float64"})
+LOCAL_TIMES = frozenset({"time-bcd", "time-words", "time-dos"})  # of the rig's own clock; `zone` says which
+TIMES = LOCAL_TIMES | {"epoch"}
+# What a length, a sequence number, a checksum or a code can be.
+WHOLE = frozenset(TYPES) - FLOATS - TIMES - {"text"}
+
+
 def number_of(field: Field, data: bytes) -> int:
     """The number that these bytes are, in hundredths where it has a scale. Checks constant, limits and codes."""
     if field.plain:
         return int.from_bytes(data, "big")
-    value = plain_number(field, data)
-    if field.type == "bool" and value > 1:
-        raise DecodeError("code", f"{field.name} is {value}, neither 0 nor 1")
-    if isinstance(field.const, int) and value != field.const:
-        raise DecodeError("constant", f"{field.name} is {value}, not {field.const}")
-    if field.hundredths is not None:
-        value *= field.hundredths
+    if field.type in FLOATS:
+        value = _named(field, lambda: hundredths(ordered(field, data), field.hundredths or 1))
+    else:
+        value = plain_number(field, data)
+        if field.type == "bool" and value > 1:
+            raise DecodeError("code", f"{field.name} is {value}, neither 0 nor 1")
+        if isinstance(field.const, int) and value != field.const:
+            raise DecodeError("constant", f"{field.name} is {value}, not {field.const}")
+        if field.hundredths is not None:
+            value *= field.hundredths
     check_range(field.name, value, field.low, field.high)
     if field.codes is not None and field.strict and value not in field.codes:
         raise DecodeError("code", f"{field.name} is {value}, a code that the profile does not name")
@@ -99,22 +125,33 @@ def number_of(field: Field, data: bytes) -> int:
 
 
 def plain_number(field: Field, data: bytes) -> int:
-    """The number on the wire, unchecked."""
+    """The number on the wire, unchecked; a time in UTC."""
     if field.natural:
         return int.from_bytes(data, "big")
-    if field.order != LETTERS[: len(data)]:
-        data = bytes(data[field.order.index(letter)] for letter in LETTERS[: len(data)])
-    convert = TYPES[field.type].number
-    if convert is None:
-        raise DecodeError("range", f"{field.name} is text, not a number")
-    try:
-        value = convert(data)
-    except DecodeError as error:
-        raise DecodeError(error.reason, f"{field.name}: {error.detail}") from None
+    data = ordered(field, data)
     if field.bits is not None:
         low, high = field.bits
-        value = value >> low & ((1 << high - low + 1) - 1)
-    return value
+        data = (int.from_bytes(data, "big") >> low & ((1 << high - low + 1) - 1)).to_bytes(len(data), "big")
+    convert = TYPES[field.type].number
+    if convert is None:
+        raise DecodeError("range", f"{field.name} is text or a float, not a whole number")
+    value = _named(field, lambda: convert(data))
+    return value - field.zone if value else value  # 0: the rig has no clock
+
+
+def ordered(field: Field, data: bytes) -> bytes:
+    """The value's bytes, highest first."""
+    order = field.order
+    if order == LETTERS[: len(data)]:
+        return data
+    return bytes(data[order.index(letter)] for letter in LETTERS[: len(data)])
+
+
+def _named(field: Field, convert: Callable[[], int]) -> int:
+    try:
+        return convert()
+    except DecodeError as error:
+        raise DecodeError(error.reason, f"{field.name}: {error.detail}") from None
 
 
 def check_range(name: str, value: int, low: int | None, high: int | None) -> None:
@@ -140,37 +177,3 @@ def text_of(field: Field, data: bytes) -> str:
     if isinstance(field.const, str) and text != field.const:
         raise DecodeError("constant", f"{field.name} is not {field.const}")
     return text
-
-
-def crc16_modbus(data: bytes) -> int:
-    """CRC-16/MODBUS: polynomial 0x8005 reflected, initial 0xFFFF; `123456789` gives 0x4B37."""
-    crc = 0xFFFF
-    for word in struct.unpack(f"<{len(data) // 2}H", data[: len(data) & ~1]):
-        crc = _CRC16_WORDS[crc ^ word]  # two bytes at once: the register is as wide as they are
-    return crc if len(data) % 2 == 0 else crc >> 8 ^ _CRC16[(crc ^ data[-1]) & 0xFF]
-
-
-def sum16(data: bytes) -> int:
-    """Sum of the words, high byte first, modulo 2^16."""
-    return sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)) & 0xFFFF
-
-
-def _table(polynomial: int) -> tuple[int, ...]:
-    rows = []
-    for start in range(256):
-        crc = start
-        for _ in range(8):
-            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
-        rows.append(crc)
-    return tuple(rows)
-
-
-def _wide(table: tuple[int, ...]) -> array[int]:
-    """The step of two bytes for every register; the code is linear, so the two halves add up."""
-    low = [table[byte] >> 8 ^ table[table[byte] & 0xFF] for byte in range(256)]
-    return array("H", [high ^ one for high in table for one in low])
-
-
-_CRC16 = _table(0xA001)
-_CRC16_WORDS = _wide(_CRC16)
-CHECKSUMS: Mapping[str, Callable[[bytes], int]] = {"crc16-modbus": crc16_modbus, "sum16": sum16}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from device_adapters.errors import DecodeError
 from device_adapters.profile import Field, Word
-from device_adapters.words import CHECKSUMS, ORDERS, TYPES, number_of, text_of, width_order
+from device_adapters.words import CHECKSUMS, number_of, text_of, width_order
 
 WORDS: dict[str, list[dict[str, Any]]] = tomllib.loads(
     (Path(__file__).parents[2] / "vectors/profile/words.toml").read_text()
@@ -57,14 +54,6 @@ def test_words_that_mean_nothing_are_refused(case: dict[str, Any]) -> None:
     with pytest.raises(DecodeError) as caught:
         value_of(case)
     assert caught.value.reason == case["reason"]
-
-
-def test_every_type_and_order_has_a_vector() -> None:
-    """The matrix has no empty row."""
-    known = {(case["type"], case["order"]) for case in WORDS["case"]}
-    for name in ("uint16", "int16", "uint32", "int32", "uint64"):
-        assert {(name, order) for order in ORDERS[TYPES[name].words or 0]} <= known
-    assert {case["type"] for case in WORDS["case"]} == set(TYPES)
 
 
 @pytest.mark.parametrize(
@@ -111,15 +100,3 @@ def test_checksums_have_their_check_values() -> None:
 def test_what_the_gateway_writes_has_the_order_too(order: str, registers: list[int]) -> None:
     """An ack in the wrong order would free the wrong records."""
     assert Word(0, 2, order).encode(0x12345678) == registers
-
-
-@given(st.sampled_from(sorted(TYPES)), st.data())
-def test_any_bytes_give_a_value_or_the_declared_error(name: str, data: st.DataObject) -> None:
-    """Fuzz of every type, order and coding."""
-    words = TYPES[name].words or data.draw(st.integers(1, 8))
-    order = data.draw(st.sampled_from(ORDERS[words] if TYPES[name].words else ORDERS[1]))
-    case = {"type": name, "order": order, "words": data.draw(st.binary(min_size=words * 2, max_size=words * 2)).hex()}
-    coding = data.draw(st.sampled_from(["ascii", "gbk", "gb18030", "utf-8"])) if name == "text" else ""
-    bits = (3, 9) if name == "bits" else None
-    with contextlib.suppress(DecodeError):
-        assert isinstance(value_of(case, coding=coding, bits=bits), int | str)
