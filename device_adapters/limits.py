@@ -42,7 +42,9 @@ UNACKNOWLEDGED_MAX = 64  # messages of one broker that were not PUBACKed yet (H1
 LET_GO_ABOVE = 48  # from here on kept-back records are let go, so that no rig takes the places of the others (H2)
 KEPT_BACK_MAX = 64  # records of one rig that wait for their turn (H3)
 REFUSED_KEPT_MAX = 64  # refused messages of one rig that were not told yet
-DIGESTS_KEPT_MAX = 4096  # records whose bytes are remembered, so that a repetition is known as one
+# Stored records of one rig whose bytes are remembered, so that a repetition is known as one without asking the log:
+# four times what a rig may send unacknowledged. The log judges what is older, by key and content.
+DIGESTS_KEPT_MAX = 128
 CONNECT_WAIT_S = 4.0  # for a status of the rig, which comes every 2 s (M4)
 SILENT_AFTER_STATUSES = 3  # so many times `status_every_ms` without one, and the rig is gone
 RECORD_GRACE_PART = 0.25  # of the resend interval: a status may overtake the record that it counts

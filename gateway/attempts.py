@@ -69,7 +69,7 @@ class Attempts:
 
     def __init__(self) -> None:
         self._by_ticket: OrderedDict[tuple[bytes, int], str] = OrderedDict()
-        self._latest: dict[bytes, str] = {}
+        self._latest: OrderedDict[bytes, str] = OrderedDict()
         self._exams: dict[str, Exam] = {}
         self._leaves: OrderedDict[str, list[bytes]] = OrderedDict()
         self._positions: dict[str, Position] = {}
@@ -159,6 +159,10 @@ class Attempts:
             {attempt: frozenset(items) for attempt, items in self._ended.items()},
         )
 
+    @property
+    def _remembered(self) -> int:
+        return max(limits.ATTEMPTS_REMEMBERED, limits.ATTEMPTS_REMEMBERED_PER_RIG * len(self._exams))
+
     def _is_late(self, fact: Fact) -> bool:
         """A record that could not be read when it was its turn; it moves neither the position nor the open exam."""
         at = self._positions.get(str(fact.rig))
@@ -186,8 +190,7 @@ class Attempts:
             self._exams[rig] = exam
         self._by_number[rig, exam.number] = exam
         self._by_number.move_to_end((rig, exam.number))
-        while len(self._by_number) > limits.ATTEMPTS_REMEMBERED:
-            self._by_number.popitem(last=False)
+        _bound(self._by_number, self._remembered)
 
     def _remember_practice(self, rig: str, contents: tuple[str, ...]) -> None:
         if not contents:
@@ -200,14 +203,12 @@ class Attempts:
     def _remember_leaf(self, attempt: str, leaf: bytes) -> None:
         self._leaves.setdefault(attempt, []).append(leaf)
         self._leaves.move_to_end(attempt)
-        while len(self._leaves) > limits.ATTEMPTS_WITH_LEAVES:
-            self._leaves.popitem(last=False)
+        _bound(self._leaves, max(limits.ATTEMPTS_WITH_LEAVES, limits.ATTEMPTS_WITH_LEAVES_PER_RIG * len(self._exams)))
 
     def _remember_end(self, attempt: str, item: str) -> None:
         self._ended.setdefault(attempt, set()).add(item)
         self._ended.move_to_end(attempt)
-        while len(self._ended) > limits.ATTEMPTS_REMEMBERED:
-            self._ended.popitem(last=False)
+        _bound(self._ended, self._remembered)
 
     def _remember_ticket(self, fact: Fact, late: bool) -> None:
         attempt = str(fact.attempt)
@@ -217,10 +218,14 @@ class Attempts:
                 self._latest[fact.ticket] = attempt
         elif fact.ticket not in self._latest:
             self._by_ticket[fact.ticket, 0] = self._latest[fact.ticket] = attempt
-        while len(self._by_ticket) > limits.ATTEMPTS_REMEMBERED:
-            (ticket, _), old = self._by_ticket.popitem(last=False)
-            if self._latest.get(ticket) == old:
-                del self._latest[ticket]
+        _bound(self._by_ticket, self._remembered)
+        _bound(self._latest, self._remembered)
+
+
+def _bound(kept: OrderedDict[Any, Any], most: int) -> None:
+    """The oldest go."""
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def _begins_anew(kind: str, exam: Exam) -> bool:

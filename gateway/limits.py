@@ -51,8 +51,11 @@ REBUILD_ENTRIES: Final = 8_000  # entries read back at start; more only while an
 REBUILD_ENTRIES_PER_RIG: Final = 40
 REBUILD_ENTRIES_MAX: Final = 500_000
 REBUILD_CHUNK: Final = 2_000
-ATTEMPTS_REMEMBERED: Final = 20_000  # (ticket, try) pairs
-ATTEMPTS_WITH_LEAVES: Final = 4_096
+# What a box remembers of exams that are over follows its rigs: days of them, as the entries read back at start do.
+ATTEMPTS_REMEMBERED: Final = 512  # (ticket, try) pairs; more with more rigs
+ATTEMPTS_REMEMBERED_PER_RIG: Final = 40
+ATTEMPTS_WITH_LEAVES: Final = 512
+ATTEMPTS_WITH_LEAVES_PER_RIG: Final = 8
 LEAVES_LISTED_MAX: Final = 700  # 67 bytes each; an entry holds 65,535
 PRACTICE_CONTENTS_PER_RIG: Final = 1_024  # of stored practice records; a rig of interface v1 holds at most 512 records
 PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that the rig may free its ring

@@ -11,7 +11,6 @@ projections. Silence is measured on the monotonic clock of this process (P6).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ class LiveBoard:
         self._rigs: dict[tuple[str, str], _Rig] = {}
         self._scores: list[_Score] = []
         self._counted = 0
-        self._results: OrderedDict[str, Result] = OrderedDict()
+        self._results: dict[str, Result] = {}
         self._stored: dict[str, int] = {}
         self._cosigned: dict[str, int] = {}
         self._context = Context(self._cosigned, self._book)
@@ -159,12 +158,11 @@ class LiveBoard:
         if update.before is not None:
             self._counted, self._scores = update.before, []
         for result in update.results:
+            self._results.pop(result.attempt, None)  # the newest stands last
             self._results[result.attempt] = result
-            self._results.move_to_end(result.attempt)
-            if len(self._results) > limits.RESULTS_KEPT:
-                self._results.popitem(last=False)
         for state in update.rigs:
             self._rigs.setdefault((state.gateway, state.rig), _Rig()).state = state
+        self._forget_results()
         touched = {(state.gateway, state.rig) for state in update.rigs}
         decided = {result.attempt for result in update.results}
         touched |= {key for key, rig in self._rigs.items() if rig.state and rig.state.attempt in decided}
@@ -177,6 +175,15 @@ class LiveBoard:
             self._scores.append(_Score(score, self._counted, slot))
             self._show_score(self._scores[-1])
         self._show_uploads()
+
+    def _forget_results(self) -> None:
+        """Beyond a bound only those stay that a rig shows, and the newest; a sweep lets many go at once."""
+        most = limits.RESULTS_KEPT + len(self._rigs)
+        if len(self._results) > 2 * most:
+            shown = {rig.state.attempt for rig in self._rigs.values() if rig.state}
+            older = len(self._results) - most
+            kept = enumerate(self._results.items())
+            self._results = {key: result for at, (key, result) in kept if at >= older or key in shown}
 
     def alerts(self, open_count: int) -> None:
         """How many alerts nobody has acknowledged."""

@@ -35,4 +35,4 @@ REST_S_MAX = 0.2
 VIEWERS_AT_ONCE = 64
 BATCH_ROWS = 500
 VERSION_DIGITS_MAX = 20
-RESULTS_KEPT = 10_000
+RESULTS_KEPT = 512  # beside one for each rig; at most twice as many

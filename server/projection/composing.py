@@ -97,6 +97,7 @@ class Composing:
             changed |= {key: row for key, row in now.items() if held.alerts.get(key) != row}
             gone |= dict.fromkeys(held.alerts.keys() - now.keys(), scope)
             held.alerts = now
+            self.work.composed(attempt, over=one is not None and one.row["state"] != "open")
             if one:
                 done.results.append(result_of(one.row))
                 done.tickets[attempt] = one.row["ticket"]

@@ -16,8 +16,11 @@ ROWS_AT_ONCE = 128
 SLICE_US = 2_000
 QUIET_TURN_US = 200
 GIVEN_US_MAX = 8_000
-# Attempts of which the rows are kept in memory, some 30 KiB each; others are read back when they are touched.
+# Attempts of which the rows are kept in memory, some 30 KiB each; others are read back when they are touched. Of those
+# that are over only the newest: what comes after an end (an acknowledgement, a repetition) comes soon.
 ATTEMPTS_HELD = 1024
+ATTEMPTS_OVER_HELD = 64
+SESSIONS_KNOWN = 4096  # of which it is remembered whether they are over
 REASON_MAX = 300
 RUBRICS_KEPT = 256
 PROFILES_KEPT = 64

@@ -44,6 +44,7 @@ class WorkingSet:
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, Held] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()  # those of them that are over, least lately composed first
         self._planned: dict[str, Planned | None] = {}
         self._over: dict[str, bool] = {}
 
@@ -53,6 +54,7 @@ class WorkingSet:
     def forget(self) -> None:
         """The tables may have changed by another way."""
         self._held.clear()
+        self._ended.clear()
         self._planned.clear()
         self._over.clear()
 
@@ -70,11 +72,25 @@ class WorkingSet:
         self._held.move_to_end(attempt)
         return self._held[attempt]
 
+    def composed(self, attempt: str, *, over: bool) -> None:
+        """How it stands now."""
+        self._ended.pop(attempt, None)
+        if over:
+            self._ended[attempt] = None
+
     def trim(self) -> None:
-        """Let go what was not touched for longest; everything held is in the tables."""
+        """Let go what is over, then what was not touched for longest; everything held is in the tables."""
+        while len(self._ended) > limits.ATTEMPTS_OVER_HELD:
+            self._let_go(next(iter(self._ended)))
         while len(self._held) > limits.ATTEMPTS_HELD:
-            attempt, _ = self._held.popitem(last=False)
-            self._planned.pop(attempt, None)
+            self._let_go(next(iter(self._held)))
+        if len(self._over) > limits.SESSIONS_KNOWN:
+            self._over.clear()
+
+    def _let_go(self, attempt: str) -> None:
+        self._held.pop(attempt, None)
+        self._ended.pop(attempt, None)
+        self._planned.pop(attempt, None)
 
     def add(self, items: Iterable[Row], marks: Iterable[Row], tickets: Iterable[tuple[str, str]]) -> list[Row]:
         """Rows that are written now, of attempts that were loaded before; the rows of tickets that are new."""

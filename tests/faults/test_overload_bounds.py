@@ -7,6 +7,7 @@ import json
 import random
 import re
 import resource
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,9 @@ from certs.contexts import gateway_client_context
 from device_adapters.contract import Evidence
 from device_adapters.mailbox import Mailbox
 from device_adapters.shape import INTERFACE_V1
+from gateway.attempts import Attempts, Fact
 from gateway.freeze import Freezer
+from scorelog.format import types
 from scorelog.format.entry import parse_entry
 from server import limits
 from server.evidence.store import Gateway
@@ -37,7 +40,9 @@ from server.live.board import LiveBoard
 from server.live.hub import Hub
 from server.people import limits as people_limits
 from server.people.throttle import LoginThrottle
+from server.projection.rigfold import RigState
 from server.projection.rubrics import RubricBook
+from server.projection.scores import Result, Update
 from simulators import limits as rig_limits
 from simulators.faults.base import Exchange, Piece
 from simulators.faults.spec import FaultSpec
@@ -89,6 +94,43 @@ async def test_what_a_box_remembers_of_exams_is_bounded(tmp_path: Path) -> None:
     for observation in RigScript().exam(b"44010020260001"):
         await recorder.observe(subject(), observation)
     assert parse_entry(log.entries(log.size - 1, log.size)[0]).type == "attempt.finished"
+
+
+@pytest.mark.parametrize("rigs", [4, 40])
+def test_what_a_box_remembers_of_exams_follows_its_rigs(rigs: int) -> None:
+    """B16, I10: months of exams leave no more in memory than so many a rig, and an open exam keeps all its leaves."""
+    attempts = Attempts()
+    kept = max(gateway_limits.ATTEMPTS_REMEMBERED, gateway_limits.ATTEMPTS_REMEMBERED_PER_RIG * rigs)
+    leaves = max(gateway_limits.ATTEMPTS_WITH_LEAVES, gateway_limits.ATTEMPTS_WITH_LEAVES_PER_RIG * rigs)
+    for number in range(2 * kept):
+        if number % rigs == 0:
+            attempts.apply(exam_fact("open", f"{0:032x}", number, types.DEDUCTION))
+        exam = partial(exam_fact, f"LV-{number % (rigs - 1):04d}", f"{number + 1:032x}", number)
+        attempts.apply(exam(types.IDENTITY_CHECKED))
+        attempts.apply(exam(types.ATTEMPT_FINISHED))
+    assert len(attempts._by_number) == len(attempts._by_ticket) == len(attempts._latest) == kept
+    assert len(attempts._leaves) == leaves
+    assert len(attempts.leaves(f"{0:032x}")) == 2 * kept // rigs
+
+
+def exam_fact(rig: str, attempt: str, number: int, kind: str) -> Fact:
+    return Fact(
+        kind, rig, 1, number, attempt, "rig", exam_no=number, ticket=attempt.encode(), leaf=number.to_bytes(32, "big")
+    )
+
+
+async def test_the_board_remembers_results_that_a_rig_shows() -> None:
+    """B16, I10: however many attempts end, the newest and those of idle rigs stay, and no others."""
+    clock = FakeClock()
+    board = LiveBoard(clock, Hub(clock, "aa"), RubricBook())
+    idle = RigState("gw-01", "idle", "kaofen.example/gw/gw-01/0", 0, 0, attempt="0")
+    board.projected(Update(rigs=(idle,), results=(Result("0", 1, True, "", True),)))
+    most = live_limits.RESULTS_KEPT + 1
+    for number in range(1, 5 * most):
+        board.projected(Update(results=(Result(str(number), number, True, "", True),)))
+        assert len(board._results) <= 2 * most + 1
+    assert board._results["0"].total_e6 == 1
+    assert board.rig_rows()[0]["result"]["total_e6"] == 1
 
 
 def test_kept_evidence_of_forks_is_bounded(tmp_path: Path) -> None:

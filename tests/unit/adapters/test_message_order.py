@@ -13,8 +13,11 @@ from rig_messages import GOLDEN, STATUS
 
 from device_adapters.contract import Observation, Position
 from device_adapters.factory import open_message_adapter
-from device_adapters.limits import KEPT_BACK_MAX
+from device_adapters.limits import DIGESTS_KEPT_MAX, KEPT_BACK_MAX
 from device_adapters.mailbox import Mailbox
+from device_adapters.message import MESSAGE
+from device_adapters.message_memory import MessageMemory
+from device_adapters.observation import RawArea
 from device_adapters.profile import load_profile
 from device_adapters.shape import INTERFACE_V1
 
@@ -112,3 +115,13 @@ def test_every_record_comes_once_in_its_turn(count: int, seed: int, loss: float)
     assert sorted(seen) == list(range(1, count + 1))
     assert seen == sorted(seen) or all(line.asked.count(seq) >= 3 for seq in late), "late only after three questions"
     assert line.early == []
+
+
+def test_stored_messages_are_known_up_to_a_bound() -> None:
+    """B16, I10: of a rig that never stops so many messages are known by their bytes; older ones the log judges."""
+    line = Line(0, random.Random(1), 0)
+    memory = MessageMemory(line, line.box, load_profile(TEXT).poll)
+    for seq in range(1, DIGESTS_KEPT_MAX + 10):
+        raw = (RawArea(MESSAGE, 0, seq.to_bytes(8, "big")),)
+        memory.stored(Observation("deduction", SERIAL, BOOT, seq, 0, {}, "latched", "simulator", raw=raw), bytes(32))
+    assert list(memory._stored) == list(range(10, DIGESTS_KEPT_MAX + 10))

@@ -215,6 +215,32 @@ async def test_what_is_held_is_bounded_and_never_stale(projections: Breaking) ->
     assert len(work) == 0
 
 
+async def test_an_attempt_that_is_over_is_soon_let_go(projections: Breaking, tmp_path: Path) -> None:
+    """B16: memory follows the exams that run, not those that ever ran; what comes late is composed all the same."""
+    store, done = FakeEntryStore(), dict[str, int]()
+    log = Log("gw-01", Random(5)).adopt()
+    rig = Rig("LV-0001", "A-01", log)
+    most = limits.ATTEMPTS_OVER_HELD
+    running = Rig("LV-0002", "A-02", log)
+    running.open_exam("T-0", attempt_id(0))
+    for number in range(1, most + 12):
+        rig.open_exam(f"T-{number}", attempt_id(number))
+        rig.abort()
+    projector = Projector(store, projections, FakeClock())
+    await store_all(store, [log], 8, done=done)
+    await projector.catch_up()
+    work = projector._applier.work
+    assert len(work) == most + 1
+    assert attempt_id(0) in work._held
+    assert attempt_id(1) not in work._held
+    again = Rig("LV-0003", "A-03", log)
+    again.open_exam("T-1", attempt_id(1))
+    await store_all(store, [log], 8, done=done)
+    await projector.catch_up()
+    assert len(work) == most + 2
+    assert await content(projections) == await reference(tmp_path / "one-by-one", [log])
+
+
 async def test_what_was_held_goes_stale_with_a_new_plan_and_a_closed_session(
     projections: Breaking, tmp_path: Path
 ) -> None:
