@@ -47,8 +47,13 @@ async def test_the_bare_library_answers_every_question_with_the_answer_before() 
             "127.0.0.1", port=port, framer=FramerType.RTU, timeout=TIMEOUT_MS / 1000, retries=0, reconnect_delay=0
         )
         await bare.connect()
-        copper.faults = {number: lambda _, reply: [LATE_S - TIMEOUT_MS / 1000, reply] for number in range(2, 9)}
-        copper.faults[1] = lambda _, reply: [LATE_S, reply]
+        late: list[bytes] = []
+
+        def one_behind(_: bytes, reply: bytes) -> list[bytes | float | None]:
+            late.append(reply)
+            return list(late[-2:-1])
+
+        copper.faults = dict.fromkeys((1, 2, 3), one_behind)
         with pytest.raises(ModbusException):
             await bare.read_holding_registers(1000, count=1, device_id=1)
         wrong = [(await bare.read_holding_registers(at, count=1, device_id=1)).registers[0] for at in (2000, 3000)]

@@ -125,7 +125,7 @@ class ScriptedBus:
         try:
             while data := await reader.read(4096):
                 outlet.take(data)
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             outlet.end()
