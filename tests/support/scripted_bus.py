@@ -82,7 +82,7 @@ class ScriptedBus:
 
     async def call(self, port: int) -> None:
         """As a serial server that calls, until the connection ends."""
-        await self._serve(*await asyncio.open_connection("127.0.0.1", port))
+        await self._converse(*await asyncio.open_connection("127.0.0.1", port))
 
     def hang_on(self, transport: asyncio.Transport) -> None:
         """Another connection that `cut` ends."""
@@ -119,13 +119,18 @@ class ScriptedBus:
         self._open.append(_Terminal(self, master, slave))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """In a task of the server, which nobody awaits."""
+        with suppress(asyncio.CancelledError):
+            await self._converse(reader, writer)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         outlet = _Socket(self, writer)
         self._open.append(outlet)
         try:
             while data := await reader.read(4096):
                 outlet.take(data)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass
         finally:
             outlet.end()
