@@ -31,6 +31,7 @@ from server.control import ControlApp, socket_path
 from server.database.location import AWAY
 from server.errors import Busy, ConfigError, Fatal, ServerError
 from server.evidence.database import sqlite_is_old
+from server.ingest.checking import SecondProcess
 from server.ingest.committer import Committer
 from server.ingest.heartbeat import Heartbeats
 from server.ingest.protocol import BoundedProtocol, IdentifiedProtocol, listener_protocol
@@ -100,7 +101,8 @@ class Server:
         self._failed: Fatal | None = None
         config, keys, store, clock = open_.config, open_.keys, open_.store, open_.clock
         self.committer = Committer(store, keys.mirror, clock, stored=self._stored, cosigned=self._cosigned)
-        self.ingest = Ingest(store, self.committer, clock, config.domain)
+        self.second = SecondProcess()
+        self.ingest = Ingest(store, self.committer, clock, config.domain, second=self.second)
         self.auditor = Auditor(
             store, keys.verifiers, clock, pause_s=config.audit_pause_s, bytes_per_s=config.audit_bytes_per_s
         )
@@ -158,6 +160,8 @@ class Server:
                     task.cancel()
         except* ServerError as group:
             raise group.exceptions[0] from None
+        finally:
+            await self.second.close()
         if self._failed is not None:
             raise self._failed
 
@@ -280,6 +284,7 @@ class Server:
             "entries_cosigned": sum(state.cosigned_size for state in logs),
             "uploads_accepted": self.ingest.accepted,
             "upload_commits": self.committer.commits,
+            "upload_signatures_second": self.second.checked,
             "audit_passes": self.auditor.passes,
             "audit_findings": self.auditor.findings,
             "projected_entries": self._views.projector.progress.entries,

@@ -43,6 +43,11 @@ TURN_WAIT_AGAIN_S = 1.0
 OWED_MAX = 4096
 OWED_US = 10_000_000  # beyond its Retry-After
 SLOW_BODY_US = 1_000_000
+# From so many at work on, signatures are checked by a second process; one that answers nothing for so long is given up,
+# and begun again no sooner than that.
+SECOND_FROM = 4
+SECOND_LATE_S = 0.5
+SECOND_AGAIN_S = 10.0
 # How the pace of the server is learnt: from so many at once on, over so long; when it is quiet, the estimate eases.
 PACE_FIRST_S = 0.002
 PACE_BUSY_FROM = 8
@@ -77,6 +82,14 @@ LOGS_HELD_MAX = 8192
 INSTANCES_WATCHED_MAX = 8
 HEADER_BYTES_MAX = 32 << 10
 TLS_HANDSHAKE_S = 10.0
+# Handshakes under way on one listener: of all addresses, of one (server/accepting.py). Of one half the connections that
+# it may hold: a hall of gateways behind one address comes back in two waves.
+HANDSHAKES_MAX = 1024
+HANDSHAKES_PER_PEER_MAX = CONNECTIONS_PER_PEER_MAX // 2
+REFUSALS_SAID_EVERY_S = 60.0
+ACCEPT_AGAIN_S = 0.5
+# Never taken by connections: databases, their journals, templates, a backup beside.
+DESCRIPTORS_KEPT = 64
 BACKLOG = 1024
 # Descriptors that the process asks for: every listener full, handshakes under way, databases and files beside them.
 DESCRIPTORS = 4 * CONNECTIONS_MAX

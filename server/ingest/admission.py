@@ -19,15 +19,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from server import limits
 from server.errors import Busy
 from server.ingest.pace import Pace, SentAway
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from random import Random
 
     from scorelog.journal.clock import Clock
@@ -46,17 +44,39 @@ class Place:
         self.backlog = size > limits.LIVE_BODY_MAX
         self.working = False
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> Self:
+        """It counts from here on, or Busy at once."""
+        self._admission.admit(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """It counts no more."""
+        self._admission.leave(self)
+
+    def turn(self) -> Turn:
         """From here on the server works on it."""
-        self.working = True
+        return Turn(self, self._admission)
+
+
+class Turn:
+    """While the server works on one place. Classes, not generators: every upload goes through both."""
+
+    __slots__ = ("_admission", "_place")
+
+    def __init__(self, place: Place, admission: Admission) -> None:
+        self._place = place
+        self._admission = admission
+
+    async def __aenter__(self) -> None:
+        """When it is its turn."""
+        self._place.working = True
+        await self._admission.turns.wait(self._place)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Whoever is next."""
         turns = self._admission.turns
-        await turns.wait(self)
-        try:
-            yield
-        finally:
-            turns.over(self)
-            self._admission.pace.stored(turns.busy)
+        turns.over(self._place)
+        self._admission.pace.stored(turns.busy)
 
 
 class Turns:
@@ -163,16 +183,18 @@ class Admission:
             **{f"uploads_sent_away_{status}": float(count) for status, count in self.sent_away.items()},
         }
 
-    @asynccontextmanager
-    async def admitted(self, gateway_id: str, size: int) -> AsyncIterator[Place]:
-        """A place for a body of at most `size` bytes, or Busy at once."""
-        place = Place(self, gateway_id, size, self._now_us())
+    def admitted(self, gateway_id: str, size: int) -> Place:
+        """A place for a body of at most `size` bytes: `async with` takes it, or raises Busy at once."""
+        return Place(self, gateway_id, size, self._now_us())
+
+    def admit(self, place: Place) -> None:
+        """Count it, or Busy."""
         self._check(place)
         self._count(place, 1)
-        try:
-            yield place
-        finally:
-            self._count(place, -1)
+
+    def leave(self, place: Place) -> None:
+        """Count it no more."""
+        self._count(place, -1)
 
     def _check(self, place: Place) -> None:
         if self._of[place.gateway_id] >= limits.UPLOADS_PER_GATEWAY_MAX:

@@ -196,7 +196,10 @@ async def _receive_all(receive: Receive, most: int) -> bytes:
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return str(value, "latin-1")
+    return ""
 
 
 def _peer(scope: Scope) -> Peer:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from server.errors import Fatal
     from server.evidence.store import EntryStore
+    from server.ingest.checking import SecondProcess
 
 MIRROR_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"mirror of the tests").digest())
 WITNESS_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"witness of the tests").digest())
@@ -69,14 +70,14 @@ def postgres_store(url: str, clock: FakeClock | None = None) -> Iterator[SqlEntr
 class Bench:
     """Everything between the listener and the store."""
 
-    def __init__(self, store: EntryStore, clock: FakeClock) -> None:
+    def __init__(self, store: EntryStore, clock: FakeClock, second: SecondProcess | None = None) -> None:
         self.store = store
         self.clock = clock
         self.stored: list[tuple[str, int]] = []
         self.shown: list[tuple[str, Mapping[str, Any]]] = []
         self.fatal: list[Fatal] = []
         self.committer = Committer(store, MIRROR, clock, stored=lambda origin, size: self.stored.append((origin, size)))
-        self.ingest = Ingest(store, self.committer, clock, DOMAIN)
+        self.ingest = Ingest(store, self.committer, clock, DOMAIN, second=second)
         self.witness = Witness(store, WITNESS, clock, DOMAIN)
         self.heartbeats = Heartbeats(
             store, clock, lambda gateway, beat, _now: self.shown.append((gateway, beat)), nonce=lambda: "0" * 32
@@ -101,9 +102,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(store: EntryStore, clock: FakeClock | None = None, *, close: bool = True) -> AsyncIterator[Bench]:
+async def bench(
+    store: EntryStore, clock: FakeClock | None = None, *, close: bool = True, second: SecondProcess | None = None
+) -> AsyncIterator[Bench]:
     """A bench whose committer runs. A store that failed on purpose is no error of the test."""
-    made = Bench(store, clock or FakeClock())
+    made = Bench(store, clock or FakeClock(), second)
     await made.committer.recover()
     running = asyncio.ensure_future(made.committer.run())
     try:
