@@ -6,6 +6,7 @@ REGISTERS_PER_READ = 125  # Modbus: a reply's byte count is one byte, 250 data b
 REGISTERS = 0x10000
 UNIT_MAX = 255
 PROFILE_BYTES_MAX = 48 * 1024  # a profile travels whole inside one entry of 65,535 bytes
+EXTENDS_MAX = 4  # profiles behind each other
 RECORD_WORDS_MAX = 2000  # one record and its pages; 4,000 bytes, far below the 32 KiB of an entry's raw words
 SCORE_MAX = 10000  # hundredths
 INT_MAX = 2**53 - 1  # larger numbers are decimal strings in an entry

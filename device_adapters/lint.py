@@ -1,25 +1,26 @@
-"""What is wrong with a profile: line and reason of everything, in one pass.
+"""What is wrong with a profile: file, line and reason of everything, in one pass.
 
-Owns: the order of the checks. `lint` is what `kaofen-gateway config --check` shows; `load_profile` refuses what
-it finds.
+Owns: the order of the checks. `lint` is what `kaofen-gateway rig lint` and `config --check` show; `load_profile`
+refuses what `examine` finds.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import TYPE_CHECKING
 
 from device_adapters.build import build
+from device_adapters.errors import ProfileError
 from device_adapters.limits import PROFILE_BYTES_MAX
 from device_adapters.rules import check
 from device_adapters.tables import Finding, Report, Table
-from device_adapters.toml_lines import lines_of
+from device_adapters.variants import Flat, flatten, read_toml
 
 if TYPE_CHECKING:
     from device_adapters.profile import Profile
+    from device_adapters.variants import BaseOf
 
-__all__ = ["Finding", "examine", "lint"]
+__all__ = ["Finding", "examine", "examine_file", "lint"]
 
 
 def lint(text: bytes | str) -> list[Finding]:
@@ -28,20 +29,30 @@ def lint(text: bytes | str) -> list[Finding]:
 
 
 def examine(data: bytes) -> tuple[Profile | None, list[Finding]]:
-    """The profile, or None, and the findings. A profile with findings must not be used."""
-    if len(data) > PROFILE_BYTES_MAX:
-        return None, [Finding(1, f"the file has {len(data)} bytes; a profile has at most {PROFILE_BYTES_MAX}")]
+    """The profile of one flat file, or None, and the findings. A profile with findings must not be used."""
     try:
-        text = data.decode()
-        values = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        return None, [Finding(data[: error.start].count(b"\n") + 1, "the file is not UTF-8")]
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at line (\d+)", str(error))
-        return None, [Finding(int(place[1]) if place else text.count("\n") + 1, f"not TOML: {error}")]
-    report = Report(lines_of(text))
-    top = Table(values, (), report)
-    profile = build(top, data)
+        _, values = read_toml(data)
+        if "extends" not in values:
+            return _examined(flatten("", data, lambda _: None))
+    except ProfileError as error:
+        return None, list(error.findings)
+    return None, [Finding(1, "extends: this profile is not flat; only the program that finds its base can load it")]
+
+
+def examine_file(file: str, data: bytes, base_of: BaseOf) -> tuple[Profile | None, list[Finding]]:
+    """The same of a file that may extend others; each finding names its file."""
+    try:
+        return _examined(flatten(file, data, base_of))
+    except ProfileError as error:
+        return None, list(error.findings)
+
+
+def _examined(flat: Flat) -> tuple[Profile | None, list[Finding]]:
+    report = Report(flat.lines, flat.files)
+    if len(flat.text) > PROFILE_BYTES_MAX:
+        report.add((), f"the flat profile has {len(flat.text)} bytes; it has at most {PROFILE_BYTES_MAX}")
+        return None, report.findings()
+    profile = build(Table(tomllib.loads(flat.text.decode()), (), report), flat.text)
     if not report.findings():
         check(profile, report)
     return profile, report.findings()

@@ -21,16 +21,18 @@ class Finding:
 
     line: int
     reason: str
+    file: str = ""  # where a profile extends another, and so is written in several
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
+        return f"{self.file}, line {self.line}: {self.reason}" if self.file else f"line {self.line}: {self.reason}"
 
 
 class Report:
     """Findings so far."""
 
-    def __init__(self, lines: Mapping[Path, int]) -> None:
+    def __init__(self, lines: Mapping[Path, int], files: Mapping[Path, str] | None = None) -> None:
         self._lines = lines
+        self._files = files or {}
         self._findings: set[Finding] = set()
 
     def add(self, path: Path, reason: str) -> None:
@@ -39,7 +41,8 @@ class Report:
         while known not in self._lines:
             known = known[:-1]
         name = ".".join(str(part) for part in path)
-        self._findings.add(Finding(self._lines[known], f"{name}: {reason}" if name else reason))
+        told = f"{name}: {reason}" if name else reason
+        self._findings.add(Finding(self._lines[known], told, self._files.get(known, "")))
 
     def findings(self) -> list[Finding]:
         """All of them, by line."""

@@ -28,6 +28,7 @@ try:
     from gateway.opening import signer_of
     from gateway.plan.show import as_document as as_plan_document
     from gateway.plan.show import as_text as as_plan_text
+    from gateway.rig.cli import rig
     from gateway.run import run as run_gateway
     from scorelog.format.errors import FormatError
     from scorelog.journal.creation import create_log
@@ -49,6 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(rig, name="rig")
 File = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, see docs/gateway.md.")]
 
 

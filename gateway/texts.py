@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from device_adapters.errors import ProfileError
-from device_adapters.profile import Profile, load_profile
+from device_adapters.lint import examine_file
 from gateway import limits
 from gateway.documents import Subject
 from gateway.errors import ConfigError
@@ -16,9 +15,10 @@ from scorelog.format.errors import RubricError
 from scorelog.format.rubric import parse_rubric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from device_adapters.profile import Profile
     from gateway.config import Config, RigConfig
 
 
@@ -60,15 +60,31 @@ def load_texts(config: Config) -> Texts:
         if (profiles[rig.profile].message is None) == bool(rig.broker):
             wants = "host, not broker: it is of registers" if rig.broker else "broker, not host: it is of MQTT messages"
             raise ConfigError(f"[[rig]] {rig.serial} profile {rig.profile!r} needs {wants}")
+        if profiles[rig.profile].transport.kind == "modbus-rtu" and not rig.bus:
+            raise ConfigError(
+                f"[[rig]] {rig.serial} profile {rig.profile!r} needs bus, not host: it is of a serial line"
+            )
     return Texts(profiles, tuple(map(_rubric, config.rubrics)))
 
 
 def _profile(name: str, base: Path) -> Profile:
-    try:
-        return load_profile(_profile_bytes(name, base))
-    except ProfileError as error:
-        findings = "\n".join(f"  {name}: {finding}" for finding in error.findings)
-        raise ConfigError(f"profile {name} is not usable:\n{findings}") from None
+    profile, findings = examine_file("", _profile_bytes(name, base), base_finder(base / name))
+    if profile is None or findings:
+        told = "\n".join(f"  {name}: {finding}" for finding in findings)
+        raise ConfigError(f"profile {name} is not usable:\n{told}")
+    return profile
+
+
+def base_finder(file: Path) -> Callable[[str], bytes | None]:
+    """How the base of a variant is found: a path beside the variant, or a profile that comes with the program."""
+
+    def base_of(name: str) -> bytes | None:
+        try:
+            return _profile_bytes(name, file.parent)
+        except ConfigError:
+            return None
+
+    return base_of
 
 
 def _profile_bytes(name: str, base: Path) -> bytes:
