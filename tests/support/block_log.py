@@ -1,8 +1,8 @@
 """Power cuts without a device: a recorded life of a process, and what its files may hold after a cut at any moment.
 
     record(life) ──strace──> Recording: every write, truncation, rename and sync, in order, with its bytes
-        └─ files(cut, source)       what was synced, and any part of what was not, in pieces of a sector
-        └─ files(cut, source, lies) a disk that forgets syncs from that moment on
+        └─ laid_out(cut, source)       what was synced, and any part of what was not, in pieces of a sector
+        └─ laid_out(cut, source, lies) a disk that forgets syncs from that moment on
 
 What a file system may lose is what no fsync covered (ALICE, OSDI 2014); this allows every subset of it, in order.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from log_strace import whole_trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
     from log_crash import Round, Zygote
@@ -117,18 +119,17 @@ class Recording:
                 files[name] = old if old is not None else _File()
         return {name: file.after_cut(source) for name, file in sorted(files.items()) if not name.endswith(".new")}
 
-    def lay_out(self, home: Path, cut: int, source: Random, lies: int | None = None) -> None:
-        """Write that home."""
+    @contextmanager
+    def laid_out(self, folder: Path, cut: int, source: Random, lies: int | None = None) -> Iterator[Path]:
+        """That home, written; it is gone afterwards."""
+        home = folder / "home"
         for name, data in {**self.files(cut, source, lies), TOLD: self.told(cut)}.items():
             path = home / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             path.chmod(0o600)
-
-
-def clear(home: Path) -> None:
-    """For the next cut."""
-    shutil.rmtree(home)
+        yield home
+        shutil.rmtree(home)
 
 
 def _contents(home: Path) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ def run(*command: str) -> str:
     return done.stdout.strip()
 
 
-def _until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + _START_S
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come up"
@@ -39,6 +39,11 @@ class Disk:
         self._image = image
         self._trigger = trigger
         self._loop = ""
+
+    @property
+    def can_refuse(self) -> bool:
+        """Whether the device under it can be told to."""
+        return self._trigger is not None
 
     def refuse(self) -> None:
         """From now on the device answers every write with EIO."""
@@ -113,23 +118,24 @@ def failing_disk(directory: Path, size: int = 64 << 20) -> Iterator[Disk]:
     with image.open("wb") as file:
         file.truncate(size)
     errors = ("error-pwrite=EIO", "error-pwrite-rate=100%", f"error-pwrite-file={trigger}")
-    server = _start("nbdkit", "-f", "-U", str(socket), "--filter=error", "file", str(image), *errors)
+    server = start_process("nbdkit", "-f", "-U", str(socket), "--filter=error", "file", str(image), *errors)
     fuse: subprocess.Popen[bytes] | None = None
     disk = Disk(window / "disk", mount, trigger)
     try:
-        _until(socket.exists, "nbdkit")
-        fuse = _start("nbdfuse", str(window / "disk"), f"nbd+unix:///?socket={socket}")
-        _until((window / "disk").exists, "nbdfuse")
+        until(socket.exists, "nbdkit")
+        fuse = start_process("nbdfuse", str(window / "disk"), f"nbd+unix:///?socket={socket}")
+        until((window / "disk").exists, "nbdfuse")
         disk.format()
         disk.attach()
         yield disk
     finally:
-        _take_down(disk, window, [process for process in (fuse, server) if process is not None])
+        take_down(disk, window, [process for process in (fuse, server) if process is not None])
 
 
-def _take_down(disk: Disk, window: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+def take_down(disk: Disk, window: Path, processes: list[subprocess.Popen[bytes]]) -> None:
     try:
-        disk.accept()
+        if disk.can_refuse:
+            disk.accept()
         disk.abandon()
         if os.path.ismount(window):
             run("umount", "--lazy", str(window))
@@ -139,5 +145,5 @@ def _take_down(disk: Disk, window: Path, processes: list[subprocess.Popen[bytes]
             process.wait(20)
 
 
-def _start(*command: str) -> subprocess.Popen[bytes]:
+def start_process(*command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -168,5 +168,7 @@ class WayOracle(Oracle):
             await store.close()
 
 
+SCENARIOS = {"way": _way}
+
 if __name__ == "__main__":
-    serve({"way": _way})
+    serve(SCENARIOS)
