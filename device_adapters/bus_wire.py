@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from device_adapters.bus import Bus
-    from device_adapters.profile import Transport
+    from device_adapters.profile import Profile, Transport
 
 
 class BusWire:
     """One unit. `probe`: the words that prove that it is there."""
+
+    @classmethod
+    def of(cls, bus: Bus, unit: int, profile: Profile) -> BusWire:
+        """A rig of this model, proven by its status block."""
+        transport, status = profile.transport, profile.status
+        probe = (status.at + transport.address_offset, 1 if transport.one_field else status.words)
+        return cls(bus, unit, transport, probe)
 
     def __init__(self, bus: Bus, unit: int, transport: Transport, probe: tuple[int, int]) -> None:
         self._bus = bus

@@ -56,9 +56,7 @@ def open_bus_adapter(
     """An adapter for one rig that shares `bus` with others, not yet connected."""
     from device_adapters.bus_wire import BusWire  # noqa: PLC0415  (as above)
 
-    transport, status = profile.transport, profile.status
-    probe = (status.at + transport.address_offset, 1 if transport.one_field else status.words)
-    wire = BusWire(bus, transport.unit if unit is None else unit, transport, probe)
+    wire = BusWire.of(bus, profile.transport.unit if unit is None else unit, profile)
     return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
 
 

@@ -1,7 +1,6 @@
 """The gateway's settings: TOML text in, frozen values out. No IO: nothing is opened, resolved or asked here.
 
-Every key is in `KEYS` with its default, unit, limit, what is lost with it and who may read it; the table in
-docs/gateway.md is made from there, and a key that is not in it is refused by name.
+Every key is in `keys.KEYS`; one that is not in it is refused by name.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from gateway import limits
+from gateway.buses import BUS_UNIT_MAX, BusConfig, bus_of
 from gateway.errors import ConfigError, NotLoopback
+from gateway.keys import KEYS, RANGES, REPEATED, REQUIRED, Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,82 +28,17 @@ _SERIAL: Final = re.compile(r"[\x21-\x7e]{1,32}\Z")
 _TOPIC_SERIAL: Final = re.compile(r"[!\"$-*,-.0-~]{1,16}\Z")
 _BROKER_PATHS: Final = ("ca", "certificate", "key", "password_file")
 _HEX256: Final = re.compile(r"[0-9a-f]{64}\Z")
-REQUIRED: Final[Any] = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One setting and everything an installer must know of it."""
-
-    table: str
-    name: str
-    kind: type
-    default: Any
-    unit: str
-    limit: str
-    lost: str
-    readers: str = "root, kaofen"
-
-
-KEYS: Final = (
-    Key("", "rubrics", list, [], "paths", "48 KiB each", "scores stand, cannot be recomputed from the log alone"),
-    Key("gateway", "id", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "the log's name changes: never change it"),
-    Key("gateway", "domain", str, REQUIRED, "", "a lower-case host name", "the log's name changes: never change it"),
-    Key("gateway", "data", str, REQUIRED, "directory", "", "entries without a receipt are gone", "kaofen"),
-    Key("gateway", "state_file", str, "", "path", "", "a roll-back is seen only by the server", "kaofen"),
-    Key("gateway", "log_key", str, "", "path", "0600", "no entry can be signed: a new box must be enrolled", "kaofen"),
-    Key("gateway", "content_key", str, "", "path", "0600", "a record that comes again is a conflict", "kaofen"),
-    Key("server", "url", str, REQUIRED, "", "https://host[:port]", "recording goes on, nothing is sent"),
-    Key("server", "ca", str, REQUIRED, "path", "", "recording goes on, nothing is sent"),
-    Key("server", "cert", str, REQUIRED, "path", "", "recording goes on, nothing is sent"),
-    Key("server", "key", str, REQUIRED, "path", "0600", "recording goes on, nothing is sent", "kaofen"),
-    Key("server", "mirror_vkey", str, REQUIRED, "", "one verifier key", "no receipt can be told from a forgery"),
-    Key("server", "pin", str, "", "SHA-256 of the server key, hex", "64", "no upload while the clock is wrong"),
-    Key("broker", "id", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "its rigs are not read"),
-    Key("broker", "host", str, REQUIRED, "", "address or name", "its rigs are not read"),
-    Key("broker", "port", int, 8883, "", "1-65535", "its rigs are not read"),
-    Key("broker", "protocol", str, "5", "MQTT", "5 or 3.1.1", "its rigs are not read"),
-    Key("broker", "ca", str, "", "path", "", "without TLS everybody on the line reads and says everything"),
-    Key("broker", "certificate", str, "", "path", "with key and ca", "the broker does not let the gateway in"),
-    Key("broker", "key", str, "", "path", "0600", "the broker does not let the gateway in", "kaofen"),
-    Key("broker", "username", str, "", "", "with password_file", "the broker does not let the gateway in"),
-    Key("broker", "password_file", str, "", "path", "0600", "the broker does not let the gateway in", "kaofen"),
-    Key("rig", "serial", str, REQUIRED, "", "1-32 printable ASCII", "the rig is not read"),
-    Key("rig", "station", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "the rig is not read"),
-    Key("rig", "profile", str, REQUIRED, "name or path", "48 KiB", "the rig is not read"),
-    Key("rig", "broker", str, "", "id of a [[broker]]", "instead of host, port, unit", "the rig is not read"),
-    Key("rig", "host", str, "", "", "address or name", "the rig is not read"),
-    Key("rig", "port", int, 502, "", "1-65535", "the rig is not read"),
-    Key("rig", "unit", int, 1, "", "0-255", "the rig is not read"),
-    Key("rig", "source", str, "sensor", "", "sensor or simulator", "simulated scores would pass for real ones"),
-    Key("local", "listen", str, "127.0.0.1:9464", "", "a loopback address", "no status, metrics or health"),
-    Key("limits", "heartbeat_s", int, 3, "s", "1-10", "the server alarms after 10 s of silence"),
-    Key("limits", "anchor_age_s", int, 60, "s", "5-3600", "the earliest time of an item is less sharp"),
-    Key("limits", "request_timeout_s", int, 15, "s", "1-120", "a slow line is taken for a dead one"),
-    Key("limits", "backoff_cap_s", int, 30, "s", "1-600", "longer until a returned server is noticed"),
-    Key("limits", "stop_grace_s", int, 5, "s", "0-60", "the backlog is sent after the next start"),
-)
-REPEATED: Final = ("broker", "rig")
-_RANGES: Final[Mapping[tuple[str, str], tuple[int, int]]] = {
-    ("rig", "port"): (1, 65535),
-    ("broker", "port"): (1, 65535),
-    ("rig", "unit"): (0, 255),
-    ("limits", "heartbeat_s"): (1, 10),
-    ("limits", "anchor_age_s"): (5, 3600),
-    ("limits", "request_timeout_s"): (1, 120),
-    ("limits", "backoff_cap_s"): (1, 600),
-    ("limits", "stop_grace_s"): (0, 60),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class RigConfig:
-    """One rig: where it is and how it is read. `broker` "": by its own address."""
+    """One rig: where it is and how it is read. `broker` and `bus` "": by its own address."""
 
     serial: str
     station: str
     profile: str
     broker: str
+    bus: str
     host: str
     port: int
     unit: int
@@ -159,6 +95,7 @@ class Config:
     content_key: Path
     server: ServerConfig
     brokers: tuple[BrokerConfig, ...]
+    buses: tuple[BusConfig, ...]
     rigs: tuple[RigConfig, ...]
     rubrics: tuple[Path, ...]
     listen: tuple[str, int]
@@ -190,6 +127,7 @@ def parse_config(text: bytes, base: Path) -> Config:
     gateway = _table("gateway", document.get("gateway"), "[gateway]")
     data = _path(base, gateway["data"])
     brokers = _brokers(document.get("broker", []), base)
+    buses = _buses(document.get("bus", []))
     return Config(
         gateway_id=_matching(_NAME, gateway["id"], "[gateway] id"),
         domain=_matching(_DOMAIN, gateway["domain"], "[gateway] domain"),
@@ -199,7 +137,8 @@ def parse_config(text: bytes, base: Path) -> Config:
         content_key=_path(base, gateway["content_key"]) if gateway["content_key"] else data / "content.key",
         server=_server(_table("server", document.get("server"), "[server]"), base),
         brokers=brokers,
-        rigs=_rigs(document.get("rig", []), {broker.id for broker in brokers}),
+        buses=buses,
+        rigs=_rigs(document.get("rig", []), {broker.id for broker in brokers}, {bus.id for bus in buses}),
         rubrics=tuple(_path(base, _text(item, "rubrics")) for item in top["rubrics"]),
         listen=_listen(_table("local", document.get("local", {}), "[local]")["listen"]),
         pace=Pace(**_table("limits", document.get("limits", {}), "[limits]")),
@@ -252,7 +191,7 @@ def _value(key: Key, given: Mapping[str, Any], label: str) -> Any:
         raise ConfigError(f"{label} is missing ({key.limit or key.unit or 'text'})")
     if type(value) is not key.kind:
         raise ConfigError(f"{label} must be {key.kind.__name__}, not {type(value).__name__}")
-    low, high = _RANGES.get((key.table, key.name), (0, 0))
+    low, high = RANGES.get((key.table, key.name), (0, 0))
     if high and isinstance(value, int) and not low <= value <= high:
         raise ConfigError(f"{label} is {value}; from {low} to {high}{' ' + key.unit if key.unit else ''}")
     return value
@@ -299,12 +238,28 @@ def _broker(given: object, label: str, base: Path) -> BrokerConfig:
     return BrokerConfig(**{**table, **paths})
 
 
-def _rigs(given: object, brokers: set[str]) -> tuple[RigConfig, ...]:
+def _buses(given: object) -> tuple[BusConfig, ...]:
+    if not isinstance(given, list):
+        raise ConfigError("bus must be written as [[bus]], one block per bus")
+    buses = []
+    for number, item in enumerate(given, 1):
+        table = _table("bus", item, f"[[bus]] {number}")
+        _matching(_NAME, table["id"], f"[[bus]] {number} id")
+        buses.append(bus_of(table, set(item), f"[[bus]] {number}"))
+    for what in ("id", "line"):
+        seen = [getattr(bus, what) for bus in buses]
+        for value in seen:
+            if seen.count(value) > 1:
+                raise ConfigError(f"[[bus]] {what} {value!r} is there twice; one line, one block")
+    return tuple(buses)
+
+
+def _rigs(given: object, brokers: set[str], buses: set[str]) -> tuple[RigConfig, ...]:
     if not isinstance(given, list):
         raise ConfigError("rig must be written as [[rig]], one block per rig")
     if len(given) > limits.RIGS_MAX:
         raise ConfigError(f"{len(given)} rigs; at most {limits.RIGS_MAX} on one gateway")
-    rigs = tuple(_rig(item, number, brokers) for number, item in enumerate(given, 1))
+    rigs = tuple(_rig(item, number, brokers, buses) for number, item in enumerate(given, 1))
     for what in ("serial", "station"):
         seen: set[str] = set()
         for rig in rigs:
@@ -312,10 +267,15 @@ def _rigs(given: object, brokers: set[str]) -> tuple[RigConfig, ...]:
             if value in seen:
                 raise ConfigError(f"[[rig]] {what} {value!r} is there twice; one rig, one block")
             seen.add(value)
+    units: dict[tuple[str, int], str] = {}
+    for rig in rigs:
+        other = units.setdefault((rig.bus, rig.unit), rig.serial) if rig.bus else rig.serial
+        if other != rig.serial:
+            raise ConfigError(f"[[rig]] {rig.serial} unit {rig.unit}: on bus {rig.bus!r} this is the unit of {other}")
     return rigs
 
 
-def _rig(given: object, number: int, brokers: set[str]) -> RigConfig:
+def _rig(given: object, number: int, brokers: set[str], buses: set[str]) -> RigConfig:
     label = f"[[rig]] {number}"
     rig = RigConfig(**_table("rig", given, label))
     _matching(_SERIAL, rig.serial, f"{label} serial")
@@ -324,13 +284,29 @@ def _rig(given: object, number: int, brokers: set[str]) -> RigConfig:
         raise ConfigError(f"{label} source is {rig.source!r}; sensor or simulator")
     if rig.broker:
         _check_broker_rig(rig, given if isinstance(given, dict) else {}, label, brokers)
+    elif rig.bus:
+        _check_bus_rig(rig, given if isinstance(given, dict) else {}, label, buses)
     elif not rig.host:
-        raise ConfigError(f"{label} host is missing (address or name); a rig over MQTT has broker instead")
+        raise ConfigError(
+            f"{label} host is missing (address or name); a rig over MQTT has broker instead, on a shared line bus"
+        )
     return rig
 
 
+def _check_bus_rig(rig: RigConfig, given: Mapping[str, Any], label: str, buses: set[str]) -> None:
+    for name in ("host", "port"):
+        if name in given:
+            raise ConfigError(f"{label} {name}: a rig with bus is reached through the bus; take {name} out")
+    if rig.bus not in buses:
+        raise ConfigError(
+            f"{label} bus {rig.bus!r}: there is no such [[bus]]; known: {', '.join(sorted(buses)) or 'none'}"
+        )
+    if "unit" not in given or not 1 <= rig.unit <= BUS_UNIT_MAX:
+        raise ConfigError(f"{label} unit: on a bus every rig says its own, from 1 to {BUS_UNIT_MAX}")
+
+
 def _check_broker_rig(rig: RigConfig, given: Mapping[str, Any], label: str, brokers: set[str]) -> None:
-    for name in ("host", "port", "unit"):
+    for name in ("host", "port", "unit", "bus"):
         if name in given:
             raise ConfigError(f"{label} {name}: a rig with broker is reached through the broker; take {name} out")
     if rig.broker not in brokers:

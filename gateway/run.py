@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from device_adapters.factory import open_adapter, open_message_adapter
+from device_adapters.bus_place import open_bus
+from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
 from device_adapters.mailbox import Mailbox
 from gateway import logs
 from gateway.app import App, Parts, install_signals
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from device_adapters.bus import Bus
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.mqtt import Account
     from gateway.config import Config, RigConfig
@@ -65,6 +67,7 @@ def run(config: Config) -> int:
 async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) -> int:
     clock, freezer = SystemClock(), Freezer(config.data)
     opened = open_gateway_log(config, freezer, clock)
+    buses = {bus.id: open_bus(bus.place) for bus in config.buses}
     links = {name: BrokerLink(name, made, clock, random.SystemRandom()) for name, made in accounts.items()}
     parts = Parts(
         log=opened.log,
@@ -73,7 +76,7 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
         clock=clock,
         rng=random.SystemRandom(),
         random=secrets.token_bytes,
-        adapter=_adapters(config, texts, links, clock),
+        adapter=_adapters(config, texts, links, buses, clock),
         brokers=tuple(links.values()),
         notifier=Notifier(os.environ),
         content_key=opened.content_key,
@@ -89,6 +92,8 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
     try:
         return await app.run()
     finally:
+        for bus in buses.values():
+            await bus.close()
         run_file(config.data).unlink(missing_ok=True)
 
 
@@ -117,7 +122,7 @@ def _write_run_file(data: Path, port: int) -> None:
 
 
 def _adapters(
-    config: Config, texts: Texts, links: Mapping[str, BrokerLink], clock: Clock
+    config: Config, texts: Texts, links: Mapping[str, BrokerLink], buses: Mapping[str, Bus], clock: Clock
 ) -> Callable[[RigConfig, Position | None], Adapter]:
     boxes: dict[str, Mailbox] = {}
     spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
@@ -135,6 +140,18 @@ def _adapters(
             box = boxes[rig.serial]
             return open_message_adapter(
                 profile, post, box, position=position, source=source, rng=spread, mono_us=clock.mono_us
+            )
+        if rig.bus:
+            bus, unit = buses[rig.bus], rig.unit
+            return open_bus_adapter(
+                profile,
+                bus,
+                serial=rig.serial,
+                unit=unit,
+                position=position,
+                source=source,
+                rng=spread,
+                mono_us=clock.mono_us,
             )
         return open_adapter(
             profile,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway import commands
 from gateway.doctor.brokers import STATUS_S, check_brokers, mute
+from gateway.doctor.buses import check_buses
 from gateway.doctor.files import check_files
 from gateway.doctor.report import good, warn
 from gateway.doctor.rigs import check_rigs
@@ -45,9 +46,11 @@ async def _network(config: Config, live: Mapping[str, Any] | None) -> list[Findi
         return await server()  # the settings' own step has said it
     if not config.rigs:
         return [*await server(), warn("rigs", "none in the settings", "设置中没有设备")]
-    own = tuple(rig for rig in config.rigs if not rig.broker)
-    found, brokers, rigs = await asyncio.gather(server(), check_brokers(config, texts, live), check_rigs(own, texts))
-    return [*found, *brokers, *rigs]
+    own = tuple(rig for rig in config.rigs if not rig.broker and not rig.bus)
+    found, brokers, rigs, buses = await asyncio.gather(
+        server(), check_brokers(config, texts, live), check_rigs(own, texts), check_buses(config, texts, live)
+    )
+    return [*found, *brokers, *rigs, *buses]
 
 
 def _heard(config: Config) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 from device_adapters.decode import decode_status
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.modbus import ModbusWire
+from device_adapters.quirks import worked_around
 from device_adapters.wire import ExceptionReply, OddReply
 from gateway.doctor.report import fail, good, warn
 from gateway.doctor.server import check_tcp
 
 if TYPE_CHECKING:
     from device_adapters.profile import Profile
+    from device_adapters.wire import Wire
     from gateway.config import RigConfig
     from gateway.doctor.report import Finding
     from gateway.texts import Texts
@@ -62,16 +64,22 @@ async def _check(rig: RigConfig, profile: Profile) -> Finding:
         except NotConnected:
             tcp = await check_tcp(step_of(rig), rig.host, rig.port)  # the wire does not tell why
             return tcp if tcp.level != "ok" else _late(rig)
-        data = await wire.read(profile.status.at, profile.status.words)
-        live, _ = decode_status(profile, data, rig=rig.serial)
-        return good(step_of(rig), f"answers, {live.state}", f"应答正常，{live.state}")
+        return await read_status(rig, profile, wire)
     except (NotConnected, BackOff, OddReply, ExceptionReply, DecodeError) as error:
-        return _explained(rig, error)
+        return explained(rig, error)
     finally:
         wire.drop()
 
 
-def _explained(rig: RigConfig, error: Exception) -> Finding:
+async def read_status(rig: RigConfig, profile: Profile, wire: Wire) -> Finding:
+    """The rig's own word. Raises the wire's errors and DecodeError."""
+    data = await worked_around(wire, profile).read(profile.status.at, profile.status.words)
+    live, _ = decode_status(profile, data, rig=rig.serial)
+    return good(step_of(rig), f"answers, {live.state}", f"应答正常，{live.state}")
+
+
+def explained(rig: RigConfig, error: Exception) -> Finding:
+    """What an installer does about it."""
     step = step_of(rig)
     if isinstance(error, BackOff):
         return warn(step, "answers that it is busy. Try again.", "设备应答忙，请稍后再试。")

@@ -9,8 +9,11 @@ import pytest
 from fake_server_client import FakeServer
 from gateway_world import config_text
 
-from gateway.config import KEYS, REPEATED, REQUIRED, effective, parse_config
+from device_adapters.bus import BusTimes
+from device_adapters.serial_line import SerialPort
+from gateway.config import effective, parse_config
 from gateway.errors import ConfigError
+from gateway.keys import KEYS, REPEATED, REQUIRED
 
 GOOD = config_text(["LV-0001", "LV-0002"], FakeServer())
 BASE = Path("/srv/kaofen")
@@ -143,5 +146,58 @@ def test_a_broker_and_its_rig() -> None:
 )
 def test_a_broker_refused_in_words(text: str, words: str) -> None:
     """What does not fit together is said with what to do."""
+    with pytest.raises(ConfigError, match=words):
+        parse_config((GOOD + text).encode(), BASE)
+
+
+BUS = '[[bus]]\nid = "room-1"\nkind = "rtu"\ndevice = "/dev/serial/by-id/usb-1"\n'
+CALL = '[[bus]]\nid = "room-2"\nkind = "rtu-dial-in"\nhost = "192.0.2.1"\nport = 4003\nfrom = "192.0.2.30"\n'
+BUS_RIG = '[[rig]]\nserial = "LV-0003"\nstation = "A-03"\nprofile = "kaofen-v1-low-voltage"\nbus = "room-1"\nunit = 3\n'
+
+
+def test_buses_and_their_rigs() -> None:
+    """Defaults as makers mostly have them, and each kind with its own keys."""
+    config = parse_config((GOOD + BUS + CALL + BUS_RIG).encode(), BASE)
+    serial, called = (bus.place for bus in config.buses)
+    assert serial.port == SerialPort("/dev/serial/by-id/usb-1", 9600, "none", 1)
+    assert (called.host, called.number, called.peer) == ("192.0.2.1", 4003, "192.0.2.30")
+    assert called.times == BusTimes()
+    assert [(rig.serial, rig.bus, rig.unit) for rig in config.rigs][-1] == ("LV-0003", "room-1", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BUS.replace('"rtu"', '"can"'), r"\[\[bus\]\] 1 kind is 'can'; one of rtu, rtu-over-tcp, rtu-dial-in, tcp"),
+        (BUS.replace('device = "/dev/serial/by-id/usb-1"\n', ""), "device is missing; a bus of kind rtu needs it"),
+        (BUS.replace("/dev/serial/by-id/usb-1", "/dev/ttyUSB0"), "such numbers change .*by-id"),
+        (BUS.replace("/dev/serial/by-id/usb-1", "COM3"), "device is 'COM3'; a path"),
+        (BUS + "baud = 9601\n", "baud is 9601; one of 1200, "),
+        (BUS + 'parity = "mark"\n', "parity is 'mark'; one of none, even, odd"),
+        (BUS + "stop_bits = 3\n", "stop_bits is 3; one of 1, 2"),
+        (BUS + "gap_ms = 1001\n", "gap_ms is 1001; from 0 to 1000 ms"),
+        (BUS + 'host = "h"\n', "host: a bus of kind rtu has no such key"),
+        (BUS + "echo = 1\n", "echo must be bool, not int"),
+        (CALL.replace('from = "192.0.2.30"\n', ""), "from is missing"),
+        (CALL.replace("192.0.2.30", "serial-server"), "from is 'serial-server'; the IP address"),
+        (CALL + 'device = "/dev/x"\n', "device: a bus of kind rtu-dial-in has no such key"),
+        ('[[bus]]\nid = "b"\nkind = "tcp"\nhost = "h"\nport = 502\necho = true\n', "echo: a bus of kind tcp"),
+        ('[[bus]]\nid = "b"\nkind = "rtu-over-tcp"\nhost = "h"\n', "port is missing"),
+        (BUS + BUS.replace("room-1", "room-9"), "line '/dev/serial/by-id/usb-1' is there twice"),
+        (BUS + BUS.replace("usb-1", "usb-2"), "id 'room-1' is there twice"),
+        (BUS + BUS_RIG + 'host = "h"\n', "host: a rig with bus is reached through the bus; take host out"),
+        (BROKER + BUS + MQTT_RIG + 'bus = "room-1"\n', "bus: a rig with broker"),
+        (BUS_RIG, "bus 'room-1': there is no such .*known: none"),
+        (BUS + BUS_RIG.replace("unit = 3\n", ""), "on a bus every rig says its own, from 1 to 247"),
+        (BUS + BUS_RIG.replace("unit = 3", "unit = 248"), "from 1 to 247"),
+        (BUS + BUS_RIG.replace("unit = 3", "unit = 0"), "from 1 to 247"),
+        (
+            BUS + BUS_RIG + BUS_RIG.replace("LV-0003", "LV-0004").replace("A-03", "A-04"),
+            "LV-0004 unit 3: on bus 'room-1' this is the unit of LV-0003",
+        ),
+    ],
+)
+def test_a_bus_refused_in_words(text: str, words: str) -> None:
+    """Every refusal names block, key and what would be right."""
     with pytest.raises(ConfigError, match=words):
         parse_config((GOOD + text).encode(), BASE)
