@@ -72,8 +72,8 @@ def _frame_checksum(content: bytes, offset: int, page: int, order: str, running:
 
 def _checksum(order: str, content: bytes, start: tuple[int, int]) -> tuple[int, int]:
     one, two = start
-    words = struct.unpack(f"{order}{len(content) // 4}I", content)
-    for at in range(0, len(words), 2):
-        one = (one + words[at] + two) & _MASK
-        two = (two + words[at + 1] + one) & _MASK
+    words = iter(struct.unpack(f"{order}{len(content) // 4}I", content))
+    for even, odd in zip(words, words, strict=True):
+        one = (one + even + two) & _MASK
+        two = (two + odd + one) & _MASK
     return one, two

@@ -26,7 +26,7 @@ def main() -> int:
     said.add_argument("--seeds", type=int, default=20, help="how many")
     said.add_argument("--from", type=int, default=1, dest="first", help="the first of them")
     said.add_argument("--bug", choices=sorted(BUGS), help="plant this one; ends at the first seed that finds it")
-    said.add_argument("--minutes", type=float, help="of exams and faults, two gateways (else half a minute)")
+    said.add_argument("--minutes", type=float, help="of exams and faults, two gateways (else a third of one)")
     said.add_argument("--hours", type=float, help="of exams and faults, three gateways")
     asked = said.parse_args()
     scale = SHORT

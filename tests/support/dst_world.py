@@ -27,6 +27,7 @@ from dst_life import LIFE, Life, step, task_factory
 from dst_loop import SimLoop, Stalled
 from dst_oracle import Oracle
 from dst_parts import sim_parts
+from dst_remembered import remembered
 from dst_rig import named
 from dst_server import SimServer
 
@@ -50,7 +51,7 @@ class Scale:
     """How much of a world: the commit tier's are small."""
 
     gateways: int = 2
-    safety_s: float = 30.0
+    safety_s: float = 20.0
     pause_s: float = 3.0
     faults_per_kind: int = 2
     idle_ms: int = 1000  # between two looks at an idle rig
@@ -109,7 +110,7 @@ class World:
         home = Path(tempfile.mkdtemp(prefix="world-", dir=sim_parts().folder))
         structlog.configure(processors=[self._heard], cache_logger_on_first_use=False)
         try:
-            with self.loop.threads(), failpoints.observed(step):
+            with self.loop.threads(), failpoints.observed(step), remembered():
                 self.loop.run_until_complete(self._live(home))
         except Stalled as stalled:
             self.wrong(f"I14 {stalled}")
