@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from server import limits
+from server.accepting import Accepting, bound
 from server.config import Address
 from server.errors import ConfigError
 
@@ -38,27 +39,22 @@ class Listener(uvicorn.Server):
         if sockets is not None:
             raise ValueError("listeners open their own sockets")
         await self.lifespan.startup()
-        self.servers: list[asyncio.Server] = [await self._bind()]
+        self.servers: list[asyncio.Server | Accepting] = [await self._bind()]  # type: ignore[assignment]  # its like
         self.started = True
 
-    async def _bind(self) -> asyncio.Server:
+    async def _bind(self) -> asyncio.Server | Accepting:
         config, loop = self.config, asyncio.get_running_loop()
         try:
             if config.uds is not None:
                 server = await loop.create_unix_server(self._protocol, config.uds)
                 Path(config.uds).chmod(0o600)  # noqa: ASYNC240  # one call; its folder is 0700 anyway
                 return server
-            return await loop.create_server(
-                self._protocol,
-                host=config.host,
-                port=config.port,
-                ssl=config.ssl,
-                backlog=config.backlog,
-                ssl_handshake_timeout=limits.TLS_HANDSHAKE_S if config.ssl else None,
-            )
+            sockets = await bound(config.host, config.port, config.backlog)
         except OSError as error:
             place = config.uds or f"{config.host}:{config.port}"
             raise ConfigError(f"cannot listen on {place}: {error.strerror or error}") from error
+        each = getattr(config.http_protocol_class, "connections_per_peer", limits.CONNECTIONS_PER_PEER_MAX)
+        return Accepting(sockets, self._protocol, config.ssl, per_address=max(1, each // 2))
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]

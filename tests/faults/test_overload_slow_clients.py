@@ -115,7 +115,7 @@ async def gateways_while(tls: TlsMaterial, count: int) -> None:
     calm = client_context(tls.gateway.parent / "gw-02")  # the slow gateway itself is told 429 when it has too many
     async with bench(FakeEntryStore()) as made, serving(made, tls) as port:
         await made.enrol(log)
-        held = [await Held.open(port, None, b"") for _ in range(count)]
+        held = [await Held.open(port, None, b"", 1 + at % ADDRESSES) for at in range(count)]
         for form in FORMS.values():
             held += [await Held.open(port, context, form, 1 + at % ADDRESSES) for at in range(count)]
         async with wire(port, calm) as good:
