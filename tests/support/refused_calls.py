@@ -92,6 +92,9 @@ _QUORUM: Final = (
     "group both all mirror audit", "quorum both",
 )  # fmt: skip
 
+_THIRD: Final = cosignature.CosignatureSigner("third.example/witness", private_key(4))
+_THREE: Final = (*_QUORUM[:3], f"witness third {_THIRD.vkey}", "group three all mirror audit third", "quorum three")
+
 
 def _proof_text(extra: int | None, hashes: int, kind: str) -> bytes:
     path = "".join(f"{text.tobase64(bytes(32))}\n" for _ in range(hashes))
@@ -223,6 +226,9 @@ REFUSED: Final[Calls] = {
     ),
     "policy: an unknown log": lambda: _check_policy(_LOG.receipt, "quorum none"),
     "policy: not enough": lambda: _check_policy(_LOG.receipt, *_QUORUM),
+    "policy: two of three": lambda: _check_policy(
+        cosignature.merge(_LOG.receipt, witness_signer().cosign(_LOG.note.text, 1)), *_THREE
+    ),
     "policy: nobody": lambda: _check_policy(_LOG.checkpoint, *_QUORUM[:3], "quorum mirror"),
     "policy: a witness's key as a log's": lambda: _policy(f"log {mirror_signer().vkey}"),
     "policy: a log's key as a witness's": lambda: _policy(f"witness w {log_signer().vkey}"),

@@ -322,6 +322,13 @@ def test_a_part_fits_into_an_entry(character: str) -> None:
     assert len(pieces) <= 1 + len(text.encode()) // 9_000
 
 
+@pytest.mark.parametrize(("character", "count"), [("x", 40_000), ("考", 13_333), ("😀", 10_000), ('"', 29_999)])
+def test_a_part_is_as_long_as_it_may_be(character: str, count: int) -> None:
+    """Entry rule 14: 40,000 bytes of any script are one part, one character more are two; escapes count as written."""
+    assert parts(character * count) == [character * count]
+    assert [len(one) for one in parts(character * (count + 1))] == [count, 1]
+
+
 def test_parts_that_cannot_be_are_refused() -> None:
     """Entry rule 14: no part too small for a character, no text that is not Unicode, no other text's hash."""
     with pytest.raises(ValueError, match="parts of 3 bytes"):

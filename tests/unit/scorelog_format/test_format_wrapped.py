@@ -80,6 +80,16 @@ def test_what_holds_no_entry_has_nothing_inside(held: object) -> None:
     assert key_of(relogged(entry=held)) is None
 
 
+def test_what_holds_an_entry_whole_stands_for_it() -> None:
+    """P3: the bytes come out as they went in, with their own key and content; a plain entry stands for itself."""
+    record = samples.attempt_entries()[3]
+    outer = relogged(entry=base64.b64encode(record).decode())
+    assert wrapped(outer) == record
+    assert inside(outer) == parse_entry(record)
+    assert key_of(outer) == key_of(parse_entry(record)) == (parse_entry(record).key, parse_entry(record).content)
+    assert key_of(parse_entry(samples.attempt_entries()[0])) is None
+
+
 def test_a_wrapped_entry_that_wraps_is_not_followed() -> None:
     """Depth one: a chain of wrappers would be a way to hide, or to exhaust the stack."""
     inner = build_entry(relogged(entry="YWI=").document)
