@@ -22,6 +22,7 @@ from device_adapters.profile import load_profile
 from device_adapters.shape import INTERFACE_V1
 
 SERIAL, BOOT = "CP-0001", 3
+RIG_HOLDS = 512  # docs/rig-interface-v1.md: slots of the event ring
 TEXT = b"""
 profile = 1
 id = "quick"
@@ -125,3 +126,4 @@ def test_stored_messages_are_known_up_to_a_bound() -> None:
         raw = (RawArea(MESSAGE, 0, seq.to_bytes(8, "big")),)
         memory.stored(Observation("deduction", SERIAL, BOOT, seq, 0, {}, "latched", "simulator", raw=raw), bytes(32))
     assert list(memory._stored) == list(range(10, DIGESTS_KEPT_MAX + 10))
+    assert DIGESTS_KEPT_MAX > RIG_HOLDS, "a rig that sends everything again must be told the newest number of all"
