@@ -12,6 +12,10 @@ the business of `refusals`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from device_adapters.decode import Standing
 
 
 @dataclass(slots=True)
@@ -65,3 +69,8 @@ class Course:
     def _expect(self, seq: int) -> None:
         if seq != self.next and seq not in self._holes:
             raise ValueError(f"number {seq} is neither the next one, {self.next}, nor a hole")
+
+
+def held_from(standing: Standing) -> int:
+    """The oldest number that the rig holds; one above the newest when it holds none."""
+    return standing.oldest_seq or standing.last_seq + 1

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.mailbox import Mailbox
     from device_adapters.message_memory import Post
+    from device_adapters.polls import Polls
     from device_adapters.profile import Profile
     from device_adapters.wire import Wire
 
@@ -34,11 +35,15 @@ def open_adapter(
     source: Source = "sensor",
     rng: Random | None = None,
     mono_us: Callable[[], int] = _unseen,
+    polls: Polls | None = None,
 ) -> Adapter:
-    """An adapter for one rig, not yet connected. `unit` None takes the profile's; `mono_us` times first readings."""
+    """An adapter for one rig, not yet connected.
+
+    `unit` None takes the profile's. `mono_us` times first readings. `polls` is shared by all rigs of a process.
+    """
     from device_adapters.modbus import ModbusWire  # noqa: PLC0415  (the server has no wire library installed)
 
-    wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport)
+    wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport, polls)
     return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
 
 
@@ -78,7 +83,7 @@ def _register_adapter(
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
     memory = RegisterMemory(profile, worked_around(wire, profile), serial)
     observer = Observer(serial, profile.guarantee, source)
-    return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us)
+    return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us, watch=memory.watch)
 
 
 def open_message_adapter(

@@ -18,11 +18,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from device_adapters.course import Course
+from device_adapters.course import Course, held_from
 from device_adapters.errors import BadReading, DecodeError, NotConnected
 from device_adapters.limits import RESTART_AFTER_S
 from device_adapters.observation import Evidence, Position
 from device_adapters.observed import GAP, REBOOTED
+from device_adapters.pace import Pace
 from device_adapters.refusals import Refusals
 from device_adapters.sightings import Sightings
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from device_adapters.memory import RigMemory
     from device_adapters.observation import Observation, RigStatus
     from device_adapters.observed import Observer
+    from device_adapters.pace import Watch
 
 
 class LatchedAdapter:
@@ -48,10 +50,12 @@ class LatchedAdapter:
         position: Position | None,
         rng: Random,
         mono_us: Callable[[], int] = lambda: 0,
+        watch: Watch | None = None,
     ) -> None:
         self._memory = memory
+        self._watch = watch
         self._observer = observer
-        self._rng = rng
+        self._pace = Pace(memory.poll, rng, self._now)
         self._mono_us = mono_us
         self._sightings = Sightings()
         self._refusals = Refusals()
@@ -66,8 +70,6 @@ class LatchedAdapter:
         self._standing: Standing | None = None
         self._live: RigStatus | None = None
         self._shown: RigStatus | None = None
-        self._shown_at = 0.0
-        self._poll_at = float("-inf")
         # Writing: the connection on which the serial was read, its boot, what was told again on which connection.
         self._proven: tuple[int, int] | None = None
         self._reminded = (0, 0)
@@ -84,7 +86,7 @@ class LatchedAdapter:
         """Open the connection. Raises NotConnected."""
         self._forget()
         await self._memory.connect()
-        self._shown_at = self._now()
+        self._pace.shown()
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -101,7 +103,7 @@ class LatchedAdapter:
             if await self._uncalled():
                 continue
             due = self._due()
-            if due is not None and not self._overdue():
+            if due is not None and not (self._live is not None and self._pace.stale):
                 self._offer = await self._next(due)
                 continue
             if due is not None:
@@ -109,8 +111,9 @@ class LatchedAdapter:
             shown = self._news()
             if shown is not None:
                 return shown, _nothing
-            await self._wait_for_poll()
-            await self._poll()
+            if self._watch is None:
+                await self._memory.wait(self._pace.next)
+            await self._poll(watch=self._watch)
 
     async def set_ready(self, ready: bool) -> None:
         """Write the ready word once. Raises NotConnected, BackOff."""
@@ -215,7 +218,7 @@ class LatchedAdapter:
         standing, course, position = self._standing, self._course, self._position
         if standing is None or course is None or self._bouncing():
             return None
-        held = _held_from(standing)
+        held = held_from(standing)
         if course.opening or position is None:
             return max(course.next, held)
         holes = course.holes
@@ -243,7 +246,7 @@ class LatchedAdapter:
             return None
         if course.opening or position is None:
             return await self._first(standing, due)
-        held = _held_from(standing)
+        held = held_from(standing)
         if due < held:  # a hole that the rig has lost
             return await self._confirmed(standing, self._observer.gap(position.epoch, due, due))
         if due > course.next:
@@ -304,7 +307,8 @@ class LatchedAdapter:
             self._refuse(seq, error)
             return None
         if found is None:
-            self._standing, self._poll_at = None, float("-inf")
+            self._standing = None
+            self._pace.at_once()
             return None
         self._refusals.good(seq)
         self._record, self._record_boot = self._observer.record(found, self._sightings.of(seq)), standing.boot
@@ -317,12 +321,16 @@ class LatchedAdapter:
             return 0
         return position.epoch if seq > position.seq or standing.last_seq < position.seq else 0
 
-    async def _poll(self, *, again: bool = False) -> None:
+    async def _poll(self, *, again: bool = False, watch: Watch | None = None) -> None:
         """Look at the status, and tell the rig again what it should know already."""
-        began, connection = self._now(), self._memory.connection
+        began, connection, state = self._now(), self._memory.connection, self._quiet()
         self._standing = self._live = None
         try:
-            live, standing = await self._memory.look(again=again)
+            if watch is None:
+                live, standing = await self._memory.look(again=again)
+            else:
+                live, standing = await watch(self._pace.next, lambda: self._rest(state))
+                began = max(self._pace.next, began)
         except DecodeError as error:
             self._refuse(None, error)
         else:
@@ -331,10 +339,20 @@ class LatchedAdapter:
             self._live, self._standing = live, standing
             self._sightings.shown(standing.last_seq, self._mono_us())
             self._back_since = (self._back_since or began) if self._went_back(standing) else None
-            self._poll_at = began + self._memory.poll.interval_s(live.state) * self._rng.uniform(0.9, 1.1)
+            self._pace.looked(began, live.state)
             self._chart(standing)
             await self._write_ready()
             await self._remind(standing, connection)
+
+    def _quiet(self) -> str | None:
+        """The state shown, if nothing is to be done until the rig says something else: no hole, no doubt."""
+        live, course = self._live, self._course
+        calm = self._standing is not None and self._back_since is None
+        return live.state if calm and live is not None and course is not None and not course.holes else None
+
+    def _rest(self, state: str | None) -> float | None:
+        """The next time for a status that says the same again; None when it is to be shown, or a word to be written."""
+        return None if state is None or self._pace.stale or self._ready_due is not None else self._pace.again(state)
 
     def _news(self) -> RigStatus | None:
         """The live status, if it changed or was not shown for a while."""
@@ -344,20 +362,11 @@ class LatchedAdapter:
         holes = self._course.holes if self._course is not None else ()
         if holes:
             live = replace(live, unreadable=holes[0])
-        if shown is not None and live == shown and not self._stale():
+        if shown is not None and live == shown and not self._pace.stale:
             return None
-        self._shown, self._shown_at = live, self._now()
+        self._shown = live
+        self._pace.shown()
         return live
-
-    def _stale(self) -> bool:
-        return self._now() - self._shown_at >= self._memory.poll.status_every_ms / 1000
-
-    def _overdue(self) -> bool:
-        """Whether the rig's state was not shown for a while although it is known."""
-        return self._live is not None and self._stale()
-
-    async def _wait_for_poll(self) -> None:
-        await self._memory.wait(self._poll_at)
 
     # ------------------------------------------------------------------ refusing
 
@@ -370,7 +379,7 @@ class LatchedAdapter:
         if asked is None and paused:
             self._memory.drop()  # whatever answers there is not this rig, or not now
         self._standing = None  # the next try begins with a fresh look at the status block
-        self._poll_at = float("-inf")
+        self._pace.at_once()
         if told:
             raise BadReading(evidence)
         if not self._memory.connected:
@@ -379,15 +388,10 @@ class LatchedAdapter:
     def _forget(self) -> None:
         """Nothing that was seen on the old connection counts on the new one."""
         self._standing = self._live = self._shown = self._proven = self._ready_due = None
-        self._poll_at = float("-inf")
+        self._pace.at_once()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _held_from(standing: Standing) -> int:
-    """The oldest number that the rig holds; one above the newest when it holds none."""
-    return standing.oldest_seq or standing.last_seq + 1
 
 
 async def _nothing(entry: bytes | None = None) -> None:

@@ -9,21 +9,27 @@ answer, after any silence and after any cancellation the socket is aborted, and 
 again.
 
     ModbusWire ──request──> _Line ──> socket ──bytes──> _Line (reply_fault) ──one proven frame──> ModbusWire
+
+What is read over and over takes no turn of a task: `watch` sends at the times of `Polls`, and the reply is judged
+where it arrives.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from device_adapters.errors import NotConnected
-from device_adapters.limits import REPLY_BYTES_KEPT
+from device_adapters.limits import POLL_STEP_S, REPLY_BYTES_KEPT
 from device_adapters.pdu import EXCEPTION, READ, read_body, refusal, told, write_body
+from device_adapters.polls import Polls
 from device_adapters.wire import OddReply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from device_adapters.polls import Turn
     from device_adapters.profile import Transport
 
 HEADER = 7
@@ -33,14 +39,10 @@ SILENT = "no reply"
 _EARLY_S = 0.001  # a loop's timer may fire so much too soon
 
 
-class _Failed(Exception):  # noqa: N818  (never leaves this file: why a waiting request gets no answer)
-    """Inside this file only: the connection gave no answer."""
-
-
 class _Line(asyncio.Protocol):
     """One connection: at most one request waits, and only the bytes that answer it are handed on."""
 
-    __slots__ = ("_answer", "_deadline", "_loop", "_request", "_timer", "_waiter", "odd", "received", "transport")
+    __slots__ = ("_answer", "_deadline", "_loop", "_request", "_tell", "_timer", "odd", "received", "transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.transport: asyncio.Transport | None = None
@@ -49,7 +51,7 @@ class _Line(asyncio.Protocol):
         self._loop = loop
         self._request = b""
         self._answer = b""  # how the right answer to a read begins
-        self._waiter: asyncio.Future[None] | None = None
+        self._tell: Callable[[str | None], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
 
@@ -64,21 +66,19 @@ class _Line(asyncio.Protocol):
         if self.odd is not None:
             self.transport.abort()
 
-    def ask(self, request: bytes, timeout_s: float) -> asyncio.Future[None]:
-        """Send; the future is done when `received` is the whole answer, and fails when none will come."""
+    def ask(self, request: bytes, timeout_s: float, tell: Callable[[str | None], None]) -> None:
+        """Send; `tell` is called once: None when `received` is the whole answer, else why none will come."""
         self._request = request
         self.received = b""
         if request[HEADER] == READ:
             size = request[11] * 2  # at most 250
             self._answer = request[:4] + (3 + size).to_bytes(2, "big") + request[6:8] + bytes((size,))
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiter = waiter
+        self._tell = tell
         self._deadline = self._loop.time() + timeout_s
         if self._timer is None:  # one that still runs fires sooner, and is then set anew
             self._timer = self._loop.call_later(timeout_s, self._late)
         assert self.transport is not None  # noqa: S101  (the caller looked)
         self.transport.write(request)
-        return waiter
 
     def data_received(self, data: bytes) -> None:
         """Hold bytes back until they are the whole answer. The first check is the common case of the second."""
@@ -117,7 +117,7 @@ class _Line(asyncio.Protocol):
     def _late(self) -> None:
         """The deadline of the request that waits, or of one that was answered long ago."""
         self._timer = None
-        if self._waiter is None:
+        if self._tell is None:
             return
         left = self._deadline - self._loop.time()
         if left > _EARLY_S:
@@ -126,10 +126,10 @@ class _Line(asyncio.Protocol):
             self._fail(SILENT)
 
     def _done(self) -> None:
-        waiter, self._waiter = self._waiter, None
+        tell, self._tell = self._tell, None
         self._request = self._answer = b""
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if tell is not None:
+            tell(None)
 
     def _refuse(self, why: str) -> None:
         self.odd = why
@@ -137,10 +137,9 @@ class _Line(asyncio.Protocol):
         self.abort()
 
     def _fail(self, why: str) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(_Failed(why))
-            waiter.exception()  # seen: nobody may be waiting
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(why)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -188,10 +187,21 @@ def _difference(expected: bytes, refusal: bytes, received: bytes) -> str:
     return "another count or address than asked for"
 
 
+@dataclass(slots=True)
+class _Watch:
+    """One reading over and over: what is asked, who judges the replies, the next turn, the line that is asked now."""
+
+    body: bytes
+    judge: Callable[[bytes], float | None]
+    over: asyncio.Future[_Line]
+    turn: Turn = field(init=False)
+    line: _Line | None = None
+
+
 class ModbusWire:
     """Registers of one unit at one address. See `wire.Wire`."""
 
-    def __init__(self, host: str, port: int, unit: int, transport: Transport) -> None:
+    def __init__(self, host: str, port: int, unit: int, transport: Transport, polls: Polls | None = None) -> None:
         self._host = host
         self._port = port
         self._unit = unit.to_bytes(1, "big")
@@ -201,6 +211,9 @@ class ModbusWire:
         self._free_at = 0.0
         self._connection = 0
         self._tid = 0
+        self._polls = polls or Polls()
+        self._watch: _Watch | None = None  # at most one
+        self._unwatched: asyncio.Future[None] | None = None  # who holds the lock while a reading of it is in flight
 
     @property
     def connected(self) -> bool:
@@ -248,9 +261,64 @@ class ModbusWire:
         if line is not None:
             line.abort()
 
+    async def watch(self, at: int, words: int, when: float, judge: Callable[[bytes], float | None]) -> bytes:
+        """Read the same words at `when` and at each time that `judge` answers; the first reading without one.
+
+        One call at a time. Every other request goes first. Raises NotConnected, BackOff, OddReply, ExceptionReply.
+        """
+        over: asyncio.Future[_Line] = asyncio.get_running_loop().create_future()
+        watch = self._watch = _Watch(read_body(at, words), judge, over)
+        watch.turn = self._polls.at(when, self._due)
+        try:
+            line = await over
+        except BaseException:
+            if watch.line is not None:  # its reply would come to somebody else
+                self.drop()
+            raise
+        finally:
+            self._watch = None
+            watch.turn.cancel()
+        return self._proven(line, watch.body)[READ_HEAD:]
+
+    def _due(self) -> None:
+        """A turn of `Polls`: send, unless another request is under way."""
+        watch, line, now = self._watch, self._line, asyncio.get_running_loop().time()
+        if watch is None or watch.over.done():
+            return
+        if self._lock.locked() or now < self._free_at:
+            watch.turn = self._polls.at(max(now + POLL_STEP_S, self._free_at), self._due)
+        elif line is None or not line.open:
+            watch.over.set_exception(self._lost(line, watch.body))
+        else:
+            watch.line = line
+            self._send(line, watch.body, self._told)
+
+    def _told(self, why: str | None) -> None:
+        """The reply of a watched reading is here, or none will come."""
+        watch, unwatched = self._watch, self._unwatched
+        if unwatched is not None and not unwatched.done():
+            unwatched.set_result(None)
+        if watch is None or watch.line is None or watch.over.done():
+            return
+        line, watch.line = watch.line, None
+        if why is not None:
+            self.drop()
+            watch.over.set_exception(self._failure(line, why, watch.body))
+            return
+        self._keep_pace()
+        when = watch.judge(line.received[READ_HEAD:]) if line.received[HEADER] == READ else None
+        if when is None:
+            watch.over.set_result(line)
+        else:
+            watch.turn = self._polls.at(when, self._due)
+
     async def _ask(self, body: bytes, connection: int | None = None) -> bytes:
         """One request and its proven answer. Whatever goes wrong in between, the socket is not used again."""
         async with self._lock:
+            loop = asyncio.get_running_loop()
+            while self._watch is not None and self._watch.line is not None:
+                self._unwatched = loop.create_future()
+                await self._unwatched
             if self._free_at:
                 await self._keep_gap()
             line = self._line
@@ -258,24 +326,36 @@ class ModbusWire:
                 raise NotConnected(f"another connection by now, before {told(body)}")
             if line is None or not line.open:
                 raise self._lost(line, body)
-            self._tid = tid = self._tid % 0xFFFF + 1  # never 0
-            request = tid.to_bytes(2, "big") + b"\0\0" + (1 + len(body)).to_bytes(2, "big") + self._unit + body
+            answer: asyncio.Future[str | None] = loop.create_future()
             try:
-                await line.ask(request, self._transport.timeout_ms / 1000)
-            except _Failed as error:
-                self.drop()
-                raise self._failure(line, str(error), body) from None
+                self._send(line, body, lambda why: None if answer.done() else answer.set_result(why))
+                why = await answer
             except BaseException:
                 self.drop()
                 raise
-            if self._transport.min_gap_ms:
-                self._free_at = asyncio.get_running_loop().time() + self._transport.min_gap_ms / 1000
-            if line.odd is not None:  # more bytes came before this task could run
-                raise self._lost(line, body)
-            if line.received[HEADER] != body[0]:
-                code, busy_wait_s = line.received[HEADER + 1], self._transport.busy_wait_ms / 1000
-                raise refusal(code, line.received, body, busy_wait_s)
-            return line.received
+            if why is not None:
+                self.drop()
+                raise self._failure(line, why, body)
+            self._keep_pace()
+            return self._proven(line, body)
+
+    def _send(self, line: _Line, body: bytes, tell: Callable[[str | None], None]) -> None:
+        self._tid = tid = self._tid % 0xFFFF + 1  # never 0
+        request = tid.to_bytes(2, "big") + b"\0\0" + (1 + len(body)).to_bytes(2, "big") + self._unit + body
+        line.ask(request, self._transport.timeout_ms / 1000, tell)
+
+    def _proven(self, line: _Line, body: bytes) -> bytes:
+        """The frame that answered, now that a task takes it."""
+        if line.odd is not None:  # more bytes came before this task could run
+            raise self._lost(line, body)
+        if line.received[HEADER] != body[0]:
+            code, busy_wait_s = line.received[HEADER + 1], self._transport.busy_wait_ms / 1000
+            raise refusal(code, line.received, body, busy_wait_s)
+        return line.received
+
+    def _keep_pace(self) -> None:
+        if self._transport.min_gap_ms:
+            self._free_at = asyncio.get_running_loop().time() + self._transport.min_gap_ms / 1000
 
     async def _keep_gap(self) -> None:
         wait = self._free_at - asyncio.get_running_loop().time()

@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
-from device_adapters.decode import shown_by
+from device_adapters.decode import STATUS_NUMBERS, shown_by
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.observation import RawArea
 from device_adapters.reading import marked, read_record
 from device_adapters.records import Reopened, places_of
-from device_adapters.wire import ExceptionReply, OddReply
+from device_adapters.wire import ExceptionReply, OddReply, Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from device_adapters.decode import Decoded, Standing
     from device_adapters.observation import Observation, RigStatus
     from device_adapters.profile import Profile, Word
-    from device_adapters.records import Places
+    from device_adapters.records import Opened, Places
     from device_adapters.wire import Wire
+
+# What a status says, but for its heartbeat: two that agree in these are shown and stand alike.
+_SAID: Final = (
+    "state",
+    "mode",
+    "item",
+    "boot",
+    "oldest_seq",
+    *(each for each in STATUS_NUMBERS if each != "heartbeat"),
+)
 
 # By the hash of the profile, so never stale: hundreds of rigs of one model share one table.
 _places: dict[str, Places] = {}
@@ -41,6 +52,9 @@ class RegisterMemory:
         self._serial = serial
         places = _places.setdefault(profile.sha256, places_of(profile.status))
         self._status = Reopened(profile.status, serial, places)
+        self._said = itemgetter(*(name for name in _SAID if name in profile.status.fields))
+        self._last: Opened | None = None
+        self._watching = wire if isinstance(wire, Watching) else None
         self.poll = profile.poll
 
     @property
@@ -69,15 +83,44 @@ class RegisterMemory:
 
     async def look(self, *, again: bool) -> tuple[RigStatus, Standing]:  # noqa: ARG002  (every reading is newer)
         """Read the status block."""
-        block, found = self._profile.status, b""
+        block = self._profile.status
+        return self._shown(await self._heard(self._wire.read(block.at, block.words)))
+
+    async def watch(self, when: float, rest: Callable[[], float | None]) -> tuple[RigStatus, Standing]:
+        """`wait` and `look`, until the status says something else than last time or `rest` has no next time for it."""
+        if self._watching is None:
+            await self.wait(when)
+            return await self.look(again=False)
+        block, last = self._profile.status, self._last
+        opened: Opened | None = None
+
+        def judge(found: bytes) -> float | None:
+            nonlocal opened
+            opened = None
+            try:
+                opened = self._status.open(found)
+            except DecodeError:
+                return None  # `_shown` says why
+            return rest() if last is not None and self._said(opened.values) == self._said(last.values) else None
+
+        found = await self._heard(self._watching.watch(block.at, block.words, when, judge))
+        return self._shown(found, opened)
+
+    async def _heard(self, reading: Awaitable[bytes]) -> bytes:
         try:
-            found = await self._wire.read(block.at, block.words)
-            return shown_by(self._profile, self._status.open(found), self._serial)
+            return await reading
+        except (ExceptionReply, OddReply) as error:
+            raise _reply_refused(error) from None
+
+    def _shown(self, found: bytes, proven: Opened | None = None) -> tuple[RigStatus, Standing]:
+        """What these words say. `proven`: they were opened already."""
+        block = self._profile.status
+        try:
+            self._last = opened = proven or self._status.open(found)
+            return shown_by(self._profile, opened, self._serial)
         except DecodeError as error:
             areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])
             raise DecodeError(error.reason, error.detail, areas) from None
-        except (ExceptionReply, OddReply) as error:
-            raise _reply_refused(error) from None
 
     async def fetch(self, seq: int, boot: int, floor: int) -> Decoded:  # noqa: ARG002  (one memory, one record)
         """Read record `seq` twice, compare, prove, decode."""

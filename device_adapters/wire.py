@@ -6,12 +6,12 @@ anything odd happened is closed and stays closed until `connect`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from device_adapters.errors import AdapterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class OddReply(AdapterError):  # noqa: N818  (what came, told to the layer above)
@@ -55,3 +55,11 @@ class Wire(Protocol):
 
     def drop(self) -> None:
         """Close at once, without waiting for anything."""
+
+
+@runtime_checkable
+class Watching(Wire, Protocol):
+    """A wire that reads the same words over and over without a turn of a task for each reading."""
+
+    async def watch(self, at: int, words: int, when: float, judge: Callable[[bytes], float | None]) -> bytes:
+        """Read at `when` and at each time that `judge` answers; the first reading for which it has none."""

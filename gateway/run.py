@@ -15,6 +15,7 @@ import structlog
 from device_adapters.bus_place import open_bus
 from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
 from device_adapters.mailbox import Mailbox
+from device_adapters.polls import Polls
 from gateway import logs
 from gateway.app import App, Parts, install_signals
 from gateway.brokers import BrokerLink, account
@@ -125,6 +126,7 @@ def _adapters(
     config: Config, texts: Texts, links: Mapping[str, BrokerLink], buses: Mapping[str, Bus], clock: Clock
 ) -> Callable[[RigConfig, Position | None], Adapter]:
     boxes: dict[str, Mailbox] = {}
+    polls = Polls()
     spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
     for rig in config.rigs:
         shape = texts.profiles[rig.profile].message
@@ -163,6 +165,7 @@ def _adapters(
             source=source,
             rng=spread,
             mono_us=clock.mono_us,
+            polls=polls,
         )
 
     return make

@@ -69,6 +69,7 @@ class RigSupervisor:
         self._full = False
         self._halted = False
         self._unreadable: int | None = None
+        self._gauged: tuple[int | None, int] = (None, 0)  # what the gauges say
         self._online: bool | None = None  # None: nothing was said about this rig yet
 
     async def run(self) -> None:
@@ -146,8 +147,10 @@ class RigSupervisor:
         self._board.show(status)
         serial, seq, before = status.rig, status.unreadable, self._unreadable
         kept = max(0, status.last_seq - status.acked_seq)
-        self._unreadable_seq.set(seq or 0)
-        self._kept_records.set(kept)
+        if (seq, kept) != self._gauged:
+            self._gauged = seq, kept
+            self._unreadable_seq.set(seq or 0)
+            self._kept_records.set(kept)
         self._unreadable = seq
         if seq is not None and before is None:
             _log.warning("rig held by unreadable record", rig=serial, seq=seq, kept=kept)
