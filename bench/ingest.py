@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from kit.figures import Aim, Report
-from kit.upload_parts import certificate_lookup, group_commit, signed, verified
+from kit.upload_parts import certificate_lookup, group_commit, read_and_grown, signed, verified
 from kit.upload_server import Loaded, UploadServer, noop_served, send, served
 from kit.uploads import exams, small
 from kit.yardsticks import bare_sqlite, raw_disk
@@ -74,6 +74,7 @@ def singles(report: Report, folder: Path, seconds: float) -> None:
     parts = [
         stack,
         certificate_lookup(report, folder),
+        read_and_grown(report, made[0]),
         verified(report),
         signed(report),
         group_commit(report, folder, made, max(1, round(group))),
@@ -87,7 +88,9 @@ def singles(report: Report, folder: Path, seconds: float) -> None:
     )  # fmt: skip
     report.add("share of the sum of parts", 100 * stored.value / total.value, "%", aim=Aim(">=", SHARE))
     by_cpu = 100 * (total.cpu_us or 0) / loaded.cpu_us
-    report.add("the same by CPU time", by_cpu, "%", note="the server's CPU includes its projector's")
+    report.add(
+        "the same by CPU time", by_cpu, "%", note="the server's CPU includes its projector's and its second process's"
+    )
     report.latency("upload of 1 entry, sent to receipt", loaded.latencies, note=note)
     _projected(report, "after uploads of 1 entry", before, after, loaded)
 

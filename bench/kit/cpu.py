@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,9 +17,25 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(pid: int) -> float:
-    """User and system seconds that a running process has used so far, its threads included."""
+    """User and system seconds that a running process has used so far, its threads and its children included."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(map(int, fields[11:15])) / TICKS + sum(map(_child_s, _children(pid)))
+
+
+def _child_s(pid: int) -> float:
+    """Of one that may have ended: then it is among its parent's."""
+    try:
+        return cpu_s(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            found += map(int, (task / "children").read_text("ascii").split())
+    return found
 
 
 def rss_mb(pid: int) -> float:

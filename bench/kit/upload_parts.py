@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kit.cpu import repeated
+from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.tree import CompactRange, leaf_hash
 from scorelog.format.upload import parse_upload
 from server.evidence.database import create
@@ -59,6 +60,26 @@ def verified(report: Report) -> Figure:
     signature, public = _KEY.sign(MESSAGE), _KEY.public_key()
     done, span = repeated(lambda: public.verify(signature, MESSAGE), ROUND_S)
     return report.add("part: Ed25519 verify", span.rate(done), "/s", cpu_us=span.cpu_us(done))
+
+
+def read_and_grown(report: Report, uploads: Uploads) -> Figure:
+    """The body and its checkpoint parsed, the entries hashed, the root compared: what the tree asks of every upload."""
+    tree, bodies = CompactRange(), itertools.cycle(uploads.bodies)
+
+    def step() -> None:
+        nonlocal tree
+        upload = parse_upload(next(bodies))
+        if not upload.start:
+            tree = CompactRange()
+        checkpoint, _ = parse_checkpoint(upload.checkpoint)
+        tree.extend(map(leaf_hash, upload.entries))
+        if tree.root() != checkpoint.root:
+            raise ValueError("the uploads of this benchmark lead to other roots than they say")
+
+    done, span = repeated(step, ROUND_S)
+    return report.add(
+        "part: body parsed, entries hashed, root compared", span.rate(done), "/s", cpu_us=span.cpu_us(done)
+    )
 
 
 def signed(report: Report) -> Figure:
