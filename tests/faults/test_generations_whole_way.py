@@ -34,10 +34,14 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Point]:
 
 
 def attempts(point: Point) -> dict[str, dict[str, Any]]:
-    """What the server shows of every attempt, but for times."""
+    """What the server shows of every attempt, but for when it received it: what comes again comes later."""
     found = point.world.api("/api/v1/attempts?limit=500")["attempts"]
-    times = {"first_at", "last_at"}
-    return {one["attempt"]: {name: value for name, value in one.items() if name not in times} for one in found}
+    times = {"first_at", "last_at", "received_us"}
+
+    def timeless(shown: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in shown.items() if name not in times}
+
+    return {one["attempt"]: timeless(one) | {"runs": [timeless(run) for run in one["runs"]]} for one in found}
 
 
 def settled(point: Point) -> dict[str, dict[str, Any]]:
@@ -53,19 +57,19 @@ def settled(point: Point) -> dict[str, dict[str, Any]]:
     return attempts(point)
 
 
-def proven(point: Point, folder: Path) -> None:
-    """The evidence of every closed attempt verifies offline, whatever generations it is from."""
+def proven(point: Point, folder: Path, besides: frozenset[str] = frozenset()) -> None:
+    """The evidence of every closed attempt but those of before verifies offline, whatever generations it is from."""
     folder.mkdir()
     policy = folder / "policy.txt"
     policy.write_bytes(point.world.fetch("/api/v1/policy"))
     bundles = []
     for attempt, shown in attempts(point).items():
-        if shown["state"] != "open":
+        if shown["state"] != "open" and attempt not in besides:
             bundles.append(folder / f"{attempt}.zip")
             bundles[-1].write_bytes(point.world.fetch(f"/api/v1/attempts/{attempt}/evidence"))
     code, printed = run("kaofen-verify", "attempt", *bundles, "--policy", policy)
     assert code == 0, "\n".join(line for line in printed.splitlines() if line.startswith("not proven"))
-    assert printed.count(" as a whole, ") == len(bundles) > 2
+    assert printed.count(" as a whole, ") == len(bundles) >= 2
 
 
 def relogged(box: Box) -> list[dict[str, Any]]:
@@ -180,7 +184,7 @@ def test_a_server_restored_to_before_a_generation_is_refilled_by_file(point: Poi
     world, box = point.world, point.box
     code, printed = run("kaofen-server", "backup", world.server_config, tmp_path / "backup")
     assert code == 0, printed
-    start, old = len(box.entries()), box.origin
+    start, old, earlier = len(box.entries()), box.origin, frozenset(attempts(point))
     point.exams()
     before = settled(point)
     box.stop()
@@ -207,7 +211,7 @@ def test_a_server_restored_to_before_a_generation_is_refilled_by_file(point: Poi
         assert code == 0, printed
     point.alarmed("refilled", old, start)
     world.wait("every attempt is as it was", lambda: attempts(point) == before, 30)
-    proven(point, tmp_path / "evidence")
+    proven(point, tmp_path / "evidence", besides=earlier)  # a test before this one leaves an attempt that is marked
     point.exams()
     point.judge()
 

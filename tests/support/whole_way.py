@@ -5,12 +5,14 @@ load() ─▶ exams on the rigs   restart(), sweep() ─▶ deaths   judge() ─
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import oracle
 from broker import Broker
+from service import WorldError
 from world import BIN, World
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from world import Service
 
+_STEP_S = 60.0  # an exam takes some seconds, so no rig is still for a minute
 RESTART_S_MAX = 40.0  # of a machine that runs other tests beside; the bar of 5 s is measured by script/bench
 DEATH_S_MAX = 30.0  # the same; a step that is met takes a second on a quiet one
 SURVIVED_S = 2.5  # a server that refuses one upload goes on; so long it works with the failpoint armed
@@ -93,9 +96,20 @@ def restart(world: World, service: Service, armed: str = "") -> float:
     return time.monotonic() - begun
 
 
+def drain(world: World) -> None:
+    """Wait until every candidate has sat: as long as it takes (hundreds wait), but never without a step forward."""
+    written = -1
+    while (now := world.truth.stat().st_size) > written:
+        written = now
+        with contextlib.suppress(WorldError):
+            world.press(cmd="wait", done=True, timeout_s=_STEP_S)
+            return
+    world.press(cmd="wait", done=True, timeout_s=_STEP_S)  # says what it still waits for
+
+
 def judge(world: World) -> oracle.Verdict:
     """No faults any more: everything drains, and then the oracle speaks."""
-    world.press(cmd="wait", done=True, timeout_s=300)  # a sweep leaves many candidates waiting
+    drain(world)
     truth = oracle.read_truth(world.truth)
     world.wait("every entry receipted", lambda: (world.gateway_status() or {}).get("unsent") == 0, 60)
     wanted = sum(1 for r in truth if r["type"] == oracle.RESULT and oracle.in_exam(r))
