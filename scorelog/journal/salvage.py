@@ -46,13 +46,15 @@ def _connect(directory: Path, scratch: Path) -> sqlite3.Connection:
     try:
         connection = open_reader(directory / DATABASE)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:  # SQLite needs to make its scratch index beside a write-ahead log
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if connection is not None:
             connection.close()
-    except UnicodeDecodeError as error:  # a schema so damaged that SQLite's own words about it are no text
-        raise sqlite3.DatabaseError("the schema cannot be read") from error
+        if isinstance(error, UnicodeDecodeError):  # a schema so damaged that SQLite's own words about it are no text
+            raise sqlite3.DatabaseError("the schema cannot be read") from error
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
     else:
-        return connection
+        return connection  # otherwise SQLite needs to make its scratch index beside a write-ahead log
     for name in (DATABASE, WAL):
         if (directory / name).exists():
             shutil.copyfile(directory / name, scratch / name)

@@ -7,11 +7,13 @@ corrupt a database in WAL mode when two connections write or fold at once). Form
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from scorelog.journal.errors import Damaged, LogFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DATABASE: Final = "log.db"
@@ -51,24 +53,26 @@ def create_tables(writer: sqlite3.Connection) -> None:
 
 def open_writer(directory: Path) -> sqlite3.Connection:
     """The one connection that writes. Asserts that a commit means an fsync."""
-    connection = sqlite3.connect(directory / DATABASE, isolation_level=None, check_same_thread=False)
-    _pragma(connection, f"busy_timeout={_BUSY_MS}")
-    _pragma(connection, "mmap_size=0")
-    _expect(connection, "journal_mode=WAL", "journal_mode", "wal")
-    _expect(connection, "synchronous=FULL", "synchronous", _SYNCHRONOUS_FULL)
-    _expect(connection, "wal_autocheckpoint=0", "wal_autocheckpoint", 0)
-    _expect(connection, "secure_delete=ON", "secure_delete", 1)
+    with _closed_on_error(
+        sqlite3.connect(directory / DATABASE, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        _pragma(connection, f"busy_timeout={_BUSY_MS}")
+        _pragma(connection, "mmap_size=0")
+        _expect(connection, "journal_mode=WAL", "journal_mode", "wal")
+        _expect(connection, "synchronous=FULL", "synchronous", _SYNCHRONOUS_FULL)
+        _expect(connection, "wal_autocheckpoint=0", "wal_autocheckpoint", 0)
+        _expect(connection, "secure_delete=ON", "secure_delete", 1)
     return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, for whoever reads beside the writer."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-    )
-    _pragma(connection, f"busy_timeout={_BUSY_MS}")
-    _pragma(connection, "mmap_size=0")
-    _pragma(connection, "query_only=ON")
+    with _closed_on_error(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        _pragma(connection, f"busy_timeout={_BUSY_MS}")
+        _pragma(connection, "mmap_size=0")
+        _pragma(connection, "query_only=ON")
     return connection
 
 
@@ -85,6 +89,16 @@ def check_format(connection: sqlite3.Connection, origin: str) -> None:
         raise Damaged(origin, None, f"{DATABASE} is not a log (application id {kind})")
     if version != FORMAT_VERSION:
         raise Damaged(origin, None, f"{DATABASE} has format version {version}, this program knows {FORMAT_VERSION}")
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Files of a log that is put aside must not stay open for as long as somebody keeps the error."""
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _pragma(connection: sqlite3.Connection, text: str) -> object:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from block_device import RECORD, WRITE, recorded_disk
 from block_log import SECTOR, TOLD
-from failing_disk import run
+from failing_disk import Unmountable, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -35,10 +35,6 @@ class Write:
 
     offset: int
     data: bytes | None
-
-
-class Unmountable(Exception):  # noqa: N818  # a finding: the file system itself names the loss
-    """The file system refuses what the cut left of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,10 @@ class BlockRecording:
         image = folder / "cut.img"
         _write_sparse(image, self.after_cut(cut, source, lies))
         with mounted(image, folder / "home") as home:
-            (home / TOLD).write_bytes(b"".join(line for place, line in self.lines if place <= cut))
+            try:
+                (home / TOLD).write_bytes(b"".join(line for place, line in self.lines if place <= cut))
+            except OSError as error:
+                raise Unmountable(str(error)) from error
             yield home
         image.unlink()
 

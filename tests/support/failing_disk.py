@@ -31,6 +31,10 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
+class Unmountable(Exception):  # noqa: N818  # a finding: the file system itself names what it lost
+    """A file system that can be mounted or written no more: a box on it does not start at all."""
+
+
 class Disk:
     """A mounted ext4. `refuse` and `accept` switch the device under it, where it has one that can."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from failing_disk import Unmountable
 from fake_server_client import FakeServer, FakeServerClient
 from log_crash import ROOM, WAL_BYTES, Oracle
 from log_crash_way import WayOracle
@@ -17,7 +19,7 @@ from gateway.freeze import Freezer
 from gateway.meters import Meters
 from gateway.uploader import Uploader
 from scorelog.journal.clock import SystemClock
-from scorelog.journal.errors import LogUntrusted
+from scorelog.journal.errors import LogFailed, LogUntrusted
 from scorelog.journal.sqlite import open_log
 
 if TYPE_CHECKING:
@@ -73,13 +75,19 @@ def lying_cuts(recording: Cuttable, folder: Path, losses: int, seed: int) -> tup
         server = asyncio.run(_serve_whole(home))
     while lost < losses:
         cut = source.randrange(len(recording.events) // 4, len(recording.events) + 1)
-        with recording.laid_out(folder, cut, source, source.randrange(cut)) as home:
-            try:
-                Oracle(home).look()
-            except Exception:  # noqa: BLE001  # whatever is missing or broken: the question is who names it
+        with suppress(Unmountable), recording.laid_out(folder, cut, source, source.randrange(cut)) as home:
+            if not _whole(home):
                 lost += 1
                 named += asyncio.run(_named_at_contact(home, server))
     return lost, named
+
+
+def _whole(home: Path) -> bool:
+    try:
+        Oracle(home).look()
+    except Exception:  # noqa: BLE001  # whatever is missing or broken: the question is who names it
+        return False
+    return True
 
 
 def _uploader_of(log: SqliteLog, server: FakeServer, home: Path) -> Uploader:
@@ -107,10 +115,10 @@ async def _serve_whole(home: Path) -> FakeServer:
 
 
 async def _named_at_contact(home: Path, server: FakeServer) -> bool:
-    """Whether the first upload of a new record names it; the start already may have."""
+    """Whether the first upload of a new record names it; the start already may have, or the disk itself."""
     try:
         log = _opened(home)
-    except LogUntrusted:
+    except (LogUntrusted, LogFailed):
         return True
     try:
         await log.append(plain("the next record").build)
