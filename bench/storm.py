@@ -41,6 +41,7 @@ FLEET: Final = 200
 PROBE_EVERY_S: Final = 0.05
 PROBES: Final = 40
 AFTER_S: Final = 12.0
+PROBE_UPLOADS: Final = PROBES + int(AFTER_S / PROBE_EVERY_S) + 1  # it must not run out of them while it looks
 NORMAL: Final = 3.0  # times the median before
 LATEST: Final = 10
 STORM_WITHIN_S: Final = 120.0
@@ -61,7 +62,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kaofen-bench-") as folder:
         uploads = max(200, int(arguments.seconds * 100))
         server = UploadServer(Path(folder))
-        logs = [small(f"gw-{number:03d}", uploads if number < PEAK else uploads // 3, 1) for number in range(FLEET + 1)]
+        logs = [small(f"gw-{number:03d}", uploads if number < PEAK else uploads // 3, 1) for number in range(FLEET)]
+        logs.append(small(f"gw-{FLEET:03d}", PROBE_UPLOADS, 1))
         server.enrol(logs)
         target = Target(0)
         members = [
@@ -187,6 +189,8 @@ async def after(report: Report, probe: Member, before: float) -> None:
     tally, began, last = Tally(), time.monotonic(), 0.0
     while (since := time.monotonic() - began) < AFTER_S:
         wait_s = await probe.step(tally)
+        if tally.unexplained:
+            raise WorldError(f"an answer that no overload explains: {tally.unexplained[0]}")
         if wait_s or at(sorted(seconds for _, seconds in tally.took[-LATEST:]), 0.5) > NORMAL * before:
             last = since
         await asyncio.sleep(wait_s or PROBE_EVERY_S)
