@@ -36,6 +36,7 @@ FaultOption = Annotated[
 AddressOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 BrokerOption = Annotated[str | None, typer.Option(help="HOST:PORT of the broker; without a plan all rigs hang on it.")]
 ProtocolOption = Annotated[str, typer.Option(help="5 or 3.1.1 (the embedded broker knows only 3.1.1).")]
+BusOption = Annotated[str, typer.Option(help="Modbus RTU, several rigs on a line: tcp, pty, or HOST:PORT to call.")]
 CaOption = Annotated[Path | None, typer.Option(help="TLS to the broker, trusting this CA.")]
 PasswordsOption = Annotated[Path | None, typer.Option(help="Lines of SERIAL:PASSWORD.")]
 CertificatesOption = Annotated[Path | None, typer.Option(help="Folder with SERIAL/cert.pem and SERIAL/cert.key.")]
@@ -78,6 +79,8 @@ def fleet(  # noqa: PLR0917 - options, each by its name
         list[str] | None,
         typer.Option(help="With --plan: rigs that know no ticket, such as 'FE-*'; again."),
     ] = None,
+    bus: BusOption = "",
+    per_bus: Annotated[int, typer.Option(help="With --bus: units on one line.")] = 8,
     broker: BrokerOption = None,
     broker_protocol: ProtocolOption = "5",
     broker_ca: CaOption = None,
@@ -97,6 +100,8 @@ def fleet(  # noqa: PLR0917 - options, each by its name
             practice=practice,
             session=session,
             faults=tuple(parse_fault(text) for text in fault or ()),
+            bus=bus,
+            per_bus=per_bus,
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
         )
     )
@@ -118,6 +123,7 @@ def rig(  # noqa: PLR0917 - options, each by its name
     rubric: RubricOption = None,
     fault: FaultOption = None,
     control_port: Annotated[int, typer.Option(help="Port of the control socket; 0 = a free one.")] = 0,
+    bus: BusOption = "",
     broker: BrokerOption = None,
     broker_protocol: ProtocolOption = "5",
     broker_ca: CaOption = None,
@@ -137,6 +143,7 @@ def rig(  # noqa: PLR0917 - options, each by its name
             prefix=serial,
             practice=0,
             faults=tuple(parse_fault(text) for text in fault or ()),
+            bus=bus,
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
         )
     )

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-from simulators.faults import Exchange, Look, Piece
+from simulators.exchange import spoiled
 from simulators.limits import MBAP_LENGTH_MAX, MBAP_LENGTH_MIN, PIECES_WAITING_MAX
-from simulators.modbus import HEADER, answer, exception, read_reply, read_request
-from simulators.registers import area_of
+from simulators.modbus import HEADER, answer, exception
 
 if TYPE_CHECKING:
+    from simulators.faults import Piece
     from simulators.faults.plan import FaultPlan
     from simulators.rig import Rig
 
 _TARGET_SILENT = 11  # what a Modbus TCP gateway says of a unit that is not there
-_READ_REPLY_HEAD = 2
 
 
 class ConnectionHost(Protocol):
@@ -87,20 +86,13 @@ class Connection(asyncio.Protocol):
         host = self._host
         host.requests += 1
         reply = answer(host.rig, request) if unit == host.unit else exception(request[0], _TARGET_SILENT)
-        if host.plan.active:
-            self._serve_badly(tid, unit, request, reply)
-        elif self._transport is not None:
-            self._transport.write(HEADER.pack(tid, 0, len(reply) + 1, unit) + reply)
-
-    def _serve_badly(self, tid: int, unit: int, request: bytes, reply: bytes) -> None:
-        address = int.from_bytes(request[1:3], "big")
-        area = area_of(address)
-        asked = read_request(request)
-        if asked is not None and area and reply[0] == request[0]:
-            look = Look(self._host.rig, area, *asked, reply[_READ_REPLY_HEAD:])
-            reply = read_reply(self._host.plan.words(look))
+        if self._transport is None:
+            return
         frame = HEADER.pack(tid, 0, len(reply) + 1, unit) + reply
-        for piece in self._host.plan.pieces(Exchange(self._number, area, request, frame)):
+        if not host.plan.active:
+            self._transport.write(frame)
+            return
+        for piece in spoiled(host.plan, host.rig, self._number, request, frame):
             self._send(piece)
 
     def _send(self, piece: Piece) -> None:

@@ -13,11 +13,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from simulators.bus.host import BusHost
+from simulators.bus.line import BusLine
+from simulators.bus.outlets import opener_of
 from simulators.clock import FleetTime, RigTime
 from simulators.errors import InputError
 from simulators.faults.catalogue import make_fault
 from simulators.host import RigHost
-from simulators.limits import SPEED_MAX
+from simulators.limits import SPEED_MAX, UNITS_PER_BUS_MAX
 from simulators.lineup import LineUp, RigPlace, line_up_of
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
@@ -55,6 +58,8 @@ class FleetSettings:
     prefix: str = "LV"
     faults: tuple[FaultSpec, ...] = ()
     broker: Broker | None = None  # without a plan: all rigs hang on it
+    bus: str = ""  # without a plan: all rigs hang on buses of this kind (simulators/bus/outlets.py)
+    per_bus: int = 8
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= SPEED_MAX:
@@ -63,6 +68,12 @@ class FleetSettings:
             raise InputError(
                 f"--port-base {self.port_base}: {self.rigs} ports from there do not fit below {_PORT_LAST + 1}"
             )
+        if not 1 <= self.per_bus <= UNITS_PER_BUS_MAX:
+            raise InputError(f"--per-bus {self.per_bus}: 1 to {UNITS_PER_BUS_MAX} units fit on a line")
+        if self.bus and self.broker is not None:
+            raise InputError("--bus and --broker: a rig hangs on one of them")
+        if self.bus:
+            opener_of(self.bus, self.address, self.port_base)
 
 
 class Fleet:
@@ -89,6 +100,7 @@ class Fleet:
         self._on_latch = on_latch
         self._say = say
         self._time = time or FleetTime(settings.speed)
+        self._lines: dict[int, BusLine] = {}
         self.hosts: list[Host] = [self._host(index, place) for index, place in enumerate(line_up.rigs)]
         self.gateways = {place.serial: place.gateway for place in line_up.rigs}
         self.by_serial = {host.rig.serial: host for host in self.hosts}
@@ -113,8 +125,19 @@ class Fleet:
             rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
             return MqttHost(rig, settings.broker, say=self._say, **more)
         rig = Rig(place.serial, self.rubric, self._time, on_latch=self._latched)
+        if place.wire == BusHost.wire:
+            number, unit = divmod(index, settings.per_bus)
+            return BusHost(rig, self._line(number + 1), settings.unit + unit, **more)
         port = settings.port_base + index if settings.port_base else 0
         return RigHost(rig, address=settings.address, port=port, unit=settings.unit, **more)
+
+    def _line(self, number: int) -> BusLine:
+        """Bus `number`, counted from 1."""
+        settings = self.settings
+        if number not in self._lines:
+            port = settings.port_base + number - 1 if settings.port_base else 0
+            self._lines[number] = BusLine(number, opener_of(settings.bus, settings.address, port))
+        return self._lines[number]
 
     def _check_faults(self) -> None:
         """A wrong fault is told before anything listens."""
@@ -220,4 +243,5 @@ def _by_count(settings: FleetSettings, rubric: Rubric) -> LineUp:
         practice=settings.practice,
         session=settings.session,
     )
-    return line_up_of(scenario, rubric, settings.prefix, "modbus" if settings.broker is None else "mqtt")
+    wire = BusHost.wire if settings.bus else RigHost.wire if settings.broker is None else MqttHost.wire
+    return line_up_of(scenario, rubric, settings.prefix, wire)

@@ -35,6 +35,10 @@ MBAP_LENGTH_MIN = 2
 MBAP_LENGTH_MAX = 254
 CONNECTIONS_MAX = 8  # per rig; K6 asks for two
 CONNECTIONS_REMEMBERED = 64  # by a fault that keeps something of each
+REQUEST_BYTES_MAX = 256  # Modbus over serial line V1.02, 2.3
+REQUEST_PAUSE_S = 0.5  # between two bytes of one request; the standard's 1.5 characters, with room for sockets
+UNITS_PER_BUS_MAX = 247
+CALL_AGAIN_S = 0.2  # a serial server that calls a gateway
 PIECES_WAITING_MAX = 1024  # delayed reply pieces per connection, beyond which it is closed
 
 # docs/rig-interface-v1-mqtt.md

@@ -148,6 +148,11 @@ def _announce(document: dict[str, Any], the_fleet: Fleet) -> None:
     if ports:
         what = f"{len(ports)} rigs listen" if len(ports) > 1 else "1 rig listens"
         typer.echo(f"{what} on {the_fleet.settings.address}, ports {min(ports)} to {max(ports)}")
+    for line in dict.fromkeys(
+        str(entry.get("device") or entry.get("calls")) for entry in document["rigs"] if "bus" in entry
+    ):
+        if line != "None":
+            typer.echo(f"a bus at {line}")
     if brokers:
         what = f"{len(brokers)} rigs connect" if len(brokers) > 1 else "1 rig connects"
         typer.echo(f"{what} to the broker at {brokers[0]}")

@@ -7,10 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from simulators.frames import TCP
+
 if TYPE_CHECKING:
     import random
 
     from simulators.faults.spec import FaultSpec
+    from simulators.frames import Frames
     from simulators.rig import Rig
 
 OFTEN = 1.0
@@ -30,12 +33,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request with the frame that a healthy rig would send back."""
+    """One request with the frame that a healthy rig would send back. `asked`: the frame that asked, on a bus."""
 
     connection: int
     area: str
     request: bytes
     frame: bytes
+    frames: Frames = TCP
+    asked: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

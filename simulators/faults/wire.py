@@ -4,28 +4,21 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simulators.faults.base import Exchange, Fault, Piece
 from simulators.limits import CONNECTIONS_REMEMBERED
-from simulators.modbus import HEADER, READ_HOLDING, exception
+from simulators.modbus import READ_HOLDING, exception
 
 if TYPE_CHECKING:
     import random
 
     from simulators.faults.spec import FaultSpec
+    from simulators.frames import Frames
 
 _LATE_MS = 1500
 _DRIP_MS = 2
 _GARBAGE = bytes.fromhex("00ff5a5a000000")
-_LENGTH = struct.Struct(">H")
-_MBAP = HEADER.size  # where the PDU begins
-
-
-def _framed(frame: bytes, pdu: bytes) -> bytes:
-    """The frame with another PDU and the length that belongs to it."""
-    return frame[:4] + _LENGTH.pack(len(pdu) + 1) + frame[6:_MBAP] + pdu
 
 
 def _forget_oldest(by_connection: dict[int, Any]) -> None:
@@ -39,9 +32,22 @@ class _Frame(Fault):
 
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """One piece, changed."""
-        return [Piece(self.frame(piece.data), piece.delay_s, piece.reset) for piece in pieces]
+        frames = exchange.frames
+        return [Piece(self.frame(piece.data, frames), piece.delay_s, piece.reset) for piece in pieces]
 
-    def frame(self, frame: bytes) -> bytes:
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
+        """The changed frame."""
+        raise NotImplementedError
+
+
+class _Header(_Frame):
+    """A fault of the Modbus TCP header; a frame of a bus has none."""
+
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
+        """Unchanged on a bus."""
+        return self.header(frame) if frames.named else frame
+
+    def header(self, frame: bytes) -> bytes:
         """The changed frame."""
         raise NotImplementedError
 
@@ -55,7 +61,7 @@ class _Exception(Fault):
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """An exception reply in a right frame."""
         pdu = exception(exchange.request[0], self.code)
-        return [Piece(_framed(exchange.frame, pdu))]
+        return [Piece(exchange.frames.around(exchange.frame, pdu))]
 
 
 def _exception_fault(code: int, meaning: str) -> type[Fault]:
@@ -93,7 +99,8 @@ class OneBehind(Fault):
 
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """Silence now."""
-        self._kept[exchange.connection] = b"\0\0" + exchange.frame[2:]
+        named = exchange.frames.named
+        self._kept[exchange.connection] = b"\0\0" + exchange.frame[2:] if named else exchange.frame
         _forget_oldest(self._kept)
         return []
 
@@ -115,44 +122,44 @@ class PreviousReply(Fault):
     def pieces(self, exchange: Exchange, pieces: list[Piece]) -> list[Piece]:
         """The PDU before, if it was the answer to a read as long as this one."""
         before, _ = self._last.get(exchange.connection, (b"", b""))
-        if exchange.request[0] != READ_HOLDING or len(before) != len(exchange.frame) - _MBAP:
+        if exchange.request[0] != READ_HOLDING or len(before) != len(exchange.frames.pdu(exchange.frame)):
             return pieces
-        return [Piece(_framed(exchange.frame, before))]
+        return [Piece(exchange.frames.around(exchange.frame, before))]
 
     def waiting(self, exchange: Exchange) -> list[Piece]:
         """Nothing is sent, the reply before the present one is remembered."""
         _, present = self._last.pop(exchange.connection, (b"", b""))
-        self._last[exchange.connection] = (present, exchange.frame[_MBAP:])
+        self._last[exchange.connection] = (present, exchange.frames.pdu(exchange.frame))
         _forget_oldest(self._last)
         return []
 
 
-class WrongTid(_Frame):
+class WrongTid(_Header):
     """R5: The reply carries the next transaction id."""
 
     name, catalogue = "wrong-tid", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def header(self, frame: bytes) -> bytes:
         """One more, wrapped."""
-        return _LENGTH.pack(int.from_bytes(frame[:2], "big") + 1 & 0xFFFF) + frame[2:]
+        return (int.from_bytes(frame[:2], "big") + 1 & 0xFFFF).to_bytes(2, "big") + frame[2:]
 
 
-class TidZero(_Frame):
+class TidZero(_Header):
     """R5: The reply carries transaction id 0."""
 
     name, catalogue = "tid-zero", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def header(self, frame: bytes) -> bytes:
         """Zeroed."""
         return b"\0\0" + frame[2:]
 
 
-class WrongProtocol(_Frame):
+class WrongProtocol(_Header):
     """R5: The protocol id is not 0."""
 
     name, catalogue = "wrong-protocol", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def header(self, frame: bytes) -> bytes:
         """Protocol 1."""
         return frame[:2] + b"\0\1" + frame[4:]
 
@@ -162,9 +169,10 @@ class WrongUnit(_Frame):
 
     name, catalogue = "wrong-unit", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
         """The next unit."""
-        return frame[:6] + bytes(((frame[6] + 1) & 0xFF,)) + frame[7:]
+        at = frames.head - 1
+        return frames.proven(frame[:at] + bytes(((frame[at] + 1) & 0xFF,)) + frame[at + 1 :])
 
 
 class WrongFunction(_Frame):
@@ -172,9 +180,10 @@ class WrongFunction(_Frame):
 
     name, catalogue = "wrong-function", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
         """The next function code."""
-        return frame[:_MBAP] + bytes((frame[_MBAP] + 1 & 0xFF,)) + frame[_MBAP + 1 :]
+        at = frames.head
+        return frames.proven(frame[:at] + bytes((frame[at] + 1 & 0xFF,)) + frame[at + 1 :])
 
 
 class _Count(Fault):
@@ -184,8 +193,8 @@ class _Count(Fault):
         """The frame around the words."""
         if exchange.request[0] != READ_HOLDING:
             return pieces
-        words = self.counted(exchange.frame[_MBAP + 2 :])
-        return [Piece(_framed(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
+        words = self.counted(exchange.frames.pdu(exchange.frame)[2:])
+        return [Piece(exchange.frames.around(exchange.frame, bytes((READ_HOLDING, len(words))) + words))]
 
     def counted(self, words: bytes) -> bytes:
         """What is sent instead."""
@@ -212,12 +221,12 @@ class LongCount(_Count):
         return words + b"\0\0"
 
 
-class Length65535(_Frame):
+class Length65535(_Header):
     """R5: The header announces 65535 bytes."""
 
     name, catalogue = "length-65535", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def header(self, frame: bytes) -> bytes:
         """The length field alone is changed."""
         return frame[:4] + b"\xff\xff" + frame[6:]
 
@@ -227,7 +236,7 @@ class DuplicateReply(_Frame):
 
     name, catalogue = "duplicate-reply", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
         """Twice in one piece."""
         return frame + frame
 
@@ -237,7 +246,7 @@ class TrailingBytes(_Frame):
 
     name, catalogue = "trailing-bytes", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
         """Five of them."""
         return frame + _GARBAGE[:5]
 
@@ -247,7 +256,7 @@ class GarbageBefore(_Frame):
 
     name, catalogue = "garbage-before", "R5"
 
-    def frame(self, frame: bytes) -> bytes:
+    def frame(self, frame: bytes, frames: Frames) -> bytes:
         """Seven of them."""
         return _GARBAGE + frame
 
