@@ -1,0 +1,93 @@
+"""What an open log says when it refuses a call, and when it fails: frozen in tests/vectors/refusals/calls.json.
+
+KAOFEN_WRITE_VECTORS=1 with this test writes the words again, and a person reads the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import refused_appends
+from fake_clock import FakeClock
+from forged_log import small_log
+from log_entries import plain
+from log_harness import opened, signer_for
+from tree import ROOT
+
+from scorelog.journal import failpoints
+from scorelog.journal.errors import JournalError
+from scorelog.journal.sqlite import open_log
+from scorelog.journal.statefile import StateDamaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+FROZEN = ROOT / "tests" / "vectors" / "refusals" / "calls.json"
+WRITES = ("begin", "rows", "sign", "commit", "release")
+STARTS = ("boot", "boot-fold")
+
+
+def words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+async def refused(path: Path) -> dict[str, str]:
+    """Each call on one open log, which is as it was after all of them; then on the closed one."""
+    found = {}
+    async with opened(path) as log:
+        before = log.checkpoint()
+        for name, call in refused_appends.REFUSED.items():
+            with pytest.raises((JournalError, IndexError)) as told:
+                await call(log)
+            found[name] = words(told.value)
+        assert (log.checkpoint(), log.size, log.failed) == (before, 6, None)
+    for name in ("append: no entry", "entries: beyond", "node: beyond"):
+        with pytest.raises(JournalError) as told:
+            await refused_appends.REFUSED[name](log)
+        found[f"closed, {name}"] = words(told.value)
+    return found
+
+
+async def failing(path: Path, name: str) -> list[str]:
+    """What an append is told while a step fails, what the next one is told, and the end."""
+    log = open_log(path, signer_for, FakeClock())
+    with failpoints.armed(f"journal.{name}=error"):
+        first = await asyncio.gather(log.append(plain("first").build), return_exceptions=True)
+    found = [*first, *await asyncio.gather(log.append(plain("second").build), return_exceptions=True)]
+    await log.close()
+    return [words(one) if isinstance(one, BaseException) else f"index {one.index}" for one in found]
+
+
+def starting(path: Path, name: str) -> str:
+    """What a start says while a step of it fails."""
+    with failpoints.armed(f"journal.{name}=error"), pytest.raises(JournalError) as told:
+        open_log(path, signer_for, FakeClock())
+    return words(told.value)
+
+
+async def said(tmp_path: Path) -> dict[str, object]:
+    whole = await small_log(tmp_path)
+    found: dict[str, object] = dict(await refused(whole))
+    for name in (*WRITES, *STARTS):
+        path = tmp_path / name
+        shutil.copytree(whole, path)
+        found[f"failing: {name}"] = await failing(path, name) if name in WRITES else starting(path, name)
+    for name, parse in refused_appends.STATES.items():
+        with pytest.raises(StateDamaged) as told:
+            parse()
+        found[name] = words(told.value)
+    return found
+
+
+async def test_each_refused_call_on_a_log_says_what_it_always_said(tmp_path: Path) -> None:
+    """P1, P8: a refused call changes nothing and says why; a failed one names its log, and is the last one."""
+    found = await said(tmp_path)
+    if os.environ.get("KAOFEN_WRITE_VECTORS") == "1":
+        FROZEN.write_text(json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
+    assert found == json.loads(FROZEN.read_text("utf-8"))
