@@ -118,6 +118,9 @@ class SqlEntryStore:
     async def entries(self, origin: str, start: int, stop: int) -> list[StoredEntry]:
         return await self._evidence.read(partial(statements.entries, origin=origin, start=start, stop=stop))
 
+    async def arrived(self, first: int, last: int) -> list[StoredEntry]:
+        return await self._evidence.read(partial(statements.arrived, first=first, last=last))
+
     async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
         after = partial(statements.bundles_after, seq=seq, limit=limit)
 

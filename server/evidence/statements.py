@@ -67,6 +67,26 @@ _OPENED: Final = (
     )
     .order_by(openings.c.entry_index, openings.c.field)
 )
+# The same for bundles by their number, whatever their logs.
+_NUMBERED: Final = bundles.c.seq.between(bindparam("first"), bindparam("last"))
+_ARRIVED: Final = (
+    select(logs.c.origin, bundles.c.start, bundles.c.received_us, bundles.c.entries)
+    .join_from(bundles, logs)
+    .where(_NUMBERED)
+    .order_by(bundles.c.seq)
+)
+_ARRIVED_OPENED: Final = (
+    select(logs.c.origin, openings.c.entry_index, openings.c.field, openings.c.blind, openings.c.value)
+    .join_from(bundles, logs)
+    .join(
+        openings,
+        (openings.c.log_id == bundles.c.log_id)
+        & (openings.c.entry_index >= bundles.c.start)
+        & (openings.c.entry_index < bundles.c.stop),
+    )
+    .where(_NUMBERED)
+    .order_by(bundles.c.seq, openings.c.entry_index, openings.c.field)
+)
 
 
 def append(connection: Connection, bundle: Bundle, sealer: Sealer) -> bool:
@@ -149,6 +169,19 @@ def entries(connection: Connection, origin: str, start: int, stop: int) -> list[
             if start <= index < stop:
                 found.append(StoredEntry(origin, index, data, row.received_us, tuple(opened.get(index, ()))))
     return found
+
+
+def arrived(connection: Connection, first: int, last: int) -> list[StoredEntry]:
+    """The stored entries of the bundles of these numbers with their openings: two statements for many logs."""
+    asked = {"first": first, "last": last}
+    opened: dict[tuple[str, int], list[Opening]] = {}
+    for origin, *opening in connection.execute(_ARRIVED_OPENED, asked):
+        opened.setdefault((origin, opening[0]), []).append(Opening(*opening))
+    return [
+        StoredEntry(row.origin, index, data, row.received_us, tuple(opened.get((row.origin, index), ())))
+        for row in connection.execute(_ARRIVED, asked)
+        for index, data in enumerate(_unframe(row.origin, row.start, row.entries), row.start)
+    ]
 
 
 def _unframe(origin: str, start: int, joined: bytes) -> list[bytes]:

@@ -249,6 +249,9 @@ class EntryStore(Protocol):
     async def entries(self, origin: str, start: int, stop: int) -> list[StoredEntry]:
         """Entries `[start, stop)` as far as they are stored, in order."""
 
+    async def arrived(self, first: int, last: int) -> list[StoredEntry]:
+        """Entries of the bundles with `seq` from `first` to `last`, in their order; Damaged when one cannot be read."""
+
     async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
         """Bundles with a higher `seq`, in order of `seq`; one with a lower `seq` than these never comes after them."""
 

@@ -1,6 +1,6 @@
-"""What the projector reads next: many bundles in the order of arrival, of each log in one go.
+"""What the projector reads next: many bundles in the order of arrival, in one go.
 
-    bundles_after ─▶ references ─ side by side in a log? ─▶ one read each ─▶ Read per bundle, parts of entries beside it
+    bundles_after ─▶ references ─▶ arrived: one read for so many ─▶ Read per bundle, parts of entries beside it
 
 Owns the size of a batch: whatever has arrived, up to the limits. Never waits for more.
 """
@@ -83,19 +83,18 @@ def _some(refs: Sequence[BundleRef]) -> int:
 
 
 async def _read(store: EntryStore, refs: Sequence[BundleRef]) -> list[Read]:
-    by_place: dict[tuple[str, int], StoredEntry] = {}
+    """In one go, however many logs they are of: each change to the database's thread costs as much as some entries."""
     damaged: dict[int, str] = {}
-    for run in _runs(refs):
-        try:
-            several = await store.entries(run[0].origin, run[0].start, run[-1].stop)
-        except Damaged:  # whichever it is, the others can be read
-            several = []
-            for ref in run:
-                try:
-                    several += await store.entries(ref.origin, ref.start, ref.stop)
-                except Damaged as error:
-                    damaged[ref.seq] = str(error)
-        by_place |= {(one.origin, one.index): one for one in several}
+    try:
+        found = await store.arrived(refs[0].seq, refs[-1].seq)
+    except Damaged:  # whichever it is, the others can be read
+        found = []
+        for ref in refs:
+            try:
+                found += await store.entries(ref.origin, ref.start, ref.stop)
+            except Damaged as error:
+                damaged[ref.seq] = str(error)
+    by_place = {(one.origin, one.index): one for one in found}
     return [await _one(store, ref, by_place, damaged.get(ref.seq)) for ref in refs]
 
 
@@ -109,16 +108,3 @@ async def _one(
     except Damaged as error:
         return Read(ref, (), {}, str(error))
     return Read(ref, () if damage else stored, pieces, damage)
-
-
-def _runs(refs: Sequence[BundleRef]) -> list[list[BundleRef]]:
-    """Bundles that follow each other in one log, together."""
-    runs: list[list[BundleRef]] = []
-    open_runs: dict[str, list[BundleRef]] = {}
-    for ref in refs:
-        run = open_runs.get(ref.origin)
-        if run is None or run[-1].stop != ref.start:
-            run = open_runs[ref.origin] = []
-            runs.append(run)
-        run.append(ref)
-    return runs

@@ -134,6 +134,20 @@ class EntryStoreContract:
         assert await store.bundles_after(refs[0].seq, 1) == refs[1:2]
         assert await store.bundles_after(refs[2].seq, 10) == []
 
+    async def test_what_arrived_is_read_by_number(self, store: EntryStore) -> None:
+        """`arrived` is what `entries` says of each bundle, openings and times included, and of no other bundle."""
+        one, two = SampleLog("gw-01").grow(6, openings=True), SampleLog("gw-02").grow(3, openings=True)
+        cuts = [(one, 0, 1), (two, 0, 2), (one, 1, 4), (two, 2, 3), (one, 4, 6)]
+        for number, (log, start, stop) in enumerate(cuts):
+            assert await store.append(bundle_of(log, start, stop, received_us=number))
+        refs = await store.bundles_after(0, 10)
+        for first, last in ((0, 4), (1, 3), (2, 2)):
+            whole = [await store.entries(each.origin, each.start, each.stop) for each in refs[first : last + 1]]
+            found = await store.arrived(refs[first].seq, refs[last].seq)
+            assert found == [entry for each in whole for entry in each]
+            assert all(each.openings for each in found)
+        assert await store.arrived(refs[-1].seq + 1, refs[-1].seq + 9) == []
+
     async def test_a_new_generation_freezes_the_older_ones(self, store: EntryStore) -> None:
         """The first bundle of a generation freezes the lower ones; neither they nor unknown lower ones take more."""
         first, second = SampleLog(generation=0).grow(3), SampleLog(generation=2).grow(2)

@@ -183,6 +183,11 @@ class FakeEntryStore:
                     found.append(StoredEntry(origin, index, data, ref.received_us, mine))
         return found
 
+    async def arrived(self, first: int, last: int) -> list[StoredEntry]:
+        assert 0 < first <= last
+        refs = [ref for ref, _ in self._bundles if first <= ref.seq <= last]
+        return [entry for ref in refs for entry in await self.entries(ref.origin, ref.start, ref.stop)]
+
     async def bundles_after(self, seq: int, limit: int) -> list[BundleRef]:
         self._open()
         return [ref for ref, _ in self._bundles if ref.seq > seq][:limit]
