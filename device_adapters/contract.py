@@ -30,8 +30,9 @@ The contract, which `tests/support/adapter_contract.py` proves of every form:
     adapter tells the rig again by itself as soon as it reads its status. An ack may be called once, late, or
     never; the ack of a RigStatus, a gap or a reboot tells the rig nothing. The rig is never told a number above a
     record that was passed over: acks of later ones are remembered, and told once the record is stored too.
-6.  A RigStatus is yielded when something in it changed (the heartbeat word aside) and at least every
-    `poll.status_every_ms`. Its `unreadable` is the oldest record that is passed over, None when there is none.
+6.  A RigStatus is yielded when something in it changed (the heartbeat word aside; a running `elapsed_s` alone may
+    wait for half a second) and at least every `poll.status_every_ms`. Its `unreadable` is the oldest record that is
+    passed over, None when there is none.
 7.  Errors of `read`: NotConnected (call `connect` again, after the caller's own back-off; the adapter already
     dropped its socket), BackOff (wait, then read again), BadReading (log it, read again). BadReading comes after the
     third failed reading of a record in a row; of a message that came and is none at once, and the broker is told so

@@ -329,7 +329,7 @@ class LatchedAdapter:
             if watch is None:
                 live, standing = await self._memory.look(again=again)
             else:
-                live, standing = await watch(self._pace.next, lambda: self._rest(state))
+                live, standing = await watch(self._pace.next, lambda ticks: self._rest(state, ticks))
                 began = max(self._pace.next, began)
         except DecodeError as error:
             self._refuse(None, error)
@@ -350,9 +350,10 @@ class LatchedAdapter:
         calm = self._standing is not None and self._back_since is None
         return live.state if calm and live is not None and course is not None and not course.holes else None
 
-    def _rest(self, state: str | None) -> float | None:
+    def _rest(self, state: str | None, ticks: bool) -> float | None:
         """The next time for a status that says the same again; None when it is to be shown, or a word to be written."""
-        return None if state is None or self._pace.stale or self._ready_due is not None else self._pace.again(state)
+        shown = self._pace.ticked if ticks else self._pace.stale
+        return None if state is None or shown or self._ready_due is not None else self._pace.again(state)
 
     def _news(self) -> RigStatus | None:
         """The live status, if it changed or was not shown for a while."""

@@ -17,6 +17,7 @@ RETRY_MAX_S = 300.0  # a record that stays unreadable; the following ones do not
 STATUS_RETRY_MAX_S = 10.0  # the status block: nothing can be read without it
 REFUSAL_AGAIN_S = 300.0  # the same refusal is told again at most this often
 RESTART_AFTER_S = 2.0  # so long must sequence numbers have gone back without a reboot to be a new memory
+TICK_SHOWN_S = 0.5  # a running time alone is no news sooner than so long after the last status that was shown
 POLL_STEP_S = 0.002  # polls that fall into one step are sent together: one turn of the loop serves several rigs
 SIGHTINGS_KEPT_MAX = 64  # moments at which a new record was first shown, for a figure only
 REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from device_adapters.limits import TICK_SHOWN_S
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from device_adapters.profile import Poll
 
     # From a time on, and on while the status says the same and a next time is told: see `RegisterMemory.watch`.
-    Watch: TypeAlias = Callable[[float, Callable[[], float | None]], Awaitable[tuple[RigStatus, Standing]]]
+    Rest: TypeAlias = Callable[[bool], float | None]
+    Watch: TypeAlias = Callable[[float, Rest], Awaitable[tuple[RigStatus, Standing]]]
 
 
 class Pace:
@@ -38,7 +41,16 @@ class Pace:
     @property
     def stale(self) -> bool:
         """Whether that is so long ago that it is to be shown again."""
-        return self._now() - self._shown_at >= self._poll.status_every_ms / 1000
+        return self._since_shown_s >= self._poll.status_every_ms / 1000
+
+    @property
+    def ticked(self) -> bool:
+        """Whether that is so long ago that the time which ran since is news."""
+        return self._since_shown_s >= min(TICK_SHOWN_S, self._poll.status_every_ms / 1000)
+
+    @property
+    def _since_shown_s(self) -> float:
+        return self._now() - self._shown_at
 
     def at_once(self) -> None:
         """The next reading waits for nothing."""

@@ -19,22 +19,24 @@ from device_adapters.records import Reopened, places_of
 from device_adapters.wire import ExceptionReply, OddReply, Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Collection
 
     from device_adapters.decode import Decoded, Standing
     from device_adapters.observation import Observation, RigStatus
+    from device_adapters.pace import Rest
     from device_adapters.profile import Profile, Word
     from device_adapters.records import Opened, Places
     from device_adapters.wire import Wire
 
-# What a status says, but for its heartbeat: two that agree in these are shown and stand alike.
+# What a status says, but for its heartbeat and the time that runs: two that agree in these stand alike.
+_TICKING: Final = frozenset({"heartbeat", "elapsed_s"})
 _SAID: Final = (
     "state",
     "mode",
     "item",
     "boot",
     "oldest_seq",
-    *(each for each in STATUS_NUMBERS if each != "heartbeat"),
+    *(each for each in STATUS_NUMBERS if each not in _TICKING),
 )
 
 # By the hash of the profile, so never stale: hundreds of rigs of one model share one table.
@@ -86,7 +88,7 @@ class RegisterMemory:
         block = self._profile.status
         return self._shown(await self._heard(self._wire.read(block.at, block.words)))
 
-    async def watch(self, when: float, rest: Callable[[], float | None]) -> tuple[RigStatus, Standing]:
+    async def watch(self, when: float, rest: Rest) -> tuple[RigStatus, Standing]:
         """`wait` and `look`, until the status says something else than last time or `rest` has no next time for it."""
         if self._watching is None:
             await self.wait(when)
@@ -101,7 +103,9 @@ class RegisterMemory:
                 opened = self._status.open(found)
             except DecodeError:
                 return None  # `_shown` says why
-            return rest() if last is not None and self._said(opened.values) == self._said(last.values) else None
+            if last is None or self._said(opened.values) != self._said(last.values):
+                return None
+            return rest(opened.values.get("elapsed_s") != last.values.get("elapsed_s"))
 
         found = await self._heard(self._watching.watch(block.at, block.words, when, judge))
         return self._shown(found, opened)

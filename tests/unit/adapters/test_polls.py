@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,9 @@ from scripted_rig import ScriptedRig
 
 from device_adapters.contract import NotConnected, RigStatus
 from device_adapters.modbus import ModbusWire
+from device_adapters.pace import Pace
 from device_adapters.polls import Polls
+from device_adapters.profile import Poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,3 +182,48 @@ async def test_a_rig_that_says_the_same_is_read_on_without_a_word_and_news_come_
         assert len(told) <= len(rig.requests) - began - 10, "most readings said nothing new"
         assert len(rig.requests) <= began + 22
         await adapter.close()
+
+
+async def test_a_running_time_alone_is_no_news_at_every_reading() -> None:
+    """Contract 6: readings that differ in `elapsed_s` only are shown as rarely as those that say the same."""
+    every_s = 0.2  # of the profile; shorter than the half second of any
+    async with ScriptedRig() as rig:
+        rig.state = 2
+        rig.refresh()
+        adapter = adapter_for(rig)
+        await adapter.connect()
+        first = await shown(adapter)
+        loop = asyncio.get_running_loop()
+        began, asked = loop.time(), len(rig.requests)
+
+        def later(_: int) -> None:
+            rig.live.elapsed_s += 1
+            rig.refresh()
+
+        rig.on_every_request = later
+        told = [await shown(adapter), await shown(adapter)]
+        assert loop.time() - began >= every_s
+        assert [first.elapsed_s < told[0].elapsed_s < told[1].elapsed_s, len(rig.requests) > asked] == [True, True]
+        await adapter.close()
+
+
+def test_the_pace_of_a_rig_keeps_its_times_on_a_moved_clock() -> None:
+    """Contract 6: shown again after half a second when time ran, after `status_every_ms` always; polls never drift."""
+    now = 10.0
+    pace = Pace(Poll(2000, {"idle": 250, "running": 100}), random.Random(3), lambda: now)
+    pace.shown()
+    assert (pace.ticked, pace.stale) == (False, False)
+    now = 10.499
+    assert not pace.ticked
+    now = 10.5
+    assert (pace.ticked, pace.stale) == (True, False)
+    now = 12.0
+    assert pace.stale
+    pace.looked(now, "running")
+    for _ in range(50):
+        before = pace.next
+        assert 0.09 <= pace.again("running") - before <= 0.11, "from the time that was due, not from when it was taken"
+    now += 60
+    assert pace.again("idle") == now, "what was missed is not made up for"
+    pace.at_once()
+    assert pace.next == float("-inf")
