@@ -1,0 +1,324 @@
+"""From a maker's register table to a draft profile and everything that is doubtful about it.
+
+Owns: what is taken over, what is left out, and the list of doubts. What is doubtful is not written as if it were known:
+it is left out, so that `rig lint` asks for it, or it is written and named in the list with its cell. Pure.
+
+    sheet ── columns ──> lines ── meanings ──> fields ──> draft
+                └────────────────┴──────────────┴──> doubts, by cell
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from device_adapters.limits import REGISTERS_PER_READ
+from gateway.errors import ConfigError
+from gateway.rig.columns import find_columns
+from gateway.rig.meanings import (
+    PERSONAL,
+    Address,
+    address_of,
+    codes_of,
+    coding_of,
+    orders_of,
+    role_of_name,
+    scale_of,
+    type_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.rig.columns import Columns
+    from gateway.rig.sheet import Cell, Row, Sheet
+
+_FORMULA = "="
+_BCD_WORDS = {1: "bcd16", 2: "bcd32", 3: "bcd48", 4: "bcd64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something that a person must decide, or look at."""
+
+    ref: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.ref}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the table as a field. What is None is not known, and not written."""
+
+    ref: str
+    name: str
+    told: str
+    at: int
+    words: int
+    type: str | None = None
+    order: str | None = None
+    coding: str | None = None
+    bit: int | None = None
+    scale: str | None = None
+    codes: Mapping[int, str] = field(default_factory=dict)
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The entries by address, the order that holds for all of them if one does, and the doubts in the table's order."""
+
+    entries: tuple[Entry, ...]
+    order: str | None
+    doubts: tuple[Doubt, ...]
+
+
+def draft_of(sheet: Sheet) -> Draft:
+    """Read the whole table. Raises ConfigError where it has no heading with an address and a name."""
+    columns = find_columns(sheet.rows)
+    if columns is None:
+        raise ConfigError("no row is a heading with an address (地址) and a name (名称); name the two columns so")
+    reader = _Reader(columns)
+    reader.look_around(sheet)
+    for row in sheet.rows[columns.row + 1 :]:
+        reader.read(row)
+    return reader.finish()
+
+
+class _Reader:
+    """One pass over the rows."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._doubts: list[Doubt] = []
+        self._entries: list[Entry] = []
+        self._orders: dict[str, str] = {}  # what notes outside of the rows say, by order
+        self._notations: dict[str, str] = {}
+
+    def doubt(self, ref: str, reason: str) -> None:
+        self._doubts.append(Doubt(ref, reason))
+
+    # ------------------------------------------------------------ around the rows
+
+    def look_around(self, sheet: Sheet) -> None:
+        """Sheets and headings that nobody reads, and notes above the table."""
+        if sheet.others:
+            self.doubt("file", f"not read: the sheets {', '.join(sheet.others)}")
+        for cell in self._columns.unknown:
+            self.doubt(cell.ref, f'not read: the column "{cell.text}" has a heading that is not known')
+        for cell in self._columns.twice:
+            self.doubt(cell.ref, f'not read: another column like "{cell.text}" came before it')
+        for row in sheet.rows[: self._columns.row]:
+            self._note(row)
+
+    def _note(self, row: Row) -> None:
+        seen = set()
+        for cell in row:
+            if cell.text and not (cell.merged and cell.text in seen):
+                seen.add(cell.text)
+                found = orders_of(cell.text)
+                for order in found:
+                    self._orders.setdefault(order, cell.ref)
+                self.doubt(cell.ref, f'a note: "{cell.text}"' + ("" if found else "; nothing was taken from it"))
+
+    # ------------------------------------------------------------ one row
+
+    def read(self, row: Row) -> None:
+        place = self._cell(row, "address")
+        if place is None or not place.text:
+            if any(cell.text for cell in row):
+                self._note(row)
+            return
+        if len({cell.text for cell in row if cell.text}) == 1 and place.merged:
+            self._note(row)  # a heading of a group, or a sentence over all columns
+            return
+        formulas = [cell.ref for cell in row if cell.text.startswith(_FORMULA)]
+        if formulas:
+            self.doubt(formulas[0], "a formula: its value is not in the file for certain; the row is left out")
+            return
+        address = address_of(place.text)
+        if address is None:
+            self.doubt(place.ref, f'"{place.text}" is no holding register; the row is left out')
+            return
+        self._notations.setdefault(address.notation, place.ref)
+        if place.merged and self._entries and self._entries[-1].at == address.at and address.bit is None:
+            self.doubt(place.ref, "the address is merged with the row above: two meanings of the same words?")
+        self._entries.append(self._entry(row, place, address))
+
+    def _entry(self, row: Row, place: Cell, address: Address) -> Entry:
+        name = self._text(row, "name")
+        told, words = self._typed(row, place, address)
+        entry = Entry(place.ref, self._named(row, name, address), name, address.at, words, told, bit=address.bit)
+        remark = f"{self._text(row, 'remark')} {self._text(row, 'range')}"
+        entry = replace(entry, order=self._order(row), codes=codes_of(remark), scale=self._scale(row))
+        if entry.codes:
+            self.doubt(
+                self._ref(row, "remark", place), "codes are in the maker's words; write ours where they have a role"
+            )
+        if told == "text":
+            entry = replace(entry, coding=self._coding(row, place))
+        entry = replace(entry, write=self._writable(row, place))
+        function = self._text(row, "function")
+        if function and not re.search(r"0?3|0?6|16|10h", function.lower()):
+            self.doubt(
+                self._ref(row, "function", place), f'function code "{function}": only holding registers are read'
+            )
+        return entry
+
+    def _typed(self, row: Row, place: Cell, address: Address) -> tuple[str | None, int]:
+        """Type and words, as far as type, length and range agree."""
+        told, counts = self._text(row, "type"), self._counts(row, place, address)
+        ref = self._ref(row, "type", place)
+        found = type_of(told)
+        if found is None:
+            why = f'"{told}" could be several types' if told else "no type is given"
+            self.doubt(ref, f"{why}; left out")
+            return None, max(counts, default=1)
+        kind, width = found
+        if len(counts | ({width} if width else set())) > 1:
+            widths = ", ".join(map(str, sorted(counts)))
+            self.doubt(ref, f'"{told}" has {width or "?"} words, the table says {widths}; type left out')
+            return None, max(counts)
+        words = width or max(counts, default=0)
+        if kind == "bit":
+            return self._bit(ref, address), 1
+        if kind == "bcd":
+            return self._packed(ref, self._text(row, "name"), words), words or 1
+        if not words:
+            self.doubt(ref, "a text of unknown length; 1 word is written")
+        return kind, words or 1
+
+    def _counts(self, row: Row, place: Cell, address: Address) -> set[int]:
+        """Every number of words that the row names."""
+        counts = {address.words} if address.words else set()
+        length = self._text(row, "words")
+        if length.isdecimal() and int(length) > 0:
+            counts.add(int(length))
+        elif length:
+            self.doubt(self._ref(row, "words", place), f'"{length}" is no number of registers')
+        return counts
+
+    def _packed(self, ref: str, name: str, words: int) -> str | None:
+        if words not in _BCD_WORDS:
+            self.doubt(ref, "packed decimal of unknown length, or a date: see time-bcd; type left out")
+        elif "时间" in name or "日期" in name or "time" in name.lower():
+            self.doubt(ref, "packed decimal that is a time: is it time-bcd, and in which zone? type left out")
+        else:
+            return _BCD_WORDS[words]
+        return None
+
+    def _bit(self, ref: str, address: Address) -> str | None:
+        if address.bit is None:
+            return "bool"
+        if address.bit > 15:  # noqa: PLR2004
+            self.doubt(ref, f"bit {address.bit} of a word of 16; type left out")
+            return None
+        self.doubt(ref, f"bit {address.bit}: counted from 0, the lowest?")
+        return "bits"
+
+    def _named(self, row: Row, name: str, address: Address) -> str:
+        role = role_of_name(name)
+        plain = role or f"r{address.at}" + (f"_{address.bit}" if address.bit is not None else "")
+        if role is not None:
+            own = "; personal" if role in PERSONAL else ""
+            self.doubt(self._ref(row, "name", row[0]), f'"{name}" taken for `{role}`{own}')
+        taken = {entry.name for entry in self._entries}
+        return plain if plain not in taken else f"{plain}_{address.at}" + (f"_{address.bit}" if address.bit else "")
+
+    def _order(self, row: Row) -> str | None:
+        found = {order for role in ("order", "type", "remark") for order in orders_of(self._text(row, role))}
+        if not found:
+            return None
+        if len(found) > 1 or "?" in found:
+            ref = self._ref(row, "remark" if orders_of(self._text(row, "remark")) else "order", row[0])
+            self.doubt(ref, "the order of bytes and words could be several; left out")
+            return None
+        return found.pop()
+
+    def _scale(self, row: Row) -> str | None:
+        told = {role: scale_of(self._text(row, role)) for role in ("scale", "remark", "unit")}
+        known = [role for role, (scale, _) in told.items() if scale is not None]
+        unsure = [role for role, (_, certain) in told.items() if not certain]
+        column = (known or unsure or ["scale"])[0]
+        text, (scale, certain) = self._text(row, column), told[column]
+        if not certain:
+            self.doubt(
+                self._ref(row, column, row[0]), f'"{text}": multiplied by the rig, or to be multiplied? left out'
+            )
+        elif scale is None and text and column == "scale":
+            self.doubt(self._ref(row, column, row[0]), f'"{text}" is no scale that is known; left out')
+        elif scale is not None and column != "scale":
+            self.doubt(self._ref(row, column, row[0]), f'scale {scale} taken from "{text}"')
+        return scale
+
+    def _coding(self, row: Row, place: Cell) -> str | None:
+        text = f"{self._text(row, 'type')} {self._text(row, 'remark')}"
+        found = coding_of(text)
+        if found is None:
+            self.doubt(self._ref(row, "type", place), "a text in which coding (ascii, gb18030, utf-8)? left out")
+        return found
+
+    def _writable(self, row: Row, place: Cell) -> bool:
+        text = self._text(row, "access").lower()
+        write = bool(re.search(r"写|w", text)) and "只读" not in text
+        if write:
+            self.doubt(self._ref(row, "access", place), "can be written: is it the acknowledgement (handshake.ack)?")
+        return write
+
+    def _cell(self, row: Row, role: str) -> Cell | None:
+        column = self._columns.roles.get(role)
+        return row[column] if column is not None and column < len(row) else None
+
+    def _text(self, row: Row, role: str) -> str:
+        cell = self._cell(row, role)
+        return cell.text if cell is not None else ""
+
+    def _ref(self, row: Row, role: str, other: Cell) -> str:
+        cell = self._cell(row, role)
+        return cell.ref if cell is not None else other.ref
+
+    # ------------------------------------------------------------ all rows
+
+    def finish(self) -> Draft:
+        """What only shows across rows."""
+        if not self._entries:
+            raise ConfigError("no row has the address of a holding register")
+        self._check_counting()
+        entries = sorted(self._entries, key=lambda entry: (entry.at, entry.bit or 0))
+        for one, two in pairwise(entries):
+            if one.at + one.words > two.at and (one.bit is None or two.bit is None):
+                self.doubt(two.ref, f"overlaps {one.ref}: {one.words} words from {one.at}; one of the two is wrong")
+        span = entries[-1].at + entries[-1].words - entries[0].at
+        if span > REGISTERS_PER_READ:
+            self.doubt(
+                entries[-1].ref, f"{span} words from the first to the last do not fit one reading: cut into records"
+            )
+        order = self._common_order()
+        for entry in entries:
+            if entry.words > 1 and entry.type not in {None, "text"} and order is None and entry.order is None:
+                self.doubt(entry.ref, f"{entry.words} words, and nothing says which comes first; order left out")
+        return Draft(tuple(entries), order, tuple(self._doubts))
+
+    def _check_counting(self) -> None:
+        if len(self._notations) > 1:
+            told = ", ".join(f"{name} ({ref})" for name, ref in self._notations.items())
+            self.doubt(next(iter(self._notations.values())), f"addresses are written in several ways: {told}")
+        for notation, ref in self._notations.items():
+            if notation == "4xxxx":
+                self.doubt(ref, "4xxxx is taken as counted from 1: 40001 is register 0 on the wire")
+            else:
+                self.doubt(
+                    ref, "addresses are taken as those on the wire, counted from 0; from 1 they are all one too high"
+                )
+
+    def _common_order(self) -> str | None:
+        known = {order: ref for order, ref in self._orders.items() if order != "?"}
+        if "?" in self._orders or len(known) > 1:
+            refs = ", ".join(self._orders.values())
+            self.doubt(refs, "what the notes say of the order of bytes and words could be several; left out")
+            return None
+        return next(iter(known), None)
