@@ -32,7 +32,7 @@ try:
     from gateway.run import run as run_gateway
     from scorelog.format.errors import FormatError
     from scorelog.journal.creation import create_log
-    from scorelog.journal.errors import JournalError, LogMissing, LogUntrusted
+    from scorelog.journal.errors import JournalError, LogMissing, LogNewer, LogUntrusted
     from scorelog.journal.fsck import fsck as check_log
     from scorelog.journal.identity import find_identity
 except ModuleNotFoundError as missing:  # another part of Kaofen was installed here, and all share one wheel
@@ -222,7 +222,7 @@ def read_file(path: Path) -> bytes:
 
 def exit_code(error: Exception) -> int:
     """What a caller in a script has to tell apart."""
-    if isinstance(error, (LogMissing, LogUntrusted)):
+    if isinstance(error, (LogMissing, LogNewer, LogUntrusted)):
         return LOG
     if isinstance(error, (ConfigError, CertsError, AdapterError)):
         return USAGE

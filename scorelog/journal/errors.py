@@ -3,6 +3,7 @@
 JournalError
 ├── LogRefused          refuse: tell the operator, change nothing
 │   ├── LogMissing          there is no log here, and opening never makes one
+│   ├── LogNewer            a later version of this program made it: it is whole, and not ours to judge
 │   ├── LogExists           making a log would hide one that is there
 │   ├── LogLocked           another process has it open
 │   ├── LogClosed           used after close
@@ -29,6 +30,10 @@ class LogRefused(JournalError):
 
 class LogMissing(LogRefused):
     """No log in this directory. An empty log in its place would be a fork, so only `init` makes one."""
+
+
+class LogNewer(LogRefused):
+    """A later version of this program made the log. Putting it aside would give up what is whole."""
 
 
 class LogExists(LogRefused):

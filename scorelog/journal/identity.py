@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,14 +12,16 @@ from scorelog.format import canonical
 from scorelog.format.errors import FormatError
 from scorelog.format.note import parse_vkey
 from scorelog.journal import rows
-from scorelog.journal.errors import Damaged, LogMissing, LogRefused
+from scorelog.journal.errors import Damaged, LogMissing, LogNewer, LogRefused
 from scorelog.journal.files import write_synced
-from scorelog.journal.schema import DATABASE, IDENTITY, open_reader
+from scorelog.journal.schema import DATABASE, FORMAT_VERSION, IDENTITY, open_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MAGIC: Final = "kaofen.log/v1"
+_VERSION: Final = re.compile(r"kaofen\.log/v([1-9][0-9]{0,3})")
+_USER_VERSION: Final = slice(60, 64)  # sqlite.org/fileformat2.html, section 1.3
 _ORIGIN: Final = re.compile(r"(?P<base>\S+)/(?P<generation>0|[1-9][0-9]{0,9})\Z")
 
 
@@ -55,6 +57,8 @@ def read_identity(directory: Path) -> Identity:
     """LogMissing without a log; Damaged when the file is not one of ours and the database knows better."""
     try:
         return _from_file(directory)
+    except LogNewer:
+        raise
     except FileNotFoundError:
         if (directory / DATABASE).exists():
             found = _from_database(directory, "is gone")
@@ -69,6 +73,8 @@ def find_identity(directory: Path) -> Identity:
     """Of a log in whatever state, from its file or else from its database."""
     try:
         return _from_file(directory)
+    except LogNewer:
+        raise
     except FileNotFoundError:
         return _from_database(directory, "is gone")
     except (FormatError, KeyError, ValueError, LogRefused) as error:
@@ -81,12 +87,27 @@ def _from_file(directory: Path) -> Identity:
     except NotADirectoryError:
         raise FileNotFoundError(directory) from None
     document = canonical.decode(content.removesuffix(b"\n"))
+    _refuse_newer(directory, str(document.get("format")))
     if document.get("format") != _MAGIC:
         raise LogRefused(f"{directory / IDENTITY} has format {document.get('format')!r}")
     origin, vkey = str(document["origin"]), str(document["vkey"])
     if parse_vkey(vkey).name != origin:  # else a bit that flipped in the origin would pass for another key, for ever
         raise LogRefused(f"{directory / IDENTITY} has a key of another log than {origin}")
     return Identity(origin, vkey)
+
+
+def _refuse_newer(directory: Path, stated: str) -> None:
+    """A later version says so in both files; when only one does, it was changed."""
+    found = _VERSION.fullmatch(stated)
+    if found is None or (version := int(found[1])) <= FORMAT_VERSION:
+        return
+    with suppress(FileNotFoundError), (directory / DATABASE).open("rb") as file:
+        header = file.read(_USER_VERSION.stop)
+        if int.from_bytes(header[_USER_VERSION], "big") == version:
+            raise LogNewer(
+                f"{directory} has format version {version}, this program knows {FORMAT_VERSION}: a later version of "
+                "it made the log. Nothing was changed; install that version again"
+            )
 
 
 def _from_database(directory: Path, why: str) -> Identity:
