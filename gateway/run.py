@@ -7,6 +7,7 @@ import json
 import os
 import random
 import secrets
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from gateway.app import App, Parts, install_signals
 from gateway.brokers import BrokerLink, account
 from gateway.errors import ConfigError
 from gateway.freeze import Freezer
+from gateway.garbage import settle
 from gateway.lifecycle import Start
 from gateway.notify import Notifier
 from gateway.opening import open_gateway_log
@@ -89,7 +91,7 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
         freezer.freeze(opened.log.origin, opened.log.size, str(error), clock.now_us())
         raise
     install_signals(app)
-    app.on_ready = lambda port: _write_run_file(config.data, port)
+    app.on_ready = partial(_ready, config.data)
     try:
         return await app.run()
     finally:
@@ -115,6 +117,11 @@ def still_runs(data: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return True
+
+
+def _ready(data: Path, port: int) -> None:
+    settle()
+    _write_run_file(data, port)
 
 
 def _write_run_file(data: Path, port: int) -> None:
