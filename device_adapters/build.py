@@ -57,7 +57,7 @@ def build(top: Table, text: bytes) -> Profile:
     entries = top.table("entries")
     rules = [_rule(entries.table(name), name, event_name, records, codes) for name in entries]
     handshake = top.table("handshake", optional=True)
-    kind = handshake.text("kind", among=HANDSHAKES) if list(handshake) else "none"
+    kind = handshake.text("kind", among=HANDSHAKES) if "handshake" in top else "none"
     profile = Profile(
         id=top.text("id"),
         version=top.text("version"),

@@ -81,6 +81,8 @@ def decode_record(
     event = open_record(profile.event, areas[0].data, rig=rig, seq=seq, erased=erased)
     rule = rule_of(profile, event)
     found = number(event, "seq")
+    if seq is not None and found != seq:  # a record without a frame has not been asked yet
+        raise DecodeError("sequence", f"{profile.event.name} is number {found}, not {seq}")
     expected = [(profile.event, profile.event.address(slot_of(profile.event, found)))]
     if rule.record is not None:
         record = profile.records[rule.record]

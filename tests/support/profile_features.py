@@ -1,0 +1,131 @@
+"""What of the profile language each shipped profile uses: the table of docs/rig-library.md.
+
+`python tests/support/profile_features.py` prints it.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from tree import ROOT
+
+from device_adapters.build import GUARANTEES, HANDSHAKES, INDEXES
+from device_adapters.build_field import ANY_ORDER
+from device_adapters.lint import examine_file
+from device_adapters.words import CHECKSUMS, CODINGS, TYPES
+from gateway.texts import base_finder, shipped_profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from device_adapters.profile import Field, Output, Profile, Record
+
+OTHER = {
+    "handshake": HANDSHAKES,
+    "guarantee": GUARANTEES,
+    "index": INDEXES,
+    "checksum": [*CHECKSUMS, "none"],
+    "coding": CODINGS,
+}
+KNOWN = [
+    *(f"type {name}" for name in TYPES),
+    *(f"order {name}" for name in ANY_ORDER),
+    *(f"{group} {name}" for group, names in OTHER.items() for name in names),
+    *(f"scale {worth}" for worth in ("0.01", "0.1", "0.5", "1")),
+    *("bits of one word shared", "codes", "constant", "limits", "sums", "checksum from a later word"),
+    *("rows", "second record", "several pages", "one event only", "personal ticket", "personal name", "rig time"),
+    *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word", "messages"),
+]
+
+
+def shipped() -> dict[str, Profile]:
+    """Every profile that comes with the program, by its file's name."""
+    found = {}
+    for file in sorted(shipped_profiles(), key=lambda file: file.name):
+        profile, findings = examine_file(file.name, file.read_bytes(), base_finder(ROOT / "device_adapters/profiles/x"))
+        assert profile is not None, findings
+        assert findings == []
+        found[file.name.removesuffix(".toml")] = profile
+    return found
+
+
+def features(profile: Profile) -> set[str]:
+    """Rows of the table in which this profile stands."""
+    if profile.message is not None:
+        return {"messages", f"guarantee {profile.guarantee}"}
+    records = [profile.status, *profile.records.values()]
+    handshake = "none" if profile.ack is None else "echo" if profile.ack.echo else "sequence"
+    found = {f"guarantee {profile.guarantee}", f"handshake {handshake}"}
+    for record in records:
+        found |= set(_of_record(record, profile.transport.registers_max))
+    for rule in profile.rules.values():
+        found |= {"second record"} if rule.record is not None else set()
+        found |= set(chain.from_iterable(map(_of_output, rule.fields)))
+    rest = {
+        "one event only": "type" not in profile.event.fields,
+        "rig time": profile.rig_time is not None,
+        "ready word": profile.ready is not None,
+        "codes": bool(profile.codes),
+    }
+    return found | {name for name, there in rest.items() if there}
+
+
+def _of_record(record: Record, page: int) -> Iterator[str]:
+    yield f"index {record.index}"
+    yield f"checksum {record.crc_kind or 'none'}"
+    rows = list(record.repeat.fields.values()) if record.repeat is not None else []
+    for field in (*record.fields.values(), *rows):
+        yield from _of_field(field)
+    shared = [field.at for field in record.fields.values() if field.bits is not None]
+    rest = {
+        "rows": bool(rows),
+        "sums": bool(record.sums),
+        "checksum from a later word": record.crc_from > 0,
+        "several pages": record.words_max > page,
+        "bits of one word shared": len(shared) > len(set(shared)),
+    }
+    yield from (name for name, there in rest.items() if there)
+
+
+def _of_field(field: Field) -> Iterator[str]:
+    yield f"type {field.type}"
+    yield f"order {field.order}"
+    if field.coding:
+        yield f"coding {field.coding}"
+    if field.hundredths is not None:
+        yield f"scale {field.hundredths / 100:g}"
+    if field.personal is not None:
+        yield f"personal {field.personal}"
+    if field.const is not None:
+        yield "constant"
+    if field.low is not None or field.high is not None:
+        yield "limits"
+
+
+def _of_output(output: Output) -> Iterator[str]:
+    if output.kind in {"fixed", "flag"}:
+        yield output.kind
+    elif output.kind == "lines":
+        yield "lines of bits"
+    elif output.kind == "rows" and not output.source:
+        yield "fixed: no rows"
+    if output.hundredths is not None:
+        yield f"scale {output.hundredths / 100:g}"
+
+
+def table() -> str:
+    """Feature by profile; a row in which no profile stands says so."""
+    found = {name: features(profile) for name, profile in shipped().items()}
+    heads = [f"{number}" for number, _ in enumerate(found, start=1)]
+    lines = [f"{number}. `{name}`" for number, name in enumerate(found, start=1)]
+    lines += ["", f"| feature | {' | '.join(heads)} |", f"| --- |{' :-: |' * len(heads)}"]
+    for row in KNOWN:
+        marks = ["x" if row in used else "" for used in found.values()]
+        lines.append(f"| {row}{'' if any(marks) else ' (none yet)'} | {' | '.join(marks)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

@@ -1,0 +1,209 @@
+"""The library of typical rigs: golden frames laid out by hand, read as a gateway reads them, and what each is for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tomllib
+from dataclasses import asdict
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import profile_features
+import pytest
+from tree import ROOT
+
+from device_adapters.decode import decode_entry_raw, decode_record, decode_status
+from device_adapters.errors import BadReading, DecodeError
+from device_adapters.latched import LatchedAdapter
+from device_adapters.observation import Observation, Position, RawArea
+from device_adapters.observed import Observer
+from device_adapters.profile import Profile, load_profile
+from device_adapters.registers import RegisterMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOLDER = files("device_adapters").joinpath("profiles")
+TYPICAL = sorted(file.name.removesuffix(".toml") for file in FOLDER.iterdir() if file.name.endswith("-typical.toml"))
+PROVEN = [name for name in TYPICAL if name != "welding-simulator-typical"]  # by a checksum
+
+
+def profile_of(name: str) -> Profile:
+    return load_profile(FOLDER.joinpath(f"{name}.toml").read_bytes())
+
+
+def golden(name: str) -> dict[str, Any]:
+    return tomllib.loads(FOLDER.joinpath(f"{name}.golden.toml").read_text(encoding="utf-8"))
+
+
+def words(text: str) -> bytes:
+    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
+
+
+def areas_of(frame: dict[str, Any]) -> list[RawArea]:
+    return [RawArea(area["area"], area["at"], words(area["words"])) for area in frame["area"]]
+
+
+def shown(fields: Any) -> dict[str, Any]:
+    """As the golden file writes it: TOML has no null, so what is null is absent."""
+
+    def bare(table: Any) -> dict[str, Any]:
+        return {name: value for name, value in table.items() if value is not None}
+
+    return {name: [bare(row) for row in value] if isinstance(value, list) else value for name, value in fields.items()}
+
+
+class GoldenWire:
+    """A rig that holds the golden frames, and serves no more registers at once than its profile allows."""
+
+    connected, connection = True, 1
+
+    def __init__(self, name: str) -> None:
+        self.most = profile_of(name).transport.registers_max
+        self.memory: dict[int, bytes] = {}
+        self.reads: list[tuple[int, int]] = []
+        found = golden(name)
+        self.hold(profile_of(name).status.at, words(found["status"][0]["words"]))
+        for area in areas_of(found["frame"][0]):
+            self.hold(area.at, area.data)
+
+    def hold(self, at: int, data: bytes) -> None:
+        self.memory |= {at + place // 2: data[place : place + 2] for place in range(0, len(data), 2)}
+
+    async def connect(self) -> None:
+        raise AssertionError("nobody asked for a new connection")
+
+    def drop(self) -> None:
+        """At the end."""
+
+    async def read(self, at: int, words: int) -> bytes:
+        assert words <= self.most
+        self.reads.append((at, words))
+        return b"".join(self.memory.get(place, b"\0\0") for place in range(at, at + words))
+
+    async def write(self, at: int, values: Sequence[int], connection: int) -> None:
+        self.hold(at, b"".join(value.to_bytes(2, "big") for value in values))
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+async def test_a_golden_frame_is_read_and_decoded_exactly(name: str) -> None:
+    """P5: read as by a gateway, in pages and twice; every field as written by hand. P4: the server gets the same."""
+    profile, found = profile_of(name), golden(name)
+    expect = dict(found["frame"][0]["expect"])
+    wire = GoldenWire(name)
+    decoded = await RegisterMemory(profile, wire, expect["rig"]).fetch(expect["seq"], 3, 0)
+    assert shown(decoded.fields) == expect.pop("fields")
+    assert {key: value.decode() for key, value in decoded.personal.items()} == expect.pop("personal")
+    assert {key: getattr(decoded, key) for key in expect} == expect
+    assert list(decoded.areas[0].data) == list(areas_of(found["frame"][0])[0].data)
+    assert decode_entry_raw(profile, decoded.areas) == decoded
+    assert len(wire.reads) % 2 == 0
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+async def test_the_golden_status_is_shown_exactly(name: str) -> None:
+    """What a rig does not say of its memory follows from its ring, and from nothing else."""
+    status = golden(name)["status"][0]
+    live, standing = await RegisterMemory(profile_of(name), GoldenWire(name), status["expect"]["rig"]).look(again=False)
+    assert asdict(live) == status["expect"] | {"unreadable": None}
+    assert asdict(standing) == status["standing"]
+    assert decode_status(profile_of(name), words(status["words"]), rig=live.rig) == (live, standing)
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+async def test_a_record_is_the_one_that_was_asked_for(name: str) -> None:
+    """P5: a rig with one place, or without sequence numbers around its data, may show the next record already."""
+    expect = golden(name)["frame"][0]["expect"]
+    profile = profile_of(name)
+    slots = profile.event.slots
+    with pytest.raises(DecodeError) as refused:
+        await RegisterMemory(profile, GoldenWire(name), expect["rig"]).fetch(expect["seq"] + slots, 3, 0)
+    assert refused.value.reason == "sequence"
+    with pytest.raises(DecodeError, match="serial"):
+        await RegisterMemory(profile, GoldenWire(name), "XX-0001").fetch(expect["seq"], 3, 0)
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+async def test_an_adapter_offers_every_model_with_its_guarantee(name: str) -> None:
+    """P5: the entry says how well it is proven. P1: the rig is told after the ack, and never where it cannot be."""
+    profile, expect, wire = profile_of(name), golden(name)["frame"][0]["expect"], GoldenWire(name)
+    observer = Observer(expect["rig"], profile.guarantee, "sensor")
+    start = Position(3, expect["seq"] - 1)
+    adapter = LatchedAdapter(
+        RegisterMemory(profile, wire, expect["rig"]), observer, position=start, rng=random.Random(1)
+    )
+    seen: list[Observation] = []
+    written = dict(wire.memory)
+    async with asyncio.timeout(5):
+        while not any(one.seq == expect["seq"] and one.type == expect["type"] for one in seen):
+            try:
+                reading, ack = await adapter.read()
+            except BadReading:
+                continue  # older records, of which the golden file holds none
+            seen += [reading] if isinstance(reading, Observation) else []
+            before = dict(wire.memory)
+            await ack()
+    assert before == written | {key: before[key] for key in before.keys() - written.keys()}
+    assert {one.guarantee for one in seen} == {profile.guarantee}
+    if profile.ack is None:
+        assert wire.memory == written
+    else:
+        told = b"".join(value.to_bytes(2, "big") for value in profile.ack.encode(expect["seq"]))
+        assert wire.memory[profile.ack.at] + wire.memory[profile.ack.at + 1] == told
+    await adapter.close()
+
+
+@pytest.mark.parametrize("name", PROVEN)
+def test_every_single_flipped_bit_is_refused_in_every_model(name: str) -> None:
+    """P5: each checksum sees each of them."""
+    (good,) = areas_of(golden(name)["frame"][0])
+    profile = profile_of(name)
+    for bit in range(len(good.data) * 8):
+        data = bytearray(good.data)
+        data[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(DecodeError) as caught:
+            decode_record(profile, [RawArea(good.area, good.at, bytes(data))])
+        assert caught.value.reason in {"crc", "sequence", "length", "constant", "range"}
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+def test_a_person_can_be_erased_from_every_model(name: str) -> None:
+    """P7: the personal words and the checksum over them are named; without them the score is the same."""
+    whole = decode_record(profile_of(name), areas_of(golden(name)["frame"][0]))
+    (area,) = whole.areas
+    assert area.cut
+    data = bytearray(area.data)
+    for at, size in area.cut:
+        data[at : at + size] = bytes(size)
+    again = decode_entry_raw(profile_of(name), [RawArea(area.area, area.at, bytes(data), area.cut)], erased=True)
+    assert (again.fields, again.personal, again.proven) == (whole.fields, {}, False)
+
+
+def test_a_fault_bit_without_a_line_is_refused() -> None:
+    """A sensor that the profile does not name takes nothing silently."""
+    profile = profile_of("work-at-height-typical")
+    (good,) = areas_of(golden("work-at-height-typical")["frame"][0])
+    data = bytearray(good.data)
+    data[64] = 0x52  # words 31 and 32, BADC: byte D is the third on the wire; bit 6 has no line
+    data[-2:] = bytes(2)
+    with pytest.raises(DecodeError, match="code: faults has a bit set"):
+        decode_entry_raw(profile, [RawArea(good.area, good.at, bytes(data))], erased=True)
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+def test_each_typical_profile_shows_what_no_other_does(name: str) -> None:
+    """The library is there to prove the language: at least two features each of its own."""
+    found = {other: profile_features.features(profile) for other, profile in profile_features.shipped().items()}
+    own = found.pop(name).difference(*found.values())
+    assert len(own) >= 2, own
+
+
+def test_the_table_of_features_is_the_published_one() -> None:
+    """docs/rig-library.md is what the profiles are; a feature that nobody named is missing from the table."""
+    used = set().union(*map(profile_features.features, profile_features.shipped().values()))
+    assert used <= set(profile_features.KNOWN)
+    table = profile_features.table()
+    sys.stdout.write(table)
+    assert table in (ROOT / "docs/rig-library.md").read_text(encoding="utf-8"), "run tests/support/profile_features.py"
