@@ -6,6 +6,7 @@ packages of what is not there.
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import shutil
 import sys
@@ -77,6 +78,9 @@ PARTS = {
     "go-x-mod": Part("golang-golang-x-mod-dev", _has_x_mod),
     "postgresql": Part("postgresql", lambda: find_postgres() is not None),
     "mosquitto": Part("mosquitto", lambda: all(map(find_program, ("mosquitto", "mosquitto_passwd")))),
+    "mbpoll": Part("mbpoll", _program("mbpoll")),
+    "libmodbus": Part("libmodbus5", lambda: ctypes.util.find_library("modbus") is not None),
+    "socat": Part("socat", _program("socat")),
     "strace": Part("strace", _program("strace")),
     "nbdkit": Part("nbdkit", _program("nbdkit"), root_only=True),
     "nbdfuse": Part("libnbd-bin", _program("nbdfuse"), root_only=True),
