@@ -21,7 +21,8 @@ from tree import ROOT
 
 from scorelog.journal import failpoints
 from scorelog.journal.errors import JournalError
-from scorelog.journal.sqlite import open_log
+from scorelog.journal.schema import RESERVE
+from scorelog.journal.sqlite import RoomPolicy, open_log
 from scorelog.journal.statefile import StateDamaged
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 FROZEN = ROOT / "tests" / "vectors" / "refusals" / "calls.json"
 WRITES = ("begin", "rows", "sign", "commit", "release")
+SMALL = RoomPolicy(reserve_bytes=4096)
 STARTS = ("boot", "boot-fold")
 
 
@@ -56,7 +58,7 @@ async def refused(path: Path) -> dict[str, str]:
 
 async def failing(path: Path, name: str) -> list[str]:
     """What an append is told while a step fails, what the next one is told, and the end."""
-    log = open_log(path, signer_for, FakeClock())
+    log = open_log(path, signer_for, FakeClock(), room=SMALL)
     with failpoints.armed(f"journal.{name}=error"):
         first = await asyncio.gather(log.append(plain("first").build), return_exceptions=True)
     found = [*first, *await asyncio.gather(log.append(plain("second").build), return_exceptions=True)]
@@ -67,7 +69,7 @@ async def failing(path: Path, name: str) -> list[str]:
 def starting(path: Path, name: str) -> str:
     """What a start says while a step of it fails."""
     with failpoints.armed(f"journal.{name}=error"), pytest.raises(JournalError) as told:
-        open_log(path, signer_for, FakeClock())
+        open_log(path, signer_for, FakeClock(), room=SMALL)
     return words(told.value)
 
 
@@ -76,7 +78,7 @@ async def said(tmp_path: Path) -> dict[str, object]:
     found: dict[str, object] = dict(await refused(whole))
     for name in (*WRITES, *STARTS):
         path = tmp_path / name
-        shutil.copytree(whole, path)
+        shutil.copytree(whole, path, ignore=shutil.ignore_patterns(RESERVE))
         found[f"failing: {name}"] = await failing(path, name) if name in WRITES else starting(path, name)
     for name, parse in refused_appends.STATES.items():
         with pytest.raises(StateDamaged) as told:
