@@ -306,7 +306,11 @@ class ModbusWire:
             watch.over.set_exception(self._failure(line, why, watch.body))
             return
         self._keep_pace()
-        when = watch.judge(line.received[READ_HEAD:]) if line.received[HEADER] == READ else None
+        try:
+            when = watch.judge(line.received[READ_HEAD:]) if line.received[HEADER] == READ else None
+        except Exception as error:  # noqa: BLE001  # no task runs here: it is for the supervisor of the one that waits
+            watch.over.set_exception(error)
+            return
         if when is None:
             watch.over.set_result(line)
         else:

@@ -152,6 +152,20 @@ async def test_a_watched_reading_fails_like_any_other(break_it: str) -> None:
         assert await wire.watch(0, 1, 0.0, lambda _: None) == b"KF"
 
 
+async def test_what_a_judge_raises_reaches_the_task_that_waits() -> None:
+    """P8: a bug met where a reply arrives, outside of any task, still comes to the one rig's supervisor, at once."""
+    async with ScriptedRig() as rig:
+        wire = ModbusWire("127.0.0.1", rig.port, 1, fast_v1(500).transport)
+        await wire.connect()
+
+        def judge(_: bytes) -> float | None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await wire.watch(0, 1, 0.0, judge)
+        assert await wire.read(0, 1) == b"KF"
+
+
 async def shown(adapter: Adapter) -> RigStatus:
     """The next live status; whatever comes before it is acked."""
     while True:
