@@ -110,15 +110,16 @@ def test_an_unflat_profile_is_never_used() -> None:
         load_profile(VARIANT)
 
 
+SIGNS = "ab \"'\\\n\t\r\0\x1f\x7f\x85考𠮷=#[]{}.,"
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.booleans() | st.integers(-(2**40), 2**40) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+    st.booleans() | st.integers(-(2**40), 2**40) | st.text(SIGNS, max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab.-\"' 考", max_size=4), inner, max_size=4),
     max_leaves=12,
 )
 
 
-@settings(max_examples=80)
-@given(st.dictionaries(st.text("abc-é", min_size=1, max_size=3), VALUES, max_size=4))
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(["a", "b-c", "é", "x y"]), VALUES, max_size=4))
 def test_what_is_written_reads_back(values: dict[str, Any]) -> None:
     """The flat form holds every value as it was, whatever the names and texts are."""
     assert tomllib.loads("".join(_tables(values, ()))) == values

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import profile_features
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tree import ROOT
 
 from device_adapters.decode import decode_entry_raw, decode_record, decode_status
-from device_adapters.errors import BadReading, DecodeError
+from device_adapters.errors import REASONS, BadReading, DecodeError
 from device_adapters.latched import LatchedAdapter
 from device_adapters.observation import Observation, Position, RawArea
 from device_adapters.observed import Observer
@@ -179,6 +181,28 @@ def test_a_person_can_be_erased_from_every_model(name: str) -> None:
         data[at : at + size] = bytes(size)
     again = decode_entry_raw(profile_of(name), [RawArea(area.area, area.at, bytes(data), area.cut)], erased=True)
     assert (again.fields, again.personal, again.proven) == (whole.fields, {}, False)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(TYPICAL), st.data())
+def test_any_words_of_any_model_decode_or_are_refused(name: str, data: st.DataObject) -> None:
+    """P5: behind the checksum too there is one declared error, never a float, never points outside the sheet."""
+    (good,) = areas_of(golden(name)["frame"][0])
+    found = bytearray(good.data)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(found) // 2 - 1)) * 2
+        found[at : at + 2] = data.draw(st.binary(min_size=2, max_size=2))
+    refusal: DecodeError | None = None
+    try:
+        decoded = decode_entry_raw(profile_of(name), [RawArea(good.area, good.at, bytes(found))], erased=True)
+    except DecodeError as error:
+        refusal = error
+    if refusal is not None:
+        assert refusal.reason in REASONS
+        assert "20261123" not in refusal.detail
+    else:
+        assert 0 <= int(str(decoded.fields["score"])) <= 10000
+        assert not any(isinstance(value, float) for value in decoded.fields.values())
 
 
 def test_a_fault_bit_without_a_line_is_refused() -> None:
