@@ -34,12 +34,7 @@ def read_through(directory: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise unanswered(path, error) from error
-
-
-def unanswered(path: Path, error: OSError) -> LogFailed:
-    """The same words wherever a read of a start failed."""
-    return LogFailed(f"{path} cannot be read: {error.strerror or error}; {ADVICE}")
+            raise LogFailed(f"{path} cannot be read: {error.strerror or error}; {ADVICE}") from error
 
 
 def confirmed(directory: Path, work: Callable[[], T]) -> T:

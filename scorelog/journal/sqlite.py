@@ -20,7 +20,7 @@ from scorelog.journal.files import DirectoryLock, drop_cached
 from scorelog.journal.identity import read_identity
 from scorelog.journal.limits import WAL_BYTES
 from scorelog.journal.log import SqliteLog
-from scorelog.journal.medium import ADVICE, confirmed, unanswered
+from scorelog.journal.medium import ADVICE, confirmed
 from scorelog.journal.recovery import check_key, check_not_rolled_back, reading, recover, writing_alone
 from scorelog.journal.room import Reserve, RoomPolicy
 from scorelog.journal.schema import DATABASE, LOCK, RESERVE, SHM, WAL, open_reader, open_writer
@@ -61,11 +61,11 @@ def open_log(
     """
     try:
         identity = read_identity(directory)
+        signer = signer_for(identity.origin)
+        check_key(identity, signer.vkey)
+        lock = DirectoryLock(directory / LOCK)
     except OSError as error:
-        raise unanswered(directory, error) from error
-    signer = signer_for(identity.origin)
-    check_key(identity, signer.vkey)
-    lock = DirectoryLock(directory / LOCK)
+        raise LogFailed(f"{directory} could not be opened: {error}; {ADVICE}") from error
     connection: sqlite3.Connection | None = None
     try:
         reserve = Reserve(directory / RESERVE, room or RoomPolicy())

@@ -90,21 +90,21 @@ class Disk:
         self.detach()
         self.attach()
 
-    def format(self) -> None:
+    def format(self, *options: str) -> None:
         loop = run("losetup", "-f", "--show", str(self._image))
-        run("mkfs.ext4", "-q", loop)
+        run("mkfs.ext4", "-q", *options, loop)
         run("losetup", "-d", loop)
 
 
 @contextmanager
-def small_disk(directory: Path, size: int = 8 << 20) -> Iterator[Disk]:
-    """An ext4 of 8 MiB in a file."""
+def small_disk(directory: Path, size: int = 8 << 20, *options: str) -> Iterator[Disk]:
+    """An ext4 of 8 MiB in a file; the options are of mkfs."""
     image, mount = directory / "small.img", directory / "small"
     mount.mkdir()
     with image.open("wb") as file:
         file.truncate(size)
     disk = Disk(image, mount, None)
-    disk.format()
+    disk.format(*options)
     disk.attach()
     try:
         yield disk
