@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-COMMAND = (sys.executable, "-m", "server.ingest.second")
+COMMAND = (sys.executable, "-P", "-m", "server.ingest.second")  # -P: whatever folder it is begun in
 
 
 class SecondProcess:
