@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from bus_point import KINDS, bus_point
+from bus_point import bus_point
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from rig_profiles import fast_v1, follow, seqs
@@ -77,7 +77,7 @@ async def test_the_bare_library_does_so_after_a_cancelled_read() -> None:
     assert got == [1000]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "tcp"])
+@pytest.mark.parametrize("kind", ["rtu", "rtu-over-tcp", pytest.param("rtu-dial-in", marks=pytest.mark.long)])
 @pytest.mark.parametrize("given_up", ["timeout", "cancelled"])
 async def test_our_bus_gives_no_question_the_answer_before(kind: str, given_up: str, tmp_path: Path) -> None:
     """P5, R5: on every kind of line without names, after silence and after cancellation."""
@@ -94,7 +94,7 @@ async def test_our_bus_gives_no_question_the_answer_before(kind: str, given_up: 
         assert [int.from_bytes(await wire.read(at, 1)) for at in (2000, 3000, 4000)] == [2000, 3000, 4000]
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("number", [2, 5, *(pytest.param(number, marks=pytest.mark.long) for number in (1, 3, 7))])
 async def test_a_late_reply_at_any_request_never_gives_a_wrong_record(number: int, tmp_path: Path) -> None:
     """P5, R5, P8: the adapter's own reading beside a neighbour's; both come whole, once, in order."""
     rigs = {1: ScriptedRig(unit=1), 2: ScriptedRig("LV-0002", unit=2)}
