@@ -47,9 +47,11 @@ from server.live.relay import Relay
 from server.local import LocalApp
 from server.matches.desk import MatchDesk
 from server.matches.store import MatchStore
+from server.memory import share_arenas
 from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
+from server.people.render import check_templates
 from server.plan.desk import PlanDesk
 from server.plan.known import KnownPlans
 from server.plan.store import PlanStore
@@ -354,6 +356,8 @@ async def serve(config: Config, ready: Callable[[dict[str, int]], None]) -> None
     if config.database is None and sqlite_is_old():
         log.info("old SQLite", note="one writing connection per database is kept; see docs/server.md")
     raise_descriptors()
+    share_arenas()
+    check_templates()
     with folder_held(config):
         await _serve(config, ready)
 

@@ -74,6 +74,11 @@ def load_keys(config: Config) -> Keys:
         cookies = (config.keys / COOKIES).read_bytes()
     except CertsError as error:
         raise ConfigError(str(error)) from error
+    if len(cookies) < SECRET_BYTES:  # a cut or empty file: everybody could make the cookies of anybody
+        raise ConfigError(
+            f"{config.keys / COOKIES}: {len(cookies)} bytes, expected {SECRET_BYTES} random ones; put it back from a "
+            f"copy, or run: head -c {SECRET_BYTES} /dev/urandom > {config.keys / COOKIES} (everybody logs in again)"
+        )
     return Keys(
         CosignatureSigner(config.mirror_name, mirror),
         CosignatureSigner(config.witness_name, witness),

@@ -90,6 +90,8 @@ REFUSALS_SAID_EVERY_S = 60.0
 ACCEPT_AGAIN_S = 0.5
 # Never taken by connections: databases, their journals, templates, a backup beside.
 DESCRIPTORS_KEPT = 64
+# Heaps that the threads of the process share (server/memory.py).
+ARENAS = 2
 BACKLOG = 1024
 # Descriptors that the process asks for: every listener full, handshakes under way, databases and files beside them.
 DESCRIPTORS = 4 * CONNECTIONS_MAX

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from server.errors import ConfigError
 from server.people import formats, words
 from server.people.i18n import COOKIE
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
+TEMPLATES: Final = HERE / "templates"
 YEAR_S: Final = 365 * 24 * 3600
 
 
@@ -33,13 +35,24 @@ def _json(value: object) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
 
 
+def check_templates(folder: Path = TEMPLATES) -> None:
+    """Every template can be read and understood: said at the start, and not to whoever opens the page."""
+    environment = Environment(autoescape=True)
+    for path in sorted(folder.rglob("*.html")):
+        try:
+            environment.parse(path.read_text("utf-8"))
+        except (TemplateError, OSError, UnicodeDecodeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"{path}: the template of a page is damaged ({reason}); install Kaofen again") from error
+
+
 class Renderer:
     """Makes pages."""
 
     def __init__(self, translations: Translations, title: str) -> None:
         self.translations = translations
         self._env = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
+            loader=FileSystemLoader(TEMPLATES),
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,
             trim_blocks=True,
