@@ -52,7 +52,8 @@ def test_a_planted_import_is_caught(tmp_path: Path, module: str, line: str) -> N
     for name in (*PACKAGES, "scorelog/format", "scorelog/journal", "scorelog/verify"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
-    for name in ("modbus", "mqtt", "factory", "contract", "decode", "message", "profile"):
+    wires = ("modbus", "mqtt", "bus", "lines", "serial_line")
+    for name in (*wires, "factory", "contract", "decode", "message", "profile"):
         (tmp_path / "device_adapters" / f"{name}.py").touch()
     check = [LINT_IMPORTS, "--no-cache"]
     environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
