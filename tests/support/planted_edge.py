@@ -96,6 +96,20 @@ DISK = (
         one("scorelog/journal/recovery.py", "    if state.size > size:\n", "    if state.size > size + 10**9:\n"),
     ),
     Bug(
+        "failed-read-taken-for-damage",
+        "SQLite's word alone puts a log aside, which it also says of a disk that did not answer",
+        "P3, G4",
+        "test_start_reads.py::test_a_read_of_a_start_fails_once",
+        one("scorelog/journal/medium.py", "        read_through(directory)\n", "        raise\n"),
+    ),
+    Bug(
+        "later-version-put-aside",
+        "a log that a later version made is taken for a damaged one",
+        "P3, G13",
+        "test_journal_places.py::test_a_log_of_a_later_version_is_refused_and_whole",
+        one("scorelog/journal/identity.py", "== version:\n", "== -version:\n"),
+    ),
+    Bug(
         "tail-not-verified",
         "a start believes the stored tail without hashing it",
         "P3, G6",
