@@ -39,6 +39,19 @@ script/bench soak --hours 24 --csv F       the same for a day; F keeps every sam
 Made on {day}, {machine}.
 """
 
+FILLS: Final = """## What fills, and then stands still
+
+Looked at from inside (objects by type, heaps of the allocator, memory of SQLite, every 20 s of such a soak), what grew
+was this; each is bounded, with its test in [limits](limits.md), and the first half of the time is for filling it:
+
+1. **server: rows of attempts that were over**, some 30 KiB each, 1,024 of them: nearly all of the objects that came
+   with each record. Since then 64 are kept; memory follows the exams that run.
+2. **server: heaps of its threads.** What one thread frees no other one uses. They share two heaps now.
+3. **server and gateway: the page caches of SQLite**, 2 MiB a connection, full after the first minutes.
+4. **gateway: messages of MQTT rigs known by their bytes**, 4,096 of a rig, now 1,024; **attempts and their leaves**,
+   20,000 and 4,096, now by the number of rigs.
+"""
+
 
 def write(
     figures: Sequence[Figure], taken: Mapping[str, Sequence[Sample]], counts: Mapping[str, int], faults: Sequence[str]
@@ -61,6 +74,7 @@ def page(figures: Sequence[Figure], counts: Mapping[str, int], faults: Sequence[
             f"![soak](images/{PLOT})\n",
             f"## What happened\n\n| | |\n| --- | ---: |\n{told}\n{verdict}\n",
             f"## Slopes\n\n{rows(figures)}",
+            FILLS,
         )
     )
 
