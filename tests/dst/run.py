@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-from dst_bugs import BUGS  # noqa: E402
+from dst_bugs_projection import BUGS  # noqa: E402
 from dst_world import LONG, MINUTES, SHORT, Outcome, World  # noqa: E402
 
 

@@ -6,7 +6,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import pytest
-from dst_bugs import BUGS
+from dst_bugs_projection import BUGS
 from dst_faults import swarm_of
 from dst_world import World
 

@@ -155,7 +155,7 @@ class Box:
                 self.world.noted("process ends", gateway=self.id, code=code)
                 self._next_image()
                 life.end()
-            self.world.spawn(_buried(life, opened), "burial")
+            self.world.spawn(self._buried(life, opened, config.data.parent), "burial")
 
     def _app(self, opened: Opened, config: Config) -> App:
         bug = self.world.bug
@@ -208,11 +208,12 @@ class Box:
         copied(self.folder, fresh)
         self.folder = fresh
 
-
-async def _buried(life: Life | None, opened: Opened | None) -> None:
-    """Give the files of an ended life free; nobody sees what this writes."""
-    if life is not None:
+    async def _buried(self, life: Life, opened: Opened | None, folder: Path) -> None:
+        """Give the files of an ended life free; nobody sees what this writes. A day would else fill the memory."""
         await life.gone()
-    if opened is not None:
-        with suppress(JournalError, OSError):
-            await opened.log.close()
+        if opened is not None:
+            with suppress(JournalError, OSError):
+                await opened.log.close()
+        if folder != self.folder:
+            self.world.oracle.forget(folder)
+            shutil.rmtree(folder, ignore_errors=True)

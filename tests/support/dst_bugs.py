@@ -65,6 +65,10 @@ class Bug:
     def mirror(self, mirror: Any) -> Any:
         return mirror
 
+    def evidence(self, store: Any) -> Any:
+        """As the projector sees it."""
+        return store
+
 
 class Wrapped:
     """Everything as the wrapped one does it, but for what a subclass defines."""

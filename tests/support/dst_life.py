@@ -52,6 +52,7 @@ class Life:
         self.dead = False
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_death: list[Callable[[], None]] = []
+        self.closing: list[Callable[[], Coroutine[Any, Any, None]]] = []  # files to be given free after it
         self.doom = doom
         self.before_torn: Callable[[str], None] = lambda _step: None
         self._latency = latency

@@ -73,6 +73,11 @@ class Held:
             self._seen.add(key)
             self._order[key[0]].append((key[1], key[2]))
 
+    @property
+    def seen(self) -> set[tuple[str, int, int, str]]:
+        """The records that the server holds as entries; to be asked before `judge`, which adds the practised ones."""
+        return set(self._seen)
+
     def judge(self, excused: dict[str, int], *, tainted: bool) -> list[str]:
         for key, origins in self._plain.items():
             if len(origins) > (len(set(origins)) if tainted else 1):

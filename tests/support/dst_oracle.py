@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dst_model import Held
 from dst_parts import MIRROR, WITNESS
+from dst_projection import judge_projections
 
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.cosignature import merge, verify_cosignature
@@ -134,6 +135,11 @@ class Oracle:
         for reader in self._readers.values():
             reader.close()
 
+    def forget(self, folder: Path) -> None:
+        """The disk of a process that is no more."""
+        for database in [one for one in self._readers if one.is_relative_to(folder)]:
+            self._readers.pop(database).close()
+
     # --- at the end of all
 
     async def judge(self) -> None:
@@ -154,11 +160,15 @@ class Oracle:
             lacking = [index for index, entry in entries.items() if held[index : index + 1] != [entry]]
             if lacking:
                 self._wrong(f"I1 the server gave receipts for {lacking} of {origin} and does not hold them so")
+        seen: set[tuple[str, int, int, str]] = set()
         for box in self._world.boxes:
             self._judge_receipt(box, stored)
             held = Held(box, stored)
+            seen |= held.seen
             for complaint in held.judge(self._excused, tainted=box.id in self._tainted):
                 self._wrong(complaint)
+        for complaint in await judge_projections(self._world, self._world.bug.evidence(store), seen):
+            self._wrong(complaint)
 
     async def _audit(self, store: EntryStore) -> None:
         """I5: the server's own audit of everything, and each box's fsck of its log, find nothing."""

@@ -28,6 +28,7 @@ from server.evidence.database import create, open_evidence, open_registry
 from server.evidence.seal import Sealer
 from server.evidence.sql import SqlEntryStore
 from server.evidence.store import Gateway
+from server.projection.store import ProjectionStore
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 DOMAIN = "kaofen.example"
 GATEWAYS = ("gw-01", "gw-02", "gw-03")
 RIGS_PER_GATEWAY = 2
+PROJECTIONS = "projections.db"
 _MIRROR = Ed25519PrivateKey.from_private_bytes(bytes(range(50, 82)))
 _WITNESS = Ed25519PrivateKey.from_private_bytes(bytes(range(90, 122)))
 MIRROR = CosignatureSigner("mirror.example", _MIRROR)
@@ -151,3 +153,4 @@ async def _enrolled(folder: Path, boxes: tuple[BoxParts, ...]) -> None:
         key = load_ed25519(box.config.log_key).public_key().public_bytes_raw()
         await store.add_gateway(Gateway(box.gateway_id, key))
     await store.close()
+    await (await ProjectionStore.open(folder / PROJECTIONS)).close()

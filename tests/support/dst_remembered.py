@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy.ext.asyncio import engine as asynchronous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,7 @@ class RememberingKey:
 
 
 _engine = sa.create_engine
+assert asynchronous._create_engine is _engine
 _first: dict[str, sa.Engine] = {}
 
 
@@ -68,9 +70,10 @@ def _compiled_once(*args: Any, **options: Any) -> sa.Engine:
 def remembered() -> Iterator[None]:
     """Keys and engines made inside remember; what was said of signatures is forgotten at the end."""
     Ed25519PublicKey.from_public_bytes = RememberingKey  # type: ignore[method-assign,assignment]
-    sa.create_engine = _compiled_once
+    sa.create_engine = asynchronous._create_engine = _compiled_once
     try:
         yield
     finally:
-        Ed25519PublicKey.from_public_bytes, sa.create_engine = _made, _engine  # type: ignore[method-assign]
+        Ed25519PublicKey.from_public_bytes = _made  # type: ignore[method-assign]
+        sa.create_engine = asynchronous._create_engine = _engine
         _known.clear()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dst_disk import Platter, copied
 from dst_life import LIFE, Life
-from dst_parts import DOMAIN, MIRROR, SEALER, WITNESS
+from dst_parts import DOMAIN, MIRROR, PROJECTIONS, SEALER, WITNESS
+from dst_projection import Projections
 
 from server.errors import ServerError
 from server.evidence.database import EVIDENCE_FILE, lock, open_evidence, open_registry
@@ -99,6 +100,7 @@ class SimServer:
         self.rng = world.rng("server")
         self.life: Life | None = None
         self.store: EntryStore | None = None
+        self.projections: Projections | None = None
         self.folder = folder
         self.next_doom: Doom | None = None
         self._home = folder.parent
@@ -117,7 +119,7 @@ class SimServer:
             life.spawn(self._process(life, self.folder), "server")
             await life.ended
             await life.gone()
-            self._app = self.store = None
+            self._app = self.store = self.projections = None
             await asyncio.sleep(self.rng.uniform(0.2, 4.0))
 
     async def ask(self, request: Request) -> tuple[int, bytes, dict[str, str]]:
@@ -144,8 +146,14 @@ class SimServer:
         """The machine is replaced, with yesterday's data."""
         if self._kept is not None and self.life is not None and not self.life.dead:
             self.life.crash()
+            ahead = self.folder.with_name("ahead")
+            copied(self.folder, ahead)
             shutil.rmtree(self.folder)
             copied(self._kept, self.folder)
+            if self.rng.random() < 0.5:  # the projections were on another disk: they know what the evidence does not
+                for file in ahead.glob(f"{PROJECTIONS}*"):
+                    shutil.copyfile(file, self.folder / file.name)
+            shutil.rmtree(ahead)
             self._kept, self._restored = None, True
             self.world.oracle.restored()
             self.world.noted("restored")
@@ -175,13 +183,17 @@ class SimServer:
         except (ServerError, OSError) as error:
             self.world.noted("server failed", error=type(error).__name__)
         finally:
-            self.world.spawn(_buried(life, real, held), "burial")
+            self.world.spawn(self._buried(life, real, held, folder), "burial")
             if not life.dead:
                 self._next_image()
                 life.end()
 
     async def _work(self, life: Life, store: EntryStore) -> None:
-        committer = Committer(store, self.world.bug.mirror(MIRROR), self.clock)
+        seen = self.world.bug.evidence(store)
+        projections = await Projections.opened(seen, self.folder / PROJECTIONS, self.clock)
+        life.closing.append(projections.close)
+        told = projections.notify
+        committer = Committer(store, self.world.bug.mirror(MIRROR), self.clock, stored=told, cosigned=told)
         await committer.recover()
         ingest = Ingest(store, committer, self.clock, DOMAIN)
         nonces = self.rng
@@ -189,7 +201,8 @@ class SimServer:
         witness = Witness(store, WITNESS, self.clock, DOMAIN)
         if life.dead:
             return
-        self.store = store
+        self.store, self.projections = store, projections
+        life.spawn(projections.projector.run(), "projector").add_done_callback(self._projected)
 
         def fatal(_error: Fatal) -> None:
             committer.stop()
@@ -197,6 +210,10 @@ class SimServer:
         self._app = GatewayApp(ingest, heartbeats, witness, ReadSide(store), fatal)
         self.world.noted("server up")
         await committer.run()
+
+    def _projected(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.world.wrong(f"P8 the projector ended: {error!r}")
 
     def _slow(self, step: str) -> float:
         return self.rng.uniform(0.0, 0.004) if step == "server.commit" else 0.0
@@ -216,10 +233,14 @@ class SimServer:
         copied(self.folder, fresh)
         self.folder = fresh
 
-
-async def _buried(life: Life, store: SqlEntryStore | None, held: DirectoryLock) -> None:
-    """Give the files of an ended life free; nobody sees what this writes."""
-    await life.gone()
-    if store is not None:
-        await store.close()
-    held.release()
+    async def _buried(self, life: Life, store: SqlEntryStore | None, held: DirectoryLock, folder: Path) -> None:
+        """Give the files of an ended life free; nobody sees what this writes."""
+        await life.gone()
+        for close in life.closing:
+            await close()
+        if store is not None:
+            await store.close()
+        held.release()
+        if folder != self.folder:
+            self.world.oracle.forget(folder)
+            shutil.rmtree(folder, ignore_errors=True)

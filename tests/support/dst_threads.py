@@ -1,8 +1,8 @@
 """Threads of the simulation: greenlets of the one real thread, which take turns only where a thread would block.
 
 The journal's writer and its second file run in threads of their own (`threading.Thread`, `queue.SimpleQueue`,
-`threading.Condition`). Inside `spawning(loop)` those three names of the standard library make simulated ones, so the
-very code of the house runs, and who goes on when is the loop's order: the same in each run.
+`threading.Condition`), and aiosqlite runs each connection in one. Inside `spawning(loop)` those names make simulated
+ones, so the very code of the house runs, and who goes on when is the loop's order: the same in each run.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ import queue
 import threading
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import aiosqlite.core
 from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dst_loop import SimLoop
+
+
+JOB_S = 0.0005
 
 
 class _Green(greenlet):
@@ -109,6 +114,8 @@ class SimQueue:
         if self._waiting:
             self._waiting.popleft().unpark()
 
+    put_nowait = put
+
     def get(self) -> Any:
         while not self._items:
             thread = current()
@@ -128,6 +135,15 @@ class SimQueue:
 
     def qsize(self) -> int:
         return len(self._items)
+
+
+class SlowQueue(SimQueue):
+    """Of the jobs of one database connection: each takes a moment, in which its process can die."""
+
+    def get(self) -> Any:
+        job = super().get()
+        rest(JOB_S)
+        return job
 
 
 _RealCondition = threading.Condition
@@ -162,13 +178,17 @@ class SimCondition(_RealCondition):
 @contextmanager
 def spawning(loop: SimLoop) -> Iterator[None]:
     """Threads, queues and conditions made inside are simulated ones of `loop`."""
-    before = threading.Thread, threading.Condition, queue.SimpleQueue
+    before = threading.Thread, threading.Condition, queue.SimpleQueue, aiosqlite.core.Thread, aiosqlite.core.SimpleQueue
 
-    def thread(*, target: Callable[[], None], name: str = "", daemon: bool | None = None) -> SimThread:
-        return SimThread(loop, target, name)
+    def thread(
+        *, target: Callable[..., None], name: str = "", daemon: bool | None = None, args: tuple[Any, ...] = ()
+    ) -> SimThread:
+        return SimThread(loop, partial(target, *args), name)
 
     threading.Thread, threading.Condition, queue.SimpleQueue = thread, SimCondition, SimQueue  # type: ignore[misc,assignment]
+    aiosqlite.core.Thread, aiosqlite.core.SimpleQueue = thread, SlowQueue  # type: ignore[misc,assignment]
     try:
         yield
     finally:
-        threading.Thread, threading.Condition, queue.SimpleQueue = before  # type: ignore[misc]
+        threading.Thread, threading.Condition, queue.SimpleQueue, *rest_of = before  # type: ignore[misc]
+        aiosqlite.core.Thread, aiosqlite.core.SimpleQueue = rest_of  # type: ignore[misc]
