@@ -7,6 +7,8 @@ from scorelog.format.limits import NOTE_SIGNATURES_MAX, UPLOAD_BODY_BYTES_MAX
 # One upload (docs/formats/upload.md rule 6).
 UPLOAD_BODY_MAX = UPLOAD_BODY_BYTES_MAX
 HEARTBEAT_BODY_MAX = 64 << 10
+# What a connection may say in one body at all, read or not: so far above each cap that the answer comes first.
+DISCARDED_BODY_MAX = 2 * UPLOAD_BODY_MAX
 CHECKPOINT_BODY_MAX = 16 << 10
 
 # A note has room for one more: the line of the mirror or of the witness.

@@ -77,8 +77,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """What counts for its pace."""
+        """What counts for its pace; what nobody reads is not taken for ever, as after a refusal by the head."""
         self._body_bytes += len(body)
+        if self._body_bytes > limits.DISCARDED_BODY_MAX:
+            self.transport.abort()
+            return
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -53,7 +53,8 @@ def send(server: ServerProcess, log: SampleLog, size: int, until: int) -> int:
 def test_nothing_receipted_is_lost_without_memory(server: ServerProcess) -> None:
     """P1, G11: no page more, and no stack for a thread: receipts are given or not given, never given and forgotten."""
     log = SampleLog("gw-01").grow(160)
-    server.start()
+    if not server.pid:
+        server.start()
     server.enrol(log)
     size = send(server, log, 0, 16)
     assert size == 16
@@ -70,3 +71,37 @@ def test_nothing_receipted_is_lost_without_memory(server: ServerProcess) -> None
     assert held >= size, "the server forgot a receipt"
     assert send(server, log, held, 160) == 160
     assert server.stop() == 0
+
+
+def peak(pid: int) -> int:
+    """The most KiB that the process had in memory since `peak_from_here`."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+
+def peak_from_here(pid: int) -> int:
+    """Forget the peak; what it is now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return peak(pid)
+
+
+@pytest.mark.parametrize("head", ["content-length: 1073741824", "transfer-encoding: chunked"])
+def test_a_body_of_a_gibibyte_is_cut_and_costs_little(server: ServerProcess, head: str) -> None:
+    """B20: with a length it is refused by its head, without one cut at the limit; memory grows by 20 MiB at most."""
+    log = SampleLog("gw-02")
+    if not server.pid:
+        server.start()
+    server.certify(log.gateway_id)
+    before = peak_from_here(server.pid)
+    part, sent = b"10000\r\n" + bytes(0x10000) + b"\r\n", 0
+    with server.connection(log.gateway_id) as connection:
+        connection.connect()
+        try:
+            connection.sock.sendall(f"POST {UPLOAD} HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n".encode())
+            while sent < 1 << 30:
+                connection.sock.sendall(part)
+                sent += len(part)
+        except OSError:
+            pass
+    assert sent < 1 << 26, "the line was not cut"  # our own buffers and the kernel's are among it
+    assert peak(server.pid) - before <= 20 << 10
