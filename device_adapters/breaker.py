@@ -1,8 +1,8 @@
 """How often a silent unit is asked, so that it costs its neighbours on the line little (P8).
 
-Pure: the caller has the clock. A unit that failed three times in a row is left alone for `HELD_SHARE` times what its last
-failure cost the line, times the number of units that are held: all dead units of a bus together take at most a ninth
-of it, however many they are.
+Pure: the caller has the clock. A unit that failed three times in a row is left alone for `HELD_SHARE` times what its
+last failure cost the line, times the number of units that are held: all dead units of a bus together take at most a
+ninth of it, however many they are.
 """
 
 from __future__ import annotations
