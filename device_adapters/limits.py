@@ -46,8 +46,7 @@ LET_GO_ABOVE = 48  # from here on kept-back records are let go, so that no rig t
 KEPT_BACK_MAX = 64  # records of one rig that wait for their turn (H3)
 REFUSED_KEPT_MAX = 64  # refused messages of one rig that were not told yet
 # Stored records of one rig whose bytes are remembered, so that a repetition is known as one without asking the log:
-# twice what a rig holds. Never fewer than that: a rig that sends all of them again would push out the one number that
-# it waits to be told. The log judges what is older, by key and content.
+# twice what a rig holds. The newest one is never let go; the log judges what is older, by key and content.
 DIGESTS_KEPT_MAX = 1024
 CONNECT_WAIT_S = 4.0  # for a status of the rig, which comes every 2 s (M4)
 SILENT_AFTER_STATUSES = 3  # so many times `status_every_ms` without one, and the rig is gone

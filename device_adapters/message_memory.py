@@ -213,8 +213,8 @@ class MessageMemory:
         elif known is not None:  # other bytes under a stored number: the rig waits for the acknowledgement of these
             self._again, self._told = max(self._again, observation.seq), (0, float("-inf"))
         self._stored[observation.seq] = _Stored(observation.epoch, digest, entry)
-        if len(self._stored) > DIGESTS_KEPT_MAX:
-            del self._stored[next(iter(self._stored))]
+        if len(self._stored) > DIGESTS_KEPT_MAX:  # never the newest: it is the one that the rig waits to be told
+            del self._stored[min(self._stored, key=lambda number: (self._stored[number].boot, number))]
         held = self._box.kept(observation.seq, digest)
         if held is not None:
             self._box.take(held)

@@ -120,10 +120,30 @@ def test_every_record_comes_once_in_its_turn(count: int, seed: int, loss: float)
 
 def test_stored_messages_are_known_up_to_a_bound() -> None:
     """B16, I10: of a rig that never stops so many messages are known by their bytes; older ones the log judges."""
+    memory = _remembering(BOOT, DIGESTS_KEPT_MAX + 9)
+    assert list(memory._stored) == list(range(10, DIGESTS_KEPT_MAX + 10))
+    assert DIGESTS_KEPT_MAX > RIG_HOLDS, "what a rig sends again is known without asking the log"
+
+
+def test_the_number_that_a_rig_waits_for_is_never_pushed_out_by_what_comes_again() -> None:
+    """I14: a rig that sends everything again, and more than is remembered, is still told its newest number."""
+    newest = DIGESTS_KEPT_MAX + 9
+    memory = _remembering(BOOT, newest)
+    for seq in range(1, newest):
+        _store(memory, BOOT, seq)
+    assert newest in memory._stored
+    _store(memory, BOOT + 1, 1)
+    assert (newest in memory._stored, 1 in memory._stored) == (True, True), "the first of a new memory is the newest"
+
+
+def _remembering(boot: int, count: int) -> MessageMemory:
     line = Line(0, random.Random(1), 0)
     memory = MessageMemory(line, line.box, load_profile(TEXT).poll)
-    for seq in range(1, DIGESTS_KEPT_MAX + 10):
-        raw = (RawArea(MESSAGE, 0, seq.to_bytes(8, "big")),)
-        memory.stored(Observation("deduction", SERIAL, BOOT, seq, 0, {}, "latched", "simulator", raw=raw), bytes(32))
-    assert list(memory._stored) == list(range(10, DIGESTS_KEPT_MAX + 10))
-    assert DIGESTS_KEPT_MAX > RIG_HOLDS, "a rig that sends everything again must be told the newest number of all"
+    for seq in range(1, count + 1):
+        _store(memory, boot, seq)
+    return memory
+
+
+def _store(memory: MessageMemory, boot: int, seq: int) -> None:
+    raw = (RawArea(MESSAGE, 0, seq.to_bytes(8, "big")),)
+    memory.stored(Observation("deduction", SERIAL, boot, seq, 0, {}, "latched", "simulator", raw=raw), bytes(32))
