@@ -22,7 +22,7 @@ from scorelog.journal.fscktree import TreeCheck
 from scorelog.journal.identity import find_identity, read_identity
 from scorelog.journal.medium import read_through
 from scorelog.journal.salvage import reader
-from scorelog.journal.schema import DATABASE, SHM, WAL, check_format
+from scorelog.journal.schema import DATABASE, SHM, WAL, check_format, header_damage
 from scorelog.journal.statefile import StateDamaged, read_state
 from scorelog.journal.walcheck import wal_damage
 
@@ -92,6 +92,8 @@ def fsck(
     if not (directory / DATABASE).exists():
         report.add(None, "drop", f"{DATABASE} is gone")
         return report
+    if (damage := header_damage(directory / DATABASE)) is not None:
+        report.add(None, "database", damage)
     if (damage := wal_damage(directory / WAL)) is not None:
         report.add(None, "write-ahead", damage)
     disturbed = _check_database(directory, _Expected(identity, state_path, tuple(cosigners)), report)

@@ -26,6 +26,8 @@ RESERVE: Final = "reserve"
 APPLICATION_ID: Final = 0x6B616F66  # "kaof"
 FORMAT_VERSION: Final = 1
 _SYNCHRONOUS_FULL: Final = 2
+_VERSIONS_AT: Final = 18  # in the header of the file: who may write it, who may read it (SQLite file format, 1.3)
+_WAL_VERSIONS: Final = b"\x02\x02"
 _BUSY_MS: Final = 100  # only a reader of fsck can be in the way, and only of folding
 
 _TABLES: Final = """
@@ -89,6 +91,18 @@ def check_format(connection: sqlite3.Connection, origin: str) -> None:
         raise Damaged(origin, None, f"{DATABASE} is not a log (application id {kind})")
     if version != FORMAT_VERSION:
         raise Damaged(origin, None, f"{DATABASE} has format version {version}, this program knows {FORMAT_VERSION}")
+
+
+def header_damage(database: Path) -> str | None:
+    """What is wrong with the two bytes by which SQLite would silently read only, or write another kind of journal.
+
+    A file too short to have them is SQLite's to refuse. Raises OSError.
+    """
+    with database.open("rb") as file:
+        found = file.read(_VERSIONS_AT + len(_WAL_VERSIONS))[_VERSIONS_AT:]
+    if len(found) < len(_WAL_VERSIONS) or found == _WAL_VERSIONS:
+        return None
+    return f"the header of {DATABASE} says versions {found[0]} and {found[1]}; a log has 2 and 2"
 
 
 @contextmanager

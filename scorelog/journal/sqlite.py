@@ -23,7 +23,7 @@ from scorelog.journal.log import SqliteLog
 from scorelog.journal.medium import ADVICE, confirmed
 from scorelog.journal.recovery import check_key, check_not_rolled_back, reading, recover, writing_alone
 from scorelog.journal.room import Reserve, RoomPolicy
-from scorelog.journal.schema import DATABASE, LOCK, RESERVE, SHM, WAL, open_reader, open_writer
+from scorelog.journal.schema import DATABASE, LOCK, RESERVE, SHM, WAL, header_damage, open_reader, open_writer
 from scorelog.journal.statefile import State, StateDamaged, StateWriter, read_state
 from scorelog.journal.walcheck import wal_damage
 from scorelog.journal.writer import Writing
@@ -95,6 +95,8 @@ def _prepare_files(directory: Path, identity: Identity, reserve: Reserve, wal_by
     (directory / SHM).unlink(missing_ok=True)  # an index of the write-ahead log; it would bring unsynced frames back
     if not (directory / DATABASE).exists():
         raise Damaged(identity.origin, None, f"{DATABASE} is gone")
+    if damage := header_damage(directory / DATABASE):
+        raise Damaged(identity.origin, None, damage)
     if damage := wal_damage(directory / WAL):
         raise Damaged(identity.origin, None, f"the write-ahead log: {damage}")
 

@@ -111,6 +111,18 @@ async def test_a_schema_that_is_no_text_any_more(tmp_path: Path) -> None:
             open_log(path, signer_for, FakeClock(), tmp_path / "state")
 
 
+@pytest.mark.parametrize("at", [18, 19])
+async def test_a_header_that_would_make_a_log_read_only_is_damage(tmp_path: Path, at: int) -> None:
+    """B5, G6: SQLite opens such a file and then cannot write it: fsck names it, and a start calls it damaged."""
+    path = await make_log(tmp_path, 4)
+    whole = (path / DATABASE).read_bytes()
+    for bit in range(BITS):
+        (path / DATABASE).write_bytes(flipped(whole, at, bit))
+        assert named(path), f"bit {bit}"
+        with pytest.raises(Damaged):
+            open_log(path, signer_for, FakeClock(), tmp_path / "state")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 async def test_every_bit_of_a_log(tmp_path: Path) -> None:
