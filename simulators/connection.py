@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
 from simulators.exchange import spoiled
-from simulators.limits import MBAP_LENGTH_MAX, MBAP_LENGTH_MIN, PIECES_WAITING_MAX
+from simulators.limits import MBAP_LENGTH_MAX, MBAP_LENGTH_MIN
 from simulators.modbus import HEADER, answer, exception
+from simulators.pieces import Pieces
 
 if TYPE_CHECKING:
     from simulators.faults import Piece
@@ -42,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._number = 0
         self._rest = b""
-        self._waiting = 0
+        self._pieces = Pieces(self._write, self.reset)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or reset it when there are too many."""
@@ -93,20 +94,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(frame)
             return
         for piece in spoiled(host.plan, host.rig, self._number, request, frame):
-            self._send(piece)
-
-    def _send(self, piece: Piece) -> None:
-        if not piece.delay_s:
-            self._write(piece)
-        elif self._waiting < PIECES_WAITING_MAX:
-            self._waiting += 1
-            asyncio.get_running_loop().call_later(piece.delay_s, self._send_late, piece)
-        else:
-            self.reset()
-
-    def _send_late(self, piece: Piece) -> None:
-        self._waiting -= 1
-        self._write(piece)
+            self._pieces.send(piece)
 
     def _write(self, piece: Piece) -> None:
         if self._transport is None or self._transport.is_closing():

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from simulators.errors import InputError
 from simulators.exchange import spoiled
 from simulators.frames import RTU, is_sealed, sealed
-from simulators.limits import PIECES_WAITING_MAX, REQUEST_BYTES_MAX, REQUEST_PAUSE_S
+from simulators.limits import REQUEST_BYTES_MAX, REQUEST_PAUSE_S
 from simulators.modbus import READ_HOLDING, WRITE_MANY, WRITE_ONE, answer
+from simulators.pieces import Pieces
 
 if TYPE_CHECKING:
     from simulators.bus.outlets import Opener
@@ -105,7 +106,7 @@ class Conversation:
         self._number = number
         self._rest = b""
         self._last_at = float("-inf")
-        self._waiting = 0
+        self._pieces = Pieces(self._write, outlet.reset)
         self._ended = False
 
     def end(self) -> None:
@@ -142,20 +143,7 @@ class Conversation:
             self.outlet.write(frame)
             return
         for piece in spoiled(host.plan, host.rig, self._number, pdu, frame, frames=RTU, asked=request):
-            self._send(piece)
-
-    def _send(self, piece: Piece) -> None:
-        if not piece.delay_s:
-            self._write(piece)
-        elif self._waiting < PIECES_WAITING_MAX:
-            self._waiting += 1
-            asyncio.get_running_loop().call_later(piece.delay_s, self._send_late, piece)
-        else:
-            self.outlet.reset()
-
-    def _send_late(self, piece: Piece) -> None:
-        self._waiting -= 1
-        self._write(piece)
+            self._pieces.send(piece)
 
     def _write(self, piece: Piece) -> None:
         if self._ended:
