@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(180), pytest.mark.xdist_group("generations")]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(600), pytest.mark.xdist_group("generations")]
 
 
 @pytest.fixture(scope="module")
