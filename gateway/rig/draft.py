@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from typing import TYPE_CHECKING
 
 from device_adapters.limits import REGISTERS_PER_READ
@@ -227,7 +227,9 @@ class _Reader:
             own = "; personal" if role in PERSONAL else ""
             self.doubt(self._ref(row, "name", row[0]), f'"{name}" taken for `{role}`{own}')
         taken = {entry.name for entry in self._entries}
-        return plain if plain not in taken else f"{plain}_{address.at}" + (f"_{address.bit}" if address.bit else "")
+        placed = f"{plain}_{address.at}" + (f"_{address.bit}" if address.bit else "")
+        numbered = (f"{placed}_{number}" for number in count(2))
+        return next(free for free in chain((plain, placed), numbered) if free not in taken)
 
     def _order(self, row: Row) -> str | None:
         found = {order for role in ("order", "type", "remark") for order in orders_of(self._text(row, role))}

@@ -82,8 +82,13 @@ async def test_a_crowd_is_sent_away_early_and_all_come_through(tls: TlsMaterial,
     """S4, B13: a server that thinks itself slow serves some, tells the others when, and in the end has every entry."""
     async with crowd(tls, tmp_path, CROWD, 2) as (made, fleet):
         made.ingest.admission.pace.seconds = 0.1
-        await fleet.run()
-        tally = fleet.tally
+        made.store.flowing.clear()  # or the first might be through before the last has come
+        running, tally = asyncio.create_task(fleet.run()), fleet.tally
+        async with asyncio.timeout(20):
+            while not tally.statuses[503]:
+                await asyncio.sleep(0.005)
+        made.store.flowing.set()
+        await running
         assert not tally.unexplained
         assert set(tally.statuses) <= {200, 429, 503}
         assert tally.statuses[503] > 0
