@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,15 +19,22 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_PORTS = range(20_000, 32_000)  # below those of outgoing connections (ip_local_port_range begins at 32768)
+_TRIES = 200
+_CHANCE = random.SystemRandom()  # tests seed the common one alike in every process
+
+
 class WorldError(RuntimeError):
     """A command of the world failed; the message holds its output."""
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody has right now, and that no outgoing connection is given before it is listened on."""
+    for port in _CHANCE.sample(_PORTS, _TRIES):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise WorldError(f"none of {_TRIES} ports from {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
 def command(*words: str | Path, env: dict[str, str] | None = None, check: bool = True) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from parts import find_program
+from service import free_port
 from tree import ROOT
 
 from certs.ca import _issue as issue_leaf  # the product issues no certificates for rigs
@@ -45,7 +46,7 @@ class RealMosquitto:
         self.form = form
         # Not below pytest's folder, which only its own user may enter.
         self.folder = Path(tempfile.mkdtemp(prefix="kaofen-mqtt-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._owner = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._make_tls(names)
@@ -169,12 +170,6 @@ def running_mosquitto(form: Form, names: Sequence[str]) -> Iterator[RealMosquitt
         yield made
     finally:
         made.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _unprivileged() -> str | None:

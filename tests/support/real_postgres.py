@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from parts import find_postgres
+from service import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class RealPostgres:
         self._programs = programs
         # Not below pytest's folder, which only its own user may enter.
         self.folder = Path(tempfile.mkdtemp(prefix="kaofen-pg-", dir=folder))
-        self.port = _free_port()
+        self.port = free_port()
         self._owner = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
@@ -173,12 +173,6 @@ def _zombie(pid: str) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _unprivileged() -> tuple[int, int] | None:
