@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from device_adapters.build_field import check_limits, codes_of, fields_of, named_codes, order_of, scale_of
 from device_adapters.build_message import build_message
+from device_adapters.checksums import CHECKSUMS
 from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, SCORE_MAX, UNIT_MAX
 from device_adapters.profile import (
     Area,
@@ -24,7 +25,7 @@ from device_adapters.profile import (
     Transport,
     Word,
 )
-from device_adapters.words import CHECKSUMS, ORDERS, TIMES, TYPES
+from device_adapters.words import ORDERS, TIMES, TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

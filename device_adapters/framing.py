@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from device_adapters.checksums import crc16_modbus
 from device_adapters.modbus import HEADER, frame_length, reply_fault
 from device_adapters.pdu import EXCEPTION, answer_head
-from device_adapters.words import crc16_modbus
 
 CRC_BYTES = 2
 _REFUSAL_BYTES = 5  # unit, function, code, CRC

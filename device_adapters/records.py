@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from device_adapters.checksums import CHECKSUMS
 from device_adapters.errors import DecodeError
-from device_adapters.words import CHECKSUMS, number_of, plain_number, text_of
+from device_adapters.words import number_of, plain_number, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device_adapters.checksums import CHECKSUMS, crc16_modbus
 from device_adapters.errors import DecodeError
 from device_adapters.packed import bcd_time, decimal, dos_time, hundredths, word_time
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from device_adapters.profile import Field
-
-__all__ = ["CHECKSUMS", "crc16_modbus"]  # beside what is defined here: the serial frames want them, too
 
 LETTERS = "ABCDEFGHIJKL"
 

@@ -113,8 +113,9 @@ def test_lists_of_words_are_the_parsers_own() -> None:
     """A type, order, coding or checksum that the parser learns must be published."""
     from device_adapters.build import GUARANTEES, HANDSHAKES, INDEXES, TRANSPORTS  # noqa: PLC0415
     from device_adapters.build_field import ANY_ORDER  # noqa: PLC0415
+    from device_adapters.checksums import CHECKSUMS  # noqa: PLC0415
     from device_adapters.rules import ENTRY_FIELDS  # noqa: PLC0415
-    from device_adapters.words import CHECKSUMS, CODINGS, TYPES  # noqa: PLC0415
+    from device_adapters.words import CODINGS, TYPES  # noqa: PLC0415
 
     parts = SCHEMA["$defs"]
     field, record, top = (parts[name]["properties"] for name in ("field", "record", "registers"))
