@@ -13,8 +13,9 @@ from tree import ROOT
 
 from device_adapters.build import GUARANTEES, HANDSHAKES, INDEXES
 from device_adapters.build_field import ANY_ORDER
+from device_adapters.checksums import CHECKSUMS
 from device_adapters.lint import examine_file
-from device_adapters.words import CHECKSUMS, CODINGS, TYPES
+from device_adapters.words import CODINGS, TYPES
 from gateway.texts import base_finder, shipped_profiles
 
 if TYPE_CHECKING:
