@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 import structlog
+from long_times import times
 from parts import missing_reason, root_tests_wanted
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ IN_CI = os.environ.get("CI") == "true"
 # Wall-clock deadlines measure a busy machine, not our code. In CI a run is repeatable; elsewhere it explores.
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=times(400), print_blob=True)
 
 # What each marker needs, by the names of tests/support/parts.py.
 MARKER_PARTS = {"root": ("nbdkit", "nbdfuse", "fuse", "mkfs", "losetup"), "browser": ("chromium", "chinese-font")}

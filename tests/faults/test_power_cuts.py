@@ -1,12 +1,10 @@
 """B2, B3, G2, G3: power cuts at any moment of a recorded life, with any part of what no fsync covered.
 
 An honest disk keeps what was synced: nothing acknowledged is lost. A lying one may lose it, but never unnamed.
-`KAOFEN_POWER_CUTS` is how many the long tests make (2,000).
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import log_crash_way
@@ -14,6 +12,7 @@ import pytest
 from block_log import Recording
 from log_crash import Oracle, Round, Zygote
 from log_crash_way import WayOracle
+from long_times import times
 from power_cuts import cut_logs, cut_ways, lying_cuts
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.crash, pytest.mark.needs("strace")]
 
-MANY = int(os.environ.get("KAOFEN_POWER_CUTS", "2000"))
+MANY = times(500)
 APPENDS = 30
 
 

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from long_times import times
 from server_pair import eventually
 from whole_way import RESTART_S_MAX, RIGS, begin, judge, load, restart
 
@@ -36,7 +37,7 @@ def world(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) ->
         one.close()
 
 
-@pytest.mark.parametrize("kills", [6, 60])
+@pytest.mark.parametrize("kills", [times(21)])
 def test_server_gateway_and_database_killed_at_random_moments(world: World, postgres: RealPostgres, kills: int) -> None:
     """P1, P2, P4: SIGKILL of any of the three under load; each comes back, nothing is lost, doubled or altered."""
     chance = random.Random(20261123)

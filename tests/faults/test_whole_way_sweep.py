@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from long_times import times
 from whole_way import RESTART_S_MAX, RIGS, begin, failpoints, judge, load, restart, sweep
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def test_server_dies_at_every_step(world: World, forms: tuple[str, ...]) -> None
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("kills", [6, 150])
+@pytest.mark.parametrize("kills", [times(40)])
 def test_random_moments(world: World, kills: int) -> None:
     """P1, P2: SIGKILL of gateway or server at random moments under load; each comes back, nothing is lost."""
     chance = random.Random(20261123)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 ZYGOTE = Path(__file__).with_name("server_zygote.py")
 READY_S = 30.0
+STUCK_S = 45.0  # more than a server gives its last requests
+STUCK = "most recent call first"
 PASSWORD = "correct horse battery staple"
 
 
@@ -70,6 +73,7 @@ class ServerProcess:
         self.ports: dict[str, int] = {}
         self.pid = 0
         self._runs = 0
+        self._said = folder
         self._zygotes = zygotes
         self.tls = make_tls_material(folder / "tls", domain=DOMAIN)
         password = folder / "password"
@@ -115,6 +119,7 @@ class ServerProcess:
         """Until it says that it is ready."""
         assert not self.pid, "the server runs already"
         self.pid, out, err = self._begin(("run", str(self.config)), failpoints, serving=True)
+        self._said = err
         deadline = time.monotonic() + READY_S
         while not (out.exists() and out.read_text().endswith("\n")):
             if "kaofen-server:" in (err.read_text() if err.exists() else "") or time.monotonic() > deadline:
@@ -126,7 +131,7 @@ class ServerProcess:
     def stop(self) -> int:
         """Orderly; its exit code."""
         os.kill(self.pid, signal.SIGTERM)
-        return self._reap()
+        return self.wait()
 
     def kill(self) -> int:
         """SIGKILL, if it still runs; its exit code (0 when none was started)."""
@@ -137,8 +142,14 @@ class ServerProcess:
         return self._reap()
 
     def wait(self) -> int:
-        """Until it ends by itself; its exit code."""
-        return self._reap()
+        """Until it ends by itself; its exit code. One that hangs is killed after it has written where it hangs."""
+        timer = threading.Timer(STUCK_S, kill_the_stuck, (self.pid,))
+        timer.start()
+        code = self._reap()
+        timer.cancel()
+        if code == -signal.SIGKILL and STUCK in (said := self._said.read_text()):
+            raise AssertionError(f"the server did not end: {said[-8000:]}")
+        return code
 
     def _reap(self) -> int:
         self.pid = 0
@@ -169,6 +180,14 @@ class ServerProcess:
             yield made
         finally:
             made.close()
+
+
+def kill_the_stuck(pid: int) -> None:
+    """The zygote's child writes all its stacks at SIGUSR1."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR1)
+        time.sleep(1)
+        os.kill(pid, signal.SIGKILL)
 
 
 def post(connection: http.client.HTTPSConnection, path: str, body: bytes) -> tuple[int, bytes]:

@@ -6,8 +6,10 @@ One JSON line in: {"argv", "failpoints", "stdout", "stderr"}. Two lines out: the
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import sys
 
 import server.app
@@ -25,6 +27,7 @@ def main() -> None:
         if pid == 0:
             for number, name in ((1, "stdout"), (2, "stderr")):
                 os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+            faulthandler.register(signal.SIGUSR1, all_threads=True)  # a process that hangs says where
             failpoints.arm(asked["failpoints"])
             sys.argv = ["kaofen-server", *asked["argv"]]
             code = 0
