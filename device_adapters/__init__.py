@@ -1,5 +1,11 @@
 """From wire to observation: rigs are read here, by profiles that are data.
 
-Knows rigs; knows no log, no gateway and no server. The decode and profile modules import no wire library, so that the
-server can decode again what a gateway decoded (P4).
+Knows rigs; knows no log, no gateway and no server. The rooms, each importing only those below it:
+
+- `modbus`, `mqtt`: the wires; they bring a rig's memory
+- `latching`: what holds for latched records whatever wire they come over
+- `decoding`: from bytes to what they say; `language`: what a profile may say. Both pure, so that the server can decode
+  again what a gateway decoded (P4).
+
+`factory` puts a profile, a wire and the rules together; `contract` is what the gateway sees of it.
 """

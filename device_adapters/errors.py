@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from device_adapters.lint import Finding
+    from device_adapters.language.lint import Finding
     from device_adapters.observation import Evidence, RawArea
 
 REASONS = {

@@ -5,18 +5,18 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from device_adapters.observed import Observer
+from device_adapters.decoding.observed import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from device_adapters.bus import Bus
     from device_adapters.contract import Adapter, Position, Source
-    from device_adapters.mailbox import Mailbox
-    from device_adapters.message_memory import Post
-    from device_adapters.polls import Polls
-    from device_adapters.profile import Profile
-    from device_adapters.wire import Wire
+    from device_adapters.language.profile import Profile
+    from device_adapters.modbus.bus import Bus
+    from device_adapters.modbus.polls import Polls
+    from device_adapters.modbus.wire import Wire
+    from device_adapters.mqtt.mailbox import Mailbox
+    from device_adapters.mqtt.message_memory import Post
 
 
 def _unseen() -> int:
@@ -41,7 +41,7 @@ def open_adapter(
 
     `unit` None takes the profile's. `mono_us` times first readings. `polls` is shared by all rigs of a process.
     """
-    from device_adapters.modbus import ModbusWire  # noqa: PLC0415  (the server has no wire library installed)
+    from device_adapters.modbus.tcp import ModbusWire  # noqa: PLC0415  (the server has no wire library installed)
 
     wire = ModbusWire(host, port, profile.transport.unit if unit is None else unit, profile.transport, polls)
     return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
@@ -59,7 +59,7 @@ def open_bus_adapter(
     mono_us: Callable[[], int] = _unseen,
 ) -> Adapter:
     """An adapter for one rig that shares `bus` with others, not yet connected."""
-    from device_adapters.bus_wire import BusWire  # noqa: PLC0415  (as above)
+    from device_adapters.modbus.bus_wire import BusWire  # noqa: PLC0415  (as above)
 
     wire = BusWire.of(bus, profile.transport.unit if unit is None else unit, profile)
     return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
@@ -76,9 +76,9 @@ def _register_adapter(
     mono_us: Callable[[], int],
 ) -> Adapter:
     """Whatever the wire, a rig of registers is read in one way."""
-    from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (as above)
-    from device_adapters.quirks import worked_around  # noqa: PLC0415
-    from device_adapters.registers import RegisterMemory  # noqa: PLC0415
+    from device_adapters.latching.latched import LatchedAdapter  # noqa: PLC0415  (as above)
+    from device_adapters.modbus.quirks import worked_around  # noqa: PLC0415
+    from device_adapters.modbus.registers import RegisterMemory  # noqa: PLC0415
 
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
     memory = RegisterMemory(profile, worked_around(wire, profile), serial)
@@ -97,8 +97,8 @@ def open_message_adapter(
     mono_us: Callable[[], int] = _unseen,
 ) -> Adapter:
     """An adapter for one rig whose messages come into `box` over `post`, not yet connected."""
-    from device_adapters.latched import LatchedAdapter  # noqa: PLC0415  (as above)
-    from device_adapters.message_memory import MessageMemory  # noqa: PLC0415
+    from device_adapters.latching.latched import LatchedAdapter  # noqa: PLC0415  (as above)
+    from device_adapters.mqtt.message_memory import MessageMemory  # noqa: PLC0415
 
     memory = MessageMemory(post, box, profile.poll)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)

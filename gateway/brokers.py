@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from device_adapters.errors import NotConnected
-from device_adapters.mqtt import Account, Broker
+from device_adapters.mqtt.connection import Account, Broker
 from gateway import limits
 from gateway.backoff import Backoff
 from gateway.errors import ConfigError

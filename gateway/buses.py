@@ -1,6 +1,6 @@
 """A `[[bus]]` of the settings: which line several rigs share, checked in words. No IO; see docs/gateway.md.
 
-Owns: which keys belong to which kind. The kinds themselves are device_adapters/bus_place.py's.
+Owns: which keys belong to which kind. The kinds themselves are device_adapters/modbus/bus_place.py's.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from device_adapters.bus import BusTimes
-from device_adapters.bus_place import KINDS, BusPlace
-from device_adapters.serial_line import BAUDS, PARITIES, STOP_BITS, SerialPort
+from device_adapters.modbus.bus import BusTimes
+from device_adapters.modbus.bus_place import KINDS, BusPlace
+from device_adapters.modbus.serial_line import BAUDS, PARITIES, STOP_BITS, SerialPort
 from gateway.errors import ConfigError
 
 if TYPE_CHECKING:

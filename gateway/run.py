@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from device_adapters.bus_place import open_bus
 from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
-from device_adapters.mailbox import Mailbox
-from device_adapters.polls import Polls
+from device_adapters.modbus.bus_place import open_bus
+from device_adapters.modbus.polls import Polls
+from device_adapters.mqtt.mailbox import Mailbox
 from gateway import logs
 from gateway.app import App, Parts, install_signals
 from gateway.brokers import BrokerLink, account
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from device_adapters.bus import Bus
     from device_adapters.contract import Adapter, Position, Source
-    from device_adapters.mqtt import Account
+    from device_adapters.modbus.bus import Bus
+    from device_adapters.mqtt.connection import Account
     from gateway.config import Config, RigConfig
     from gateway.texts import Texts
     from scorelog.journal.clock import Clock

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from device_adapters.lint import examine_file
+from device_adapters.language.lint import examine_file
 from gateway import limits
 from gateway.documents import Subject
 from gateway.errors import ConfigError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from device_adapters.profile import Profile
+    from device_adapters.language.profile import Profile
     from gateway.config import Config, RigConfig
 
 

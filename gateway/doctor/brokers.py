@@ -13,8 +13,8 @@ import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from device_adapters.errors import NotConnected
-from device_adapters.mailbox import Mailbox
-from device_adapters.mqtt import Broker
+from device_adapters.mqtt.connection import Broker
+from device_adapters.mqtt.mailbox import Mailbox
 from gateway.brokers import account
 from gateway.doctor.report import fail, good, warn
 from gateway.doctor.rigs import step_of
@@ -24,7 +24,7 @@ from gateway.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from device_adapters.mqtt import Account
+    from device_adapters.mqtt.connection import Account
     from gateway.config import BrokerConfig, Config, RigConfig
     from gateway.doctor.report import Finding
     from gateway.texts import Texts

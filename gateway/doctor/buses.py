@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from device_adapters.bus_place import open_bus
-from device_adapters.bus_wire import BusWire
 from device_adapters.errors import BackOff, DecodeError, NotConnected
-from device_adapters.wire import ExceptionReply, OddReply
+from device_adapters.modbus.bus_place import open_bus
+from device_adapters.modbus.bus_wire import BusWire
+from device_adapters.modbus.wire import ExceptionReply, OddReply
 from gateway.doctor.report import fail, good
 from gateway.doctor.rigs import explained, read_status, step_of
 

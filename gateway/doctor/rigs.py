@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from device_adapters.decode import decode_status
+from device_adapters.decoding.decode import decode_status
 from device_adapters.errors import BackOff, DecodeError, NotConnected
-from device_adapters.modbus import ModbusWire
-from device_adapters.quirks import worked_around
-from device_adapters.wire import ExceptionReply, OddReply
+from device_adapters.modbus.quirks import worked_around
+from device_adapters.modbus.tcp import ModbusWire
+from device_adapters.modbus.wire import ExceptionReply, OddReply
 from gateway.doctor.report import fail, good, warn
 from gateway.doctor.server import check_tcp
 
 if TYPE_CHECKING:
-    from device_adapters.profile import Profile
-    from device_adapters.wire import Wire
+    from device_adapters.language.profile import Profile
+    from device_adapters.modbus.wire import Wire
     from gateway.config import RigConfig
     from gateway.doctor.report import Finding
     from gateway.texts import Texts

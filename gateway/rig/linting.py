@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device_adapters.lint import Finding, examine_file
+from device_adapters.language.lint import Finding, examine_file
 from gateway.errors import ConfigError
 from gateway.texts import base_finder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from device_adapters.profile import Profile
+    from device_adapters.language.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)

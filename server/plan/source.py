@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from device_adapters.toml_lines import lines_of
+from device_adapters.language.toml_lines import lines_of
 from scorelog.format.limits import PLAN_NAME_CHARS_MAX, PLAN_SERIAL_CHARS_MAX
 from scorelog.format.plan import PURPOSES, WIRES
 from server.errors import ListError

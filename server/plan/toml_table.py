@@ -15,7 +15,7 @@ from server.plan.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from device_adapters.toml_lines import Path
+    from device_adapters.language.toml_lines import Path
 
 _SHOWN_KEY: Final = re.compile(r"[a-z_]{1,32}\Z")
 _WHEN: Final = "a time with its offset, like 2026-11-23T08:30:00+08:00"

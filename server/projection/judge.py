@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from device_adapters.decode import Decoded, decode_entry_raw
+from device_adapters.decoding.decode import Decoded, decode_entry_raw
+from device_adapters.decoding.message import decode_message
 from device_adapters.errors import DecodeError
-from device_adapters.message import decode_message
 from device_adapters.observation import RawArea
 from scorelog.format import types
 from scorelog.format.errors import RubricError
@@ -21,7 +21,7 @@ from scorelog.format.scoring import Deduction, score_item
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from device_adapters.profile import Profile
+    from device_adapters.language.profile import Profile
     from server.projection.facts import Fact
     from server.projection.rubrics import Adopted
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from device_adapters.errors import AdapterError
-from device_adapters.profile import load_profile
+from device_adapters.language.profile import load_profile
 from scorelog.format.errors import FormatError, RubricError
 from scorelog.format.rubric import parse_rubric
 from scorelog.format.scoring import Deduction, score_item
@@ -21,7 +21,7 @@ from server.projection import limits
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from device_adapters.profile import Profile
+    from device_adapters.language.profile import Profile
     from scorelog.format.rubric import Rubric
     from server.projection.facts import Fact
     from server.projection.plans import PlanFacts

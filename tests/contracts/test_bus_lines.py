@@ -11,14 +11,14 @@ from scripted_bus import ScriptedBus
 from scripted_rig import ScriptedRig
 
 from device_adapters.errors import NotConnected
-from device_adapters.lines import DialInLine, TcpLine
-from device_adapters.serial_line import SerialLine, SerialPort
+from device_adapters.modbus.lines import DialInLine, TcpLine
+from device_adapters.modbus.serial_line import SerialLine, SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from device_adapters.lines import Line
+    from device_adapters.modbus.lines import Line
 
 REQUEST = bytes.fromhex("010300000001840a")  # unit 1 reads 1 word at 0
 REPLY_BYTES = 7

@@ -16,8 +16,8 @@ from rig_profiles import adapter_for, fast_v1, follow
 from scripted_rig import Item, ScriptedRig
 
 from device_adapters.contract import NotConnected, Position
-from device_adapters.modbus import ModbusWire
-from device_adapters.wire import OddReply
+from device_adapters.modbus.tcp import ModbusWire
+from device_adapters.modbus.wire import OddReply
 
 if TYPE_CHECKING:
     from scripted_rig import Fault

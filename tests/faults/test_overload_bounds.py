@@ -25,8 +25,8 @@ import device_adapters.limits as adapter_limits
 import gateway.limits as gateway_limits
 from certs.contexts import gateway_client_context
 from device_adapters.contract import Evidence
-from device_adapters.mailbox import Mailbox
-from device_adapters.shape import INTERFACE_V1
+from device_adapters.language.shape import INTERFACE_V1
+from device_adapters.mqtt.mailbox import Mailbox
 from gateway.attempts import Attempts, Fact
 from gateway.freeze import Freezer
 from scorelog.format import types

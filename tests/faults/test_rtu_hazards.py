@@ -17,11 +17,11 @@ from rig_profiles import fast_v1, follow, seqs
 from scripted_bus import ScriptedBus
 from scripted_rig import Item, ScriptedRig
 
-from device_adapters.bus import BusTimes
-from device_adapters.bus_wire import BusWire
 from device_adapters.errors import NotConnected
 from device_adapters.factory import open_bus_adapter
-from device_adapters.wire import ExceptionReply
+from device_adapters.modbus.bus import BusTimes
+from device_adapters.modbus.bus_wire import BusWire
+from device_adapters.modbus.wire import ExceptionReply
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,12 @@ from parts import find_program
 from rig_profiles import fast_v1
 from sim_parts import rubric
 
-from device_adapters.bus import BusTimes
-from device_adapters.bus_place import BusPlace, open_bus
-from device_adapters.bus_wire import BusWire
 from device_adapters.errors import NotConnected
-from device_adapters.serial_line import SerialPort
-from device_adapters.wire import ExceptionReply
+from device_adapters.modbus.bus import BusTimes
+from device_adapters.modbus.bus_place import BusPlace, open_bus
+from device_adapters.modbus.bus_wire import BusWire
+from device_adapters.modbus.serial_line import SerialPort
+from device_adapters.modbus.wire import ExceptionReply
 from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from modbus_bridge import ModbusBridge
 
-from device_adapters.bus import Bus, BusTimes
-from device_adapters.bus_place import BusPlace, open_bus
-from device_adapters.framing import RtuFraming
-from device_adapters.lines import DialInLine
-from device_adapters.serial_line import SerialPort
+from device_adapters.modbus.bus import Bus, BusTimes
+from device_adapters.modbus.bus_place import BusPlace, open_bus
+from device_adapters.modbus.framing import RtuFraming
+from device_adapters.modbus.lines import DialInLine
+from device_adapters.modbus.serial_line import SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

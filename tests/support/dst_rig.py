@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from dst_life import LIFE
 
-from device_adapters.decode import Decoded, Standing
+from device_adapters.decoding.decode import Decoded, Standing
+from device_adapters.decoding.observed import Observer
 from device_adapters.errors import BackOff, DecodeError, NotConnected
-from device_adapters.latched import LatchedAdapter
+from device_adapters.language.profile import Poll
+from device_adapters.latching.latched import LatchedAdapter
 from device_adapters.observation import RawArea, RigStatus
-from device_adapters.observed import Observer
-from device_adapters.profile import Poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -157,7 +157,7 @@ class Rig:
 
 
 class SimMemory:
-    """A connection to one rig; see `device_adapters.memory.RigMemory`."""
+    """A connection to one rig; see `device_adapters.latching.memory.RigMemory`."""
 
     tells_at_once = False
 

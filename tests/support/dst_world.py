@@ -31,7 +31,7 @@ from dst_remembered import remembered
 from dst_rig import named
 from dst_server import SimServer
 
-from device_adapters.profile import Poll
+from device_adapters.language.profile import Poll
 from scorelog.journal import failpoints
 from server.errors import ServerError
 

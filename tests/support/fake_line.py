@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from device_adapters.errors import NotConnected
-from device_adapters.lines import Received
+from device_adapters.modbus.lines import Received
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ from people_world import Log, Rig, crc16
 from rig_messages import GOLDEN
 from tree import ROOT
 
-from device_adapters.decode import decode_entry_raw, decode_record, decode_status
+from device_adapters.decoding.decode import decode_entry_raw, decode_record, decode_status
+from device_adapters.decoding.message import read_message, read_status
 from device_adapters.errors import BadReading, DecodeError, ProfileError
-from device_adapters.jsonspans import read_object
-from device_adapters.message import read_message, read_status
+from device_adapters.language.jsonspans import read_object
+from device_adapters.language.profile import load_profile
+from device_adapters.language.toml_lines import lines_of
 from device_adapters.observation import RawArea
-from device_adapters.profile import load_profile
-from device_adapters.toml_lines import lines_of
 from simulators.codes import Mode, State
 from simulators.status import Shown, Status
 

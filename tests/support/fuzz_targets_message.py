@@ -9,14 +9,14 @@ from fuzz_targets import Target
 from rig_messages import GOLDEN
 from tree import ROOT
 
+from device_adapters.decoding.message import decode_message
 from device_adapters.errors import DecodeError
-from device_adapters.message import decode_message
+from device_adapters.language.profile import load_profile
+from device_adapters.language.shape import INTERFACE_V1, Shape
 from device_adapters.observation import RawArea
-from device_adapters.profile import load_profile
-from device_adapters.shape import INTERFACE_V1, Shape
 
 if TYPE_CHECKING:
-    from device_adapters.decode import Decoded
+    from device_adapters.decoding.decode import Decoded
 
 
 def _parse(data: bytes, shape: Shape = INTERFACE_V1) -> Decoded:

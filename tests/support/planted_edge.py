@@ -138,7 +138,7 @@ RIGS = (
         "P5, R5",
         "test_modbus_replies.py::test_a_wrong_reply_at_any_request_never_gives_a_wrong_value",
         one(
-            "device_adapters/modbus.py",
+            "device_adapters/modbus/tcp.py",
             "    function = request[7]\n",
             '    request = b"\\0\\0" + request[2:] if received[:2] == b"\\0\\0" else request\n'
             "    function = request[7]\n",
@@ -150,7 +150,7 @@ RIGS = (
         "P5, R1",
         "test_modbus_twice.py::test_a_record_that_changes_between_two_readings_is_refused",
         one(
-            "device_adapters/reading.py",
+            "device_adapters/modbus/reading.py",
             "    again = await _read_pages(wire, at, 0, words, page)\n",
             "    again = first\n",
         ),
@@ -161,7 +161,7 @@ RIGS = (
         "P5, R1",
         "test_golden_frames.py::test_every_single_flipped_bit_is_refused",
         one(
-            "device_adapters/records.py",
+            "device_adapters/decoding/records.py",
             "    if record.crc is not None and not erased:\n",
             "    if record.crc is not None and not erased and record is None:\n",
         ),
@@ -173,7 +173,9 @@ RIGS = (
         "P1, M1",
         "test_mqtt_messages.py::test_nothing_is_puback_before_it_is_stored",
         one(
-            "device_adapters/mailbox.py", "        self.records += 1\n", "        self.records += 1\n        settle()\n"
+            "device_adapters/mqtt/mailbox.py",
+            "        self.records += 1\n",
+            "        self.records += 1\n        settle()\n",
         ),
     ),
     Bug(
@@ -181,14 +183,18 @@ RIGS = (
         "a rig is never told that its record is stored",
         "P1, M1, M7",
         "test_mqtt_messages.py::test_a_repetition_is_acknowledged_again_and_comes_once",
-        one("device_adapters/message_memory.py", "        self._told = (seq, now)\n", "        return\n"),
+        one("device_adapters/mqtt/message_memory.py", "        self._told = (seq, now)\n", "        return\n"),
     ),
     Bug(
         "retained-message-taken",
         "a retained record is taken like a live one",
         "P5, M3",
         "test_mqtt_messages.py::test_a_retained_record_is_refused",
-        one("device_adapters/mailbox.py", "retained=retained, shape=self.shape)", "retained=False, shape=self.shape)"),
+        one(
+            "device_adapters/mqtt/mailbox.py",
+            "retained=retained, shape=self.shape)",
+            "retained=False, shape=self.shape)",
+        ),
     ),
     Bug(
         "acknowledged-before-stored",

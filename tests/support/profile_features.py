@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from tree import ROOT
 
-from device_adapters.build import GUARANTEES, HANDSHAKES, INDEXES
-from device_adapters.build_field import ANY_ORDER
-from device_adapters.checksums import CHECKSUMS
-from device_adapters.lint import examine_file
-from device_adapters.words import CODINGS, TYPES
+from device_adapters.language.build import GUARANTEES, HANDSHAKES, INDEXES
+from device_adapters.language.build_field import ANY_ORDER
+from device_adapters.language.checksums import CHECKSUMS
+from device_adapters.language.lint import examine_file
+from device_adapters.language.words import CODINGS, TYPES
 from gateway.texts import base_finder, shipped_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device_adapters.profile import Field, Output, Profile, Record
+    from device_adapters.language.profile import Field, Output, Profile, Record
 
 OTHER = {
     "handshake": HANDSHAKES,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from device_adapters.contract import BackOff, BadReading, Evidence, NotConnected, Observation, Position
 from device_adapters.factory import open_adapter
-from device_adapters.profile import Profile, load_profile
+from device_adapters.language.profile import Profile, load_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

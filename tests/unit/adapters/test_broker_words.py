@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device_adapters.errors import NotConnected
-from device_adapters.mqtt import Account, Broker
+from device_adapters.mqtt.connection import Account, Broker
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

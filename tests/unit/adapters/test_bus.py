@@ -13,13 +13,13 @@ from rig_profiles import fast_v1
 from scripted_bus import ScriptedBus, seal
 from scripted_rig import ScriptedRig
 
-from device_adapters.breaker import Breakers
-from device_adapters.bus import NOISY, Bus, BusTimes
-from device_adapters.bus_wire import BusWire
 from device_adapters.errors import BackOff, NotConnected
-from device_adapters.framing import RtuFraming
 from device_adapters.limits import BUS_NOISE_S, HELD_MAX_S, HELD_MIN_S
-from device_adapters.wire import ExceptionReply, OddReply
+from device_adapters.modbus.breaker import Breakers
+from device_adapters.modbus.bus import NOISY, Bus, BusTimes
+from device_adapters.modbus.bus_wire import BusWire
+from device_adapters.modbus.framing import RtuFraming
+from device_adapters.modbus.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_adapters.course import Course
+from device_adapters.latching.course import Course
 
 FIRST, NEWEST = 4, 15
 RECORDS = range(FIRST, NEWEST + 1)

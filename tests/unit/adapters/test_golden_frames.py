@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rig_profiles import v1
 from scripted_rig import crc16
 
-from device_adapters.decode import Decoded, decode_entry_raw, decode_record, decode_status
+from device_adapters.decoding.decode import Decoded, decode_entry_raw, decode_record, decode_status
 from device_adapters.errors import REASONS, DecodeError
 from device_adapters.observation import RawArea
 

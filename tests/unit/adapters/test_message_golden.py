@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rig_messages import GOLDEN, SERIAL, STATUS, status
 
-from device_adapters.decode import Decoded, Standing
+from device_adapters.decoding.decode import Decoded, Standing
+from device_adapters.decoding.message import StatusMessage, decode_message, read_message, read_status
 from device_adapters.errors import REASONS, BadReading, DecodeError
-from device_adapters.message import KINDS, StatusMessage, decode_message, read_message, read_status
+from device_adapters.language.interface_v1 import KINDS
 from device_adapters.observation import Observation, RawArea
 
 FINISHED = GOLDEN["item-finished"]

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from rig_messages import GOLDEN, STATUS
 
 from device_adapters.contract import Observation, Position
+from device_adapters.decoding.message import MESSAGE
 from device_adapters.factory import open_message_adapter
+from device_adapters.language.profile import load_profile
+from device_adapters.language.shape import INTERFACE_V1
 from device_adapters.limits import DIGESTS_KEPT_MAX, KEPT_BACK_MAX
-from device_adapters.mailbox import Mailbox
-from device_adapters.message import MESSAGE
-from device_adapters.message_memory import MessageMemory
+from device_adapters.mqtt.mailbox import Mailbox
+from device_adapters.mqtt.message_memory import MessageMemory
 from device_adapters.observation import RawArea
-from device_adapters.profile import load_profile
-from device_adapters.shape import INTERFACE_V1
 
 SERIAL, BOOT = "CP-0001", 3
 RIG_HOLDS = 512  # docs/rig-interface-v1.md: slots of the event ring

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from tree import ROOT
 
+from device_adapters.decoding.message import decode_message, take_message
 from device_adapters.errors import DecodeError
-from device_adapters.lint import lint
-from device_adapters.message import decode_message, take_message
+from device_adapters.language.lint import lint
+from device_adapters.language.profile import Profile, load_profile
+from device_adapters.language.shape import INTERFACE_V1, Shape
 from device_adapters.observation import RawArea
-from device_adapters.profile import Profile, load_profile
-from device_adapters.shape import INTERFACE_V1, Shape
 
 SHIPPED = Path(str(files("device_adapters").joinpath("profiles")))
 FOLDERS = {

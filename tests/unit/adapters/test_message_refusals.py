@@ -9,8 +9,8 @@ import pytest
 from rig_messages import GOLDEN, SERIAL, status
 
 from device_adapters import limits
+from device_adapters.decoding.message import read_message, read_status
 from device_adapters.errors import REASONS, BadReading
-from device_adapters.message import read_message, read_status
 
 if TYPE_CHECKING:
     from device_adapters.observation import Evidence

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device_adapters.latching.refusals import Refusals
 from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_MAX_S, STATUS_RETRY_MAX_S
-from device_adapters.modbus import frame_length, reply_fault
+from device_adapters.modbus.tcp import frame_length, reply_fault
 from device_adapters.observation import Evidence
-from device_adapters.refusals import Refusals
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parents[2] / "vectors/modbus/replies.toml").read_text())[
     "case"

@@ -11,8 +11,8 @@ from rig_profiles import fast_v1
 from scripted_rig import ScriptedRig
 
 from device_adapters.contract import NotConnected
-from device_adapters.modbus import ModbusWire
-from device_adapters.wire import OddReply
+from device_adapters.modbus.tcp import ModbusWire
+from device_adapters.modbus.wire import OddReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from rig_profiles import adapter_for, fast_v1
 from scripted_rig import ScriptedRig
 
 from device_adapters.contract import NotConnected, RigStatus
-from device_adapters.modbus import ModbusWire
-from device_adapters.pace import Pace
-from device_adapters.polls import Polls
-from device_adapters.profile import Poll
+from device_adapters.language.profile import Poll
+from device_adapters.latching.pace import Pace
+from device_adapters.modbus.polls import Polls
+from device_adapters.modbus.tcp import ModbusWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rig_profiles import V1_TEXT
 
-from device_adapters.toml_lines import lines_of
+from device_adapters.language.toml_lines import lines_of
 
 ODD = '''# a = 1
 a = 1

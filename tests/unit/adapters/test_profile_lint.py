@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rig_profiles import V1_TEXT
 
 from device_adapters.errors import ProfileError
+from device_adapters.language.lint import lint
+from device_adapters.language.profile import load_profile
 from device_adapters.limits import PROFILE_BYTES_MAX
-from device_adapters.lint import lint
-from device_adapters.profile import load_profile
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "profile"
 CASES: list[dict[str, str]] = tomllib.loads((VECTORS / "bad.toml").read_text())["case"]

@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 from tree import ROOT
 
-from device_adapters.build import build
-from device_adapters.tables import Report, Table
+from device_adapters.language.build import build
+from device_adapters.language.tables import Report, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,11 +111,11 @@ def test_the_schema_and_the_parser_refuse_the_same_mistakes(path: Any) -> None:
 
 def test_lists_of_words_are_the_parsers_own() -> None:
     """A type, order, coding or checksum that the parser learns must be published."""
-    from device_adapters.build import GUARANTEES, HANDSHAKES, INDEXES, TRANSPORTS  # noqa: PLC0415
-    from device_adapters.build_field import ANY_ORDER  # noqa: PLC0415
-    from device_adapters.checksums import CHECKSUMS  # noqa: PLC0415
-    from device_adapters.rules import ENTRY_FIELDS  # noqa: PLC0415
-    from device_adapters.words import CODINGS, TYPES  # noqa: PLC0415
+    from device_adapters.language.build import GUARANTEES, HANDSHAKES, INDEXES, TRANSPORTS  # noqa: PLC0415
+    from device_adapters.language.build_field import ANY_ORDER  # noqa: PLC0415
+    from device_adapters.language.checksums import CHECKSUMS  # noqa: PLC0415
+    from device_adapters.language.rules import ENTRY_FIELDS  # noqa: PLC0415
+    from device_adapters.language.words import CODINGS, TYPES  # noqa: PLC0415
 
     parts = SCHEMA["$defs"]
     field, record, top = (parts[name]["properties"] for name in ("field", "record", "registers"))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rig_profiles import V1_TEXT
 
 from device_adapters.errors import ProfileError
-from device_adapters.lint import examine_file, lint
-from device_adapters.profile import load_profile
-from device_adapters.variants import _tables, flatten
+from device_adapters.language.lint import examine_file, lint
+from device_adapters.language.profile import load_profile
+from device_adapters.language.variants import _tables, flatten
 from gateway.cli import main
 from gateway.rig.linting import lint_file
 

@@ -9,8 +9,8 @@ import pytest
 from rig_profiles import V1_TEXT, fast_v1
 
 from device_adapters.errors import ProfileError
-from device_adapters.profile import load_profile
-from device_adapters.quirks import Cuts, QuirkyWire, worked_around
+from device_adapters.language.profile import load_profile
+from device_adapters.modbus.quirks import Cuts, QuirkyWire, worked_around
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

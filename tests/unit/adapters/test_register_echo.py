@@ -8,9 +8,9 @@ import pytest
 from rig_profiles import V1_TEXT
 
 from device_adapters.errors import BackOff, NotConnected
-from device_adapters.profile import load_profile
-from device_adapters.registers import RegisterMemory
-from device_adapters.wire import ExceptionReply, OddReply
+from device_adapters.language.profile import load_profile
+from device_adapters.modbus.registers import RegisterMemory
+from device_adapters.modbus.wire import ExceptionReply, OddReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ import random
 from rig_profiles import v1
 from scripted_rig import ScriptedRig, crc16
 
-from device_adapters.checksums import crc16_modbus
-from device_adapters.decode import decode_status, shown_by
+from device_adapters.decoding.decode import decode_status, shown_by
+from device_adapters.decoding.records import Reopened
 from device_adapters.errors import DecodeError
-from device_adapters.records import Reopened
-from device_adapters.sightings import Sightings
+from device_adapters.language.checksums import crc16_modbus
+from device_adapters.latching.sightings import Sightings
 
 PROFILE = v1()
 

@@ -10,14 +10,14 @@ import pytest
 from rig_profiles import v1
 
 from device_adapters.contract import NotConnected, Position, RigStatus
-from device_adapters.decode import Standing
-from device_adapters.latched import LatchedAdapter
-from device_adapters.observed import Observer
+from device_adapters.decoding.decode import Standing
+from device_adapters.decoding.observed import Observer
+from device_adapters.latching.latched import LatchedAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from device_adapters.decode import Decoded
+    from device_adapters.decoding.decode import Decoded
 
 SERIAL = "LV-0001"
 

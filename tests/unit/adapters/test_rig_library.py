@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree import ROOT
 
-from device_adapters.decode import decode_entry_raw, decode_record, decode_status
+from device_adapters.decoding.decode import decode_entry_raw, decode_record, decode_status
+from device_adapters.decoding.observed import Observer
 from device_adapters.errors import REASONS, BadReading, DecodeError
-from device_adapters.latched import LatchedAdapter
+from device_adapters.language.profile import Profile, load_profile
+from device_adapters.latching.latched import LatchedAdapter
+from device_adapters.modbus.registers import RegisterMemory
 from device_adapters.observation import Observation, Position, RawArea
-from device_adapters.observed import Observer
-from device_adapters.profile import Profile, load_profile
-from device_adapters.registers import RegisterMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree import ROOT
 
-from device_adapters.framing import RtuFraming, TcpFraming, is_sealed
-from device_adapters.pdu import read_body, write_body
+from device_adapters.modbus.framing import RtuFraming, TcpFraming, is_sealed
+from device_adapters.modbus.pdu import read_body, write_body
 
 PAIRS = tomllib.loads((ROOT / "tests" / "vectors" / "modbus" / "rtu.toml").read_text())["pair"]
 BAD = [(pair, bad) for pair in PAIRS for bad in pair["bad"]]

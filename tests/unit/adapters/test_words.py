@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from device_adapters.checksums import CHECKSUMS
 from device_adapters.errors import DecodeError
-from device_adapters.profile import Field, Word
-from device_adapters.words import number_of, text_of, width_order
+from device_adapters.language.checksums import CHECKSUMS
+from device_adapters.language.profile import Field, Word
+from device_adapters.language.words import number_of, text_of, width_order
 
 WORDS: dict[str, list[dict[str, Any]]] = tomllib.loads(
     (Path(__file__).parents[2] / "vectors/profile/words.toml").read_text()

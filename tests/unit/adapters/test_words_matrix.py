@@ -11,14 +11,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_adapters.build_field import fields_of
-from device_adapters.checksums import CHECKSUMS
 from device_adapters.errors import REASONS, DecodeError
-from device_adapters.tables import Report, Table
-from device_adapters.words import BCD, BITS, CODINGS, FLOATS, LOCAL_TIMES, ORDERS, TIMES, TYPES, number_of, text_of
+from device_adapters.language.build_field import fields_of
+from device_adapters.language.checksums import CHECKSUMS
+from device_adapters.language.tables import Report, Table
+from device_adapters.language.words import (
+    BCD,
+    BITS,
+    CODINGS,
+    FLOATS,
+    LOCAL_TIMES,
+    ORDERS,
+    TIMES,
+    TYPES,
+    number_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
-    from device_adapters.profile import Field
+    from device_adapters.language.profile import Field
 
 MATRIX: dict[str, Any] = tomllib.loads((Path(__file__).parents[2] / "vectors/profile/matrix.toml").read_text())
 NUMBERS = [(case, order, words) for case in MATRIX["type"] for order, words in case["orders"].items()]

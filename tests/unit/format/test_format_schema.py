@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from device_adapters.message import KINDS
+from device_adapters.language.interface_v1 import KINDS
 from scorelog.format import types
 from scorelog.format.commitment import Opening, check_opening
 from scorelog.format.entry import Entry, build_entry, parse_entry

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from fake_clock import FakeClock
 
-from device_adapters.mqtt import Account
+from device_adapters.mqtt.connection import Account
 from gateway import limits
 from gateway.brokers import BrokerLink, account
 from gateway.commands import status_text

@@ -9,8 +9,8 @@ import pytest
 from fake_server_client import FakeServer
 from gateway_world import config_text
 
-from device_adapters.bus import BusTimes
-from device_adapters.serial_line import SerialPort
+from device_adapters.modbus.bus import BusTimes
+from device_adapters.modbus.serial_line import SerialPort
 from gateway.config import effective, parse_config
 from gateway.errors import ConfigError
 from gateway.keys import KEYS, REPEATED, REQUIRED

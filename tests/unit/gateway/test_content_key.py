@@ -19,7 +19,7 @@ from rig_profiles import v1
 
 from certs.errors import KeyFileError
 from device_adapters.contract import Observation
-from device_adapters.decode import decode_record
+from device_adapters.decoding.decode import decode_record
 from device_adapters.observation import RawArea
 from gateway.contentkey import create_content_key, load_content_key
 from gateway.freeze import Freezer

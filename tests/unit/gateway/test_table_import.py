@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from tree import ROOT
 
-from device_adapters.lint import lint
+from device_adapters.language.lint import lint
 from gateway.cli import main
 from gateway.errors import ConfigError
 from gateway.rig import limits

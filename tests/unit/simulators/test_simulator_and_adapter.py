@@ -14,13 +14,13 @@ import pytest
 from rig_profiles import fast_v1
 from sim_parts import ROOT, rubric
 
-from device_adapters.bus import BusTimes
-from device_adapters.bus_place import BusPlace, open_bus
 from device_adapters.errors import BackOff, BadReading, NotConnected
 from device_adapters.factory import open_adapter, open_bus_adapter
+from device_adapters.language.profile import load_profile
+from device_adapters.modbus.bus import BusTimes
+from device_adapters.modbus.bus_place import BusPlace, open_bus
+from device_adapters.modbus.serial_line import SerialPort
 from device_adapters.observation import Observation
-from device_adapters.profile import load_profile
-from device_adapters.serial_line import SerialPort
 from simulators.faults import parse_fault
 from simulators.fleet import Fleet, FleetSettings
 from simulators.host import RigHost
@@ -29,8 +29,8 @@ from simulators.truth import TruthFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from device_adapters.bus import Bus
     from device_adapters.contract import Adapter
+    from device_adapters.modbus.bus import Bus
     from simulators.plug import Host
 
 

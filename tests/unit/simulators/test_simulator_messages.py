@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rig_messages import GOLDEN, SERIAL, STATUS
 from sim_parts import ManualTime, rubric
 
-from device_adapters.message import read_message, read_status
+from device_adapters.decoding.message import read_message, read_status
 from simulators import manikin
 from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, Verdict
 from simulators.errors import RigRefuses

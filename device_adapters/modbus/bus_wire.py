@@ -1,0 +1,91 @@
+"""Registers of one unit on a bus. See `wire.Wire`.
+
+Owns: what a connection means where many share a line. It begins when the unit has answered once, and ends with its
+first silence, odd reply or abandoned request, or when other devices may be on the line than before. A neighbour's
+trouble does not end it (P8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from device_adapters.errors import NotConnected
+from device_adapters.modbus.pdu import EXCEPTION, read_body, refusal, told, write_body
+from device_adapters.modbus.wire import OddReply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device_adapters.language.profile import Profile, Transport
+    from device_adapters.modbus.bus import Bus
+
+
+class BusWire:
+    """One unit. `probe`: the words that prove that it is there."""
+
+    @classmethod
+    def of(cls, bus: Bus, unit: int, profile: Profile) -> BusWire:
+        """A rig of this model, proven by its status block."""
+        transport, status = profile.transport, profile.status
+        probe = (status.at + transport.address_offset, 1 if transport.one_field else status.words)
+        return cls(bus, unit, transport, probe)
+
+    def __init__(self, bus: Bus, unit: int, transport: Transport, probe: tuple[int, int]) -> None:
+        self._bus = bus
+        self._unit = unit
+        self._transport = transport
+        self._probe = read_body(*probe)
+        self._lock = asyncio.Lock()  # one place in the queue per rig: the queue is fair between rigs
+        self._alive = False
+        self._identity = 0
+        self._connection = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether requests can be made."""
+        return self._alive and self._identity == self._bus.identity
+
+    @property
+    def connection(self) -> int:
+        """Number of the connection."""
+        return self._connection
+
+    async def connect(self) -> None:
+        """Ask once. Any answer proves the unit, an exception too. Raises NotConnected."""
+        async with self._lock:
+            self.drop()
+            try:
+                await self._bus.ask(self._unit, self._probe, self._transport)
+            except OddReply as error:
+                raise NotConnected(error.detail) from None
+            self._alive = True
+            self._identity = self._bus.identity
+            self._connection += 1
+
+    async def read(self, at: int, words: int) -> bytes:
+        """`words` holding registers from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
+        return (await self._ask(read_body(at, words)))[2:]
+
+    async def write(self, at: int, values: Sequence[int], connection: int) -> None:
+        """Write holding registers from `at`, on this very connection. Raises what `read` raises."""
+        await self._ask(write_body(at, values), connection)
+
+    def drop(self) -> None:
+        """End this unit's connection; the line stays as it is."""
+        self._alive = False
+
+    async def _ask(self, body: bytes, connection: int | None = None) -> bytes:
+        async with self._lock:
+            if connection is not None and connection != self._connection:
+                raise NotConnected(f"another connection by now, before {told(body)}")
+            if not self.connected:
+                raise NotConnected(f"not connected, before {told(body)}")
+            try:
+                pdu = await self._bus.ask(self._unit, body, self._transport)
+            except BaseException:
+                self.drop()
+                raise
+            if pdu[0] & EXCEPTION:
+                raise refusal(pdu[1], pdu, body, self._transport.busy_wait_ms / 1000)
+            return pdu

@@ -1,0 +1,217 @@
+"""One connection to an MQTT broker, shared by its rigs, through aiomqtt and paho. The only file that imports them.
+
+Owns: the persistent session, the subscriptions, and PUBACK by hand: paho acknowledges a message as soon as its
+callback returns, and aiomqtt queues it behind that, so both are told not to (docs/adr; empicano/aiomqtt#345). Messages
+go straight into the rigs' mailboxes; nothing is queued here. Never decodes, never reconnects.
+
+    broker ──message──> Mailbox ──settle()──> PUBACK, on the connection that brought the message or not at all
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from aiomqtt import Client, MqttCodeError, MqttError, ProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from device_adapters.errors import NotConnected
+from device_adapters.limits import (
+    BROKER_KEEPALIVE_S,
+    BROKER_TIMEOUT_S,
+    LET_GO_ABOVE,
+    SESSION_EXPIRY_S,
+    UNACKNOWLEDGED_MAX,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from paho.mqtt.client import MQTTMessage
+
+    from device_adapters.mqtt.mailbox import Mailbox
+
+PROTOCOLS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
+_ENDED: Final = "Unspecified error"
+_REFUSED_FROM: Final = 128  # a reason code of SUBACK from here on grants nothing
+
+# The libraries log every lost connection by themselves, and at debug level whole topics.
+_SILENT: Final = logging.getLogger("device_adapters.mqtt.connection.library")
+_SILENT.addFilter(lambda _record: False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a broker is, and who we are there. `tls` carries the certificate, if that is the identity."""
+
+    host: str
+    port: int
+    protocol: str
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+
+
+class Broker:
+    """See `message_memory.Post` for the rigs' side of it."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._boxes: list[Mailbox] = []
+        self._topics: dict[str, Callable[[MQTTMessage, Callable[[], None]], None]] = {}
+        self._client: Client | None = None
+        self._connection = 0
+        self._trouble: str | None = "no connection to the broker yet"
+        self._unsettled = 0
+
+    @property
+    def connection(self) -> int:
+        """Counts connections."""
+        return self._connection
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rigs cannot be heard; None while they can."""
+        return self._trouble
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages of this connection that were not PUBACKed yet."""
+        return self._unsettled
+
+    def join(self, box: Mailbox) -> None:
+        """From the next connection on this rig's messages come."""
+        topics = box.shape.topics
+        self._boxes.append(box)
+        self._topics[topics.of(topics.record, box.serial)] = lambda message, settle: box.deliver_record(
+            bytes(message.payload), settle, retained=message.retain
+        )
+        self._topics[topics.of(topics.status, box.serial)] = lambda message, settle: box.deliver_status(
+            bytes(message.payload), settle, retained=message.retain
+        )
+
+    async def hold(self, up: Callable[[], None]) -> None:
+        """Connect, subscribe, tell `up`, and stay until it breaks. Raises NotConnected only, beside cancellation."""
+        client = self._made()
+        try:
+            async with client:
+                for topic in self._topics:
+                    await self._subscribe(client, topic)
+                self._client, self._trouble = client, None
+                for box in self._boxes:
+                    box.wake()
+                up()
+                async for _ in client.messages:
+                    pass  # none is ever queued there: this waits for the connection's end
+        except (MqttError, OSError, ValueError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the good-bye failed, and with it the cancellation got lost
+                raise asyncio.CancelledError from None
+            raise NotConnected(_reason(error)) from None
+        finally:
+            client._client._sock_close()  # noqa: SLF001  (a connection without CONNACK would stay open)
+            self._connection += 1
+            self._client, self._unsettled = None, 0
+            self._trouble = "no connection to the broker"
+            for box in self._boxes:
+                box.lost()
+
+    async def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        """Until the broker has it. Raises NotConnected."""
+        client = self._client
+        if client is None:
+            raise NotConnected(self._trouble or "no connection to the broker")
+        ended = client._disconnected  # noqa: SLF001  (the library would wait for an answer that cannot come)
+        sending = asyncio.ensure_future(client.publish(topic, payload, qos))
+        try:
+            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise NotConnected("the connection to the broker broke")
+            sending.result()
+        except MqttError as error:
+            if not ended.done():  # a broker that does not answer is not waited for until the keep-alive notices
+                ended.set_exception(error)
+            raise NotConnected(_reason(error)) from None
+        finally:
+            sending.cancel()
+
+    def _made(self) -> Client:
+        account, protocol = self._account, PROTOCOLS[self._account.protocol]
+        session: dict[str, Any] = {"clean_session": False}
+        if protocol is ProtocolVersion.V5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.ReceiveMaximum = UNACKNOWLEDGED_MAX
+            session = {"clean_start": False, "properties": properties}
+        client = Client(
+            account.host,
+            account.port,
+            identifier=account.client_id,
+            protocol=protocol,
+            username=account.username,
+            password=account.password,
+            tls_context=account.tls,
+            timeout=BROKER_TIMEOUT_S,
+            keepalive=BROKER_KEEPALIVE_S,
+            logger=_SILENT,
+            **session,
+        )
+        number = self._connection
+        paho = client._client  # noqa: SLF001  (no public way yet: the module's docstring)
+        client._disconnected.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # noqa: SLF001
+        paho.manual_ack_set(True)
+        paho.on_message = lambda _client, _data, message: self._deliver(client, number, message)
+        return client
+
+    async def _subscribe(self, client: Client, topic: str) -> None:
+        granted = (await client.subscribe(topic, qos=1))[0]
+        code = granted if isinstance(granted, int) else granted.value
+        if code >= _REFUSED_FROM:
+            raise MqttError(f"the broker does not let us read {topic}")
+
+    def _deliver(self, client: Client, connection: int, message: MQTTMessage) -> None:
+        """One message, in the order of the wire. Never raises: the library would close the connection."""
+        settle = self._settler(client, connection, message)
+        taker = self._topics.get(message.topic)
+        if taker is None or self._unsettled > UNACKNOWLEDGED_MAX:
+            settle()  # let go: a subscription of before, or a broker that knows no limit (H2)
+            return
+        taker(message, settle)
+        while self._unsettled > LET_GO_ABOVE and any(box.let_go() for box in self._boxes):
+            pass
+
+    def _settler(self, client: Client, connection: int, message: MQTTMessage) -> Callable[[], None]:
+        """PUBACK, once, and only on the connection that the number of this message belongs to."""
+        if message.qos == 0:
+            return _nothing
+        open_ = deque([message.mid])
+        self._unsettled += 1
+
+        def settle() -> None:
+            if open_ and connection == self._connection:
+                self._unsettled -= 1
+                client._client.ack(open_.popleft(), message.qos)  # noqa: SLF001
+
+        return settle
+
+
+def _reason(error: Exception) -> str:
+    """In the library's words, which hold neither topics nor payloads."""
+    cause = error if isinstance(error, MqttCodeError) else error.__cause__ or error
+    if not isinstance(cause, MqttCodeError):
+        return f"broker: {str(cause) or type(cause).__name__}"
+    said = str(cause.rc if isinstance(cause.rc, ReasonCode) else cause)
+    # What paho says of a connection that ended without a word: a code that no broker sent.
+    broke = said == _ENDED and cause is not error
+    return "the connection to the broker broke" if broke else f"broker: {said}"
+
+
+def _nothing() -> None:
+    """A message of QoS 0 needs no answer."""
