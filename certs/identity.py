@@ -51,6 +51,8 @@ def gateway_identity(der: bytes) -> GatewayIdentity:
         raise IdentityError("peer certificate: no subjectAltName, expected kaofen://<domain>/gw/<id>") from error
     except _UNREADABLE as error:
         raise IdentityError("peer certificate: not DER X.509") from error
+    if certificate.serial_number <= 0:
+        raise IdentityError("peer certificate: its serial number is not positive (RFC 5280, 4.1.2.2)")
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1:
         raise IdentityError(f"peer certificate: {len(uris)} URIs in subjectAltName, expected exactly one")

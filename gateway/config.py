@@ -198,8 +198,7 @@ def _value(key: Key, given: Mapping[str, Any], label: str) -> Any:
 
 
 def _server(table: Mapping[str, Any], base: Path) -> ServerConfig:
-    url = urlsplit(table["url"])
-    if url.scheme != "https" or not url.hostname or url.path not in ("", "/") or url.query or url.username:
+    if not _is_https(table["url"]):
         raise ConfigError(f"[server] url is {table['url']!r}; expected https://host[:port]")
     pin = table["pin"].lower()
     return ServerConfig(
@@ -210,6 +209,16 @@ def _server(table: Mapping[str, Any], base: Path) -> ServerConfig:
         mirror_vkey=table["mirror_vkey"],
         pin=_matching(_HEX256, pin, "[server] pin") if pin else None,
     )
+
+
+def _is_https(text: str) -> bool:
+    """Host and at most a port; a bracket that is not closed and a port over 65535 are none (urlsplit raises)."""
+    try:
+        url = urlsplit(text)
+        plain = url.path in ("", "/") and not url.query and not url.username
+        return url.scheme == "https" and bool(url.hostname) and url.port != 0 and plain
+    except ValueError:
+        return False
 
 
 def _brokers(given: object, base: Path) -> tuple[BrokerConfig, ...]:

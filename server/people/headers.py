@@ -58,5 +58,8 @@ def _same_site(headers: Headers) -> bool:
     """Browsers send Origin with every unsafe request; a client that is no browser sends neither header."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc == headers.get("host", "")
+        try:
+            return urlsplit(origin).netloc == headers.get("host", "")
+        except ValueError:  # a bracket that is never closed: no browser says that
+            return False
     return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}

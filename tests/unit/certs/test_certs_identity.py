@@ -26,7 +26,7 @@ def _der(folder: Path) -> bytes:
     return ssl.PEM_cert_to_DER_cert(pem[: pem.index("-----END CERTIFICATE-----") + 26])
 
 
-def _leaf_named(tmp_path: Path, names: list[x509.GeneralName] | None) -> bytes:
+def _leaf_named(tmp_path: Path, names: list[x509.GeneralName] | None, serial: int = 7) -> bytes:
     """A certificate as a stranger's CA would make it; only its names matter here."""
     real = x509.load_der_x509_certificate(_der(make_tls_material(tmp_path).gateway))
     key = create_p256()
@@ -35,7 +35,7 @@ def _leaf_named(tmp_path: Path, names: list[x509.GeneralName] | None) -> bytes:
         .subject_name(real.subject)
         .issuer_name(real.issuer)
         .public_key(key.public_key())
-        .serial_number(7)
+        .serial_number(serial)
         .not_valid_before(real.not_valid_before_utc)
         .not_valid_after(real.not_valid_after_utc)
     )
@@ -84,6 +84,15 @@ def test_a_certificate_that_names_no_single_gateway_is_refused(
     """None, another kind, or two names: the peer is nobody, never the first match."""
     with pytest.raises(IdentityError, match=r"peer certificate|not of the form"):
         gateway_identity(_leaf_named(tmp_path, names))
+
+
+def test_a_serial_number_that_is_not_positive_is_refused(tmp_path: Path) -> None:
+    """RFC 5280, 4.1.2.2; a later version of the library would refuse it with an exception of its own."""
+    der = _leaf_named(tmp_path, [x509.UniformResourceIdentifier("kaofen://kaofen.example/gw/gw-01")], serial=1 << 150)
+    number = (1 << 150).to_bytes(19, "big")
+    assert der.count(number) == 1
+    with pytest.raises(IdentityError, match="not positive"):
+        gateway_identity(der.replace(number, b"\x80" + number[1:]))
 
 
 @given(st.binary(max_size=200))

@@ -46,6 +46,8 @@ def test_good_settings() -> None:
         (GOOD.replace('domain = "kaofen.example"\n', "").encode(), r"\[gateway\] domain is missing"),
         (GOOD.replace("https://127.0.0.1:1", "http://127.0.0.1:1").encode(), r"\[server\] url is"),
         (GOOD.replace("https://127.0.0.1:1", "https://u:p@h/").encode(), r"\[server\] url is"),
+        (GOOD.replace("https://127.0.0.1:1", "https://[::1").encode(), r"\[server\] url is"),
+        (GOOD.replace("https://127.0.0.1:1", "https://h:99999").encode(), r"\[server\] url is"),
         (GOOD.replace("127.0.0.1:0", "0.0.0.0:9464").encode(), "only 127.0.0.0/8"),
         (GOOD.replace("127.0.0.1:0", "[::]:9464").encode(), "only 127.0.0.0/8"),
         (GOOD.replace("127.0.0.1:0", "localhost:9464").encode(), "expected for example"),

@@ -137,7 +137,8 @@ def test_the_throttle_is_bounded(fake_clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"origin": "https://evil.test"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
+    "headers",
+    [{"origin": "https://evil.test"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}, {"origin": "https://[::1"}],
 )
 async def test_other_sites_cannot_post(site: Site, headers: dict[str, str]) -> None:
     """CSRF: a form that another site's page sends is refused before it is looked at."""
