@@ -55,7 +55,7 @@ class Texts:
 def load_texts(config: Config) -> Texts:
     """Raises ConfigError that names the file and every finding in it."""
     names = dict.fromkeys(rig.profile for rig in config.rigs)
-    profiles = {name: _profile(name, config.base) for name in names}
+    profiles = {name: profile_named(name, config.base) for name in names}
     for rig in config.rigs:
         if (profiles[rig.profile].message is None) == bool(rig.broker):
             wants = "host, not broker: it is of registers" if rig.broker else "broker, not host: it is of MQTT messages"
@@ -67,7 +67,8 @@ def load_texts(config: Config) -> Texts:
     return Texts(profiles, tuple(map(_rubric, config.rubrics)))
 
 
-def _profile(name: str, base: Path) -> Profile:
+def profile_named(name: str, base: Path) -> Profile:
+    """A profile by its path, or by the name under which it comes with the program. Raises ConfigError."""
     profile, findings = examine_file("", _profile_bytes(name, base), base_finder(base / name))
     if profile is None or findings:
         told = "\n".join(f"  {name}: {finding}" for finding in findings)

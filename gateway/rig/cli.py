@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from gateway.errors import ConfigError
+from gateway.rig import probing
 from gateway.rig.draft import draft_of
 from gateway.rig.linting import lint_file
+from gateway.rig.place import place_of
 from gateway.rig.sheet import read_sheet
 from gateway.rig.writing import as_toml, counted
+from gateway.texts import profile_named
 
-FAILED = 1
-rig = typer.Typer(help="Profiles of rigs: check them, draft them. Needs no server.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from device_adapters.language.profile import Profile
+
+FAILED, INTERRUPTED = 1, 130
+_CLEAR = "\x1b[H\x1b[J"
+_T = TypeVar("_T")
+rig = typer.Typer(
+    help="Tools for a new rig: profiles, and what a live rig says. None needs a server.", no_args_is_help=True
+)
+Where = Annotated[str, typer.Argument(metavar="WHERE", help="HOST, HOST:PORT, or a serial port.")]
+Unit = Annotated[int | None, typer.Option("--unit", help="Modbus unit; else the profile's, else 1.")]
+ProfileName = Annotated[str | None, typer.Option("--profile", help="A shipped profile's name, or a path to a .toml.")]
+Rtu = Annotated[bool, typer.Option("--rtu", help="HOST is a serial server: RTU over TCP.")]
+Baud = Annotated[int, typer.Option("--baud", help="Of a serial port.")]
+Parity = Annotated[str, typer.Option("--parity", help="Of a serial port: none, even, odd.")]
+StopBits = Annotated[int, typer.Option("--stop-bits", help="Of a serial port: 1, 2.")]
+WithPersonal = Annotated[bool, typer.Option("--with-personal", help="Show names and tickets, too.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Profiles, see docs/formats/profile.md.")]
 
 
@@ -68,3 +90,51 @@ def import_table(
     for doubt in draft.doubts:
         print(doubt, file=sys.stderr)
     print(f"{len(draft.entries)} fields, {counted(draft.doubts)}", file=sys.stderr)
+
+
+@rig.command()
+def probe(
+    where: Where,
+    *,
+    profile: ProfileName = None,
+    unit: Unit = None,
+    at: Annotated[int | None, typer.Option("--at", help="An address, from 0: all orders side by side.")] = None,
+    words: Annotated[int, typer.Option("--words", help="How many words from there.")] = 4,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
+    looks: Annotated[int, typer.Option("--looks", min=0, help="So many looks; 0: until Ctrl-C.")] = 0,
+    once: Annotated[bool, typer.Option("--once", help="One look; exit code 1 if it was not good.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One document a line and look.")] = False,
+    with_personal: WithPersonal = False,
+    rtu: Rtu = False,
+    baud: Baud = 9600,
+    parity: Parity = "none",
+    stop_bits: StopBits = 1,
+) -> None:
+    """Show what a live rig says: raw words beside their meaning. Never writes to it."""
+    place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
+    wanted = probing.Wanted(_profile(profile), unit, at, words, every, 1 if once else looks, with_personal)
+    before: list[probing.Look] = []
+
+    def show(found: probing.Look) -> None:
+        if as_json:
+            print(json.dumps(probing.as_document(found), ensure_ascii=False), flush=True)
+            return
+        head = f"{place}  #{found.number}  {'' if found.good else '!!'}"
+        clear = _CLEAR if sys.stdout.isatty() and not once else ""
+        print(clear + head, *probing.as_lines(found, wanted, before[-1] if before else None), sep="\n", flush=True)
+        before[:] = [found] if not found.fault else before
+
+    if not _finished(probing.probe(place, wanted, show)):
+        raise typer.Exit(FAILED)
+
+
+def _profile(name: str | None) -> Profile | None:
+    return None if name is None else profile_named(name, Path())
+
+
+def _finished(work: Coroutine[Any, Any, _T]) -> _T:
+    """Ctrl-C ends every tool at once, with its connections closed."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None

@@ -7,3 +7,8 @@ UNPACKED_BYTES_MAX = 64 * 1024 * 1024  # of an .xlsx, which is packed
 ROWS_MAX = 5000
 COLUMNS_MAX = 64
 HEADER_WITHIN = 40  # rows from the top
+
+PORT_MAX = 65_535
+VIEW_WORDS_MAX = 64  # of one chosen address
+EVERY_S_MIN = 0.05  # between two looks at a rig
+EVERY_S_MAX = 3600.0

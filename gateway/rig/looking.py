@@ -1,0 +1,171 @@
+"""One look at a rig through its profile: every field with its raw words beside what they say. Reads, never writes.
+
+    status ──> last_seq ──> newest event ──> the record that it names
+
+Owns: which fields are shown and which are hidden. Personal words are hidden, and so is the whole of a record that
+has some and is not proven: in another layout nobody knows which words are the name (P7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from device_adapters.decoding.decode import named_address, rfc3339, rule_of, slot_of
+from device_adapters.decoding.records import cuts_of, open_record, words_of
+from device_adapters.errors import DecodeError
+from device_adapters.language.words import TIMES, number_of, text_of
+from gateway.rig.views import printable
+
+if TYPE_CHECKING:
+    from device_adapters.decoding.records import Opened
+    from device_adapters.language.profile import Field, Profile, Record
+    from device_adapters.modbus.wire import Wire
+
+HIDDEN = "●●●"
+UNPROVEN = "personal words could stand anywhere in it: hidden whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field. `raw` is empty where it is hidden; `wrong` says why the words are not what the profile says."""
+
+    name: str
+    at: int
+    raw: bytes
+    value: str
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One record. `fault` is why it is refused as a whole, empty when it is proven."""
+
+    name: str
+    at: int
+    rows: tuple[Row, ...]
+    fault: str
+
+
+async def look(wire: Wire, profile: Profile, *, with_personal: bool = False) -> tuple[Table, ...]:
+    """Status, newest event and what it names, as far as they can be read. Raises the wire's errors."""
+    status = profile.status
+    data = await read_words(wire, profile, status.at, status.words)
+    opened, table = seen(status, status.at, data, with_personal)
+    tables = [table]
+    newest = number_at(status, data, "last_seq", opened)
+    if not newest:
+        return tuple(tables)
+    event = profile.event
+    at = event.address(slot_of(event, newest))
+    event_opened, table = seen(event, at, await read_words(wire, profile, at, event.words_max), with_personal, newest)
+    tables.append(table)
+    try:
+        rule = rule_of(profile, event_opened) if event_opened is not None else None
+        if rule is not None and rule.record is not None and event_opened is not None:
+            record = profile.records[rule.record]
+            at = named_address(record, rule, event_opened)
+            tables.append(
+                seen(record, at, await read_words(wire, profile, at, record.words_max), with_personal, newest)[1]
+            )
+    except DecodeError as error:
+        tables.append(Table(event.name, at, (), str(error)))
+    return tuple(tables)
+
+
+async def read_words(wire: Wire, profile: Profile, at: int, words: int) -> bytes:
+    """In as many requests as the model needs."""
+    page = profile.transport.registers_max
+    return b"".join([await wire.read(at + start, min(page, words - start)) for start in range(0, words, page)])
+
+
+def seen(
+    record: Record, at: int, data: bytes, with_personal: bool, seq: int | None = None
+) -> tuple[Opened | None, Table]:
+    """The record that begins `data`, and its fields one by one, so that one bad field hides no good one."""
+    opened, fault, words = None, "", record.words
+    try:
+        words = words_of(record, data)
+        data = data[: words * 2]
+        opened = open_record(record, data, rig=None, seq=seq)
+    except DecodeError as error:
+        fault = str(error)
+    if opened is None and not with_personal and cuts_of(record, words):
+        return None, Table(record.name, at, (), f"{fault}; {UNPROVEN}")
+    rows = [
+        _row(field, at, words, data, show=with_personal, hidden=_also_hidden(record, field))
+        for field in record.fields.values()
+    ]
+    repeat = record.repeat
+    for number in range(len(opened.rows)) if repeat is not None and opened is not None else ():
+        assert repeat is not None  # noqa: S101  (or there were no rows)
+        first, prefix = repeat.at + number * repeat.words, f"{repeat.name}[{number}]."
+        rows += [
+            _row(field, at, words, data, show=with_personal, first=first, prefix=prefix)
+            for field in repeat.fields.values()
+        ]
+    return opened, Table(record.name, at, tuple(rows), fault)
+
+
+def number_at(record: Record, data: bytes, name: str, opened: Opened | None) -> int | None:
+    """A number of a record that need not be proven; None where it cannot be told."""
+    if opened is not None:
+        value = opened.values.get(name)
+        return value if isinstance(value, int) else None
+    field = record.fields.get(name)
+    if field is None:
+        return None
+    try:
+        return number_of(field, field_bytes(field, data, 0, record.words))
+    except DecodeError:
+        return None
+
+
+def field_bytes(field: Field, data: bytes, first: int, words: int) -> bytes:
+    """The words of a field whose record, or row, begins at word `first`."""
+    start = (first + (field.at if field.at >= 0 else words + field.at)) * 2
+    return data[start : start + field.words * 2]
+
+
+def _also_hidden(record: Record, field: Field) -> bool:
+    """A checksum over hidden words tells which of a few names it was made of."""
+    return field.name == record.crc and any(other.personal for other in record.fields.values())
+
+
+def _row(
+    field: Field,
+    at: int,
+    words: int,
+    data: bytes,
+    *,
+    show: bool,
+    hidden: bool = False,
+    first: int = 0,
+    prefix: str = "",
+) -> Row:
+    """Of the record at `at`; `first` is the word at which the field's row of a repeat begins."""
+    found = field_bytes(field, data, first, words)
+    address = at + first + (field.at if field.at >= 0 else words + field.at)
+    name = prefix + field.name
+    if (field.personal is not None or hidden) and not show:
+        return Row(name, address, b"", HIDDEN)
+    if len(found) != field.words * 2:
+        return Row(name, address, found, "", "outside the words that came")
+    try:
+        return Row(name, address, found, value_of(field, found))
+    except DecodeError as error:
+        return Row(name, address, found, "", printable(error.detail))
+
+
+def value_of(field: Field, data: bytes) -> str:
+    """As a person reads it. Raises DecodeError."""
+    if field.type == "text":
+        return text_of(field, data)
+    value = number_of(field, data)
+    if field.codes is not None:
+        return f"{field.codes.get(value, 'unknown')} ({value})"
+    if field.type in TIMES:
+        return rfc3339(value) or "-"
+    if field.hundredths is not None:
+        return f"{'-' if value < 0 else ''}{abs(value) // 100}.{abs(value) % 100:02d}"
+    return str(value)
