@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.language.profile import Profile
+    from device_adapters.messages.mailbox import Mailbox
+    from device_adapters.messages.message_memory import Post
     from device_adapters.modbus.bus import Bus
     from device_adapters.modbus.polls import Polls
     from device_adapters.modbus.wire import Wire
-    from device_adapters.mqtt.mailbox import Mailbox
-    from device_adapters.mqtt.message_memory import Post
 
 
 def _unseen() -> int:
@@ -98,7 +98,7 @@ def open_message_adapter(
 ) -> Adapter:
     """An adapter for one rig whose messages come into `box` over `post`, not yet connected."""
     from device_adapters.latching.latched import LatchedAdapter  # noqa: PLC0415  (as above)
-    from device_adapters.mqtt.message_memory import MessageMemory  # noqa: PLC0415
+    from device_adapters.messages.message_memory import MessageMemory  # noqa: PLC0415
 
     memory = MessageMemory(post, box, profile.poll)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)

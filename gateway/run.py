@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
+from device_adapters.messages.mailbox import Mailbox
 from device_adapters.modbus.bus_place import open_bus
 from device_adapters.modbus.polls import Polls
-from device_adapters.mqtt.mailbox import Mailbox
 from gateway import logs
 from gateway.app import App, Parts, install_signals
 from gateway.brokers import BrokerLink, account

@@ -4,7 +4,7 @@ Owns: the persistent session, the subscriptions, and PUBACK by hand: paho acknow
 callback returns, and aiomqtt queues it behind that, so both are told not to (docs/adr; empicano/aiomqtt#345). Messages
 go straight into the rigs' mailboxes; nothing is queued here. Never decodes, never reconnects.
 
-    broker ──message──> Mailbox ──settle()──> PUBACK, on the connection that brought the message or not at all
+    broker ──message──> Mailbox ──settle(…)──> PUBACK, on the connection that brought the message or not at all
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from device_adapters.limits import (
     SESSION_EXPIRY_S,
     UNACKNOWLEDGED_MAX,
 )
+from device_adapters.messages.fates import LET_GO
 
 if TYPE_CHECKING:
     import ssl
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from paho.mqtt.client import MQTTMessage
 
-    from device_adapters.mqtt.mailbox import Mailbox
+    from device_adapters.messages.fates import Fate, Settle
+    from device_adapters.messages.mailbox import Mailbox
 
 PROTOCOLS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 _ENDED: Final = "Unspecified error"
@@ -65,7 +67,7 @@ class Broker:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._boxes: list[Mailbox] = []
-        self._topics: dict[str, Callable[[MQTTMessage, Callable[[], None]], None]] = {}
+        self._topics: dict[str, Callable[[MQTTMessage, Settle], object]] = {}
         self._client: Client | None = None
         self._connection = 0
         self._trouble: str | None = "no connection to the broker yet"
@@ -181,20 +183,20 @@ class Broker:
         settle = self._settler(client, connection, message)
         taker = self._topics.get(message.topic)
         if taker is None or self._unsettled > UNACKNOWLEDGED_MAX:
-            settle()  # let go: a subscription of before, or a broker that knows no limit (H2)
+            settle(LET_GO)  # a subscription of before, or a broker that knows no limit (H2)
             return
         taker(message, settle)
         while self._unsettled > LET_GO_ABOVE and any(box.let_go() for box in self._boxes):
             pass
 
-    def _settler(self, client: Client, connection: int, message: MQTTMessage) -> Callable[[], None]:
+    def _settler(self, client: Client, connection: int, message: MQTTMessage) -> Settle:
         """PUBACK, once, and only on the connection that the number of this message belongs to."""
         if message.qos == 0:
             return _nothing
         open_ = deque([message.mid])
         self._unsettled += 1
 
-        def settle() -> None:
+        def settle(_fate: Fate) -> None:
             if open_ and connection == self._connection:
                 self._unsettled -= 1
                 client._client.ack(open_.popleft(), message.qos)  # noqa: SLF001
@@ -213,5 +215,5 @@ def _reason(error: Exception) -> str:
     return "the connection to the broker broke" if broke else f"broker: {said}"
 
 
-def _nothing() -> None:
+def _nothing(_fate: Fate) -> None:
     """A message of QoS 0 needs no answer."""

@@ -13,8 +13,8 @@ import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from device_adapters.errors import NotConnected
+from device_adapters.messages.mailbox import Mailbox
 from device_adapters.mqtt.connection import Broker
-from device_adapters.mqtt.mailbox import Mailbox
 from gateway.brokers import account
 from gateway.doctor.report import fail, good, warn
 from gateway.doctor.rigs import step_of

@@ -26,7 +26,7 @@ import gateway.limits as gateway_limits
 from certs.contexts import gateway_client_context
 from device_adapters.contract import Evidence
 from device_adapters.language.shape import INTERFACE_V1
-from device_adapters.mqtt.mailbox import Mailbox
+from device_adapters.messages.mailbox import Mailbox
 from gateway.attempts import Attempts, Fact
 from gateway.freeze import Freezer
 from scorelog.format import types
@@ -75,7 +75,7 @@ def test_refused_messages_wait_up_to_a_bound() -> None:
     box, settled = Mailbox("LV-0001", INTERFACE_V1), []
     most = adapter_limits.REFUSED_KEPT_MAX
     for number in range(most + 3):
-        box.refuse(evidence(number), lambda number=number: settled.append(number))
+        box.refuse(evidence(number), lambda _fate, number=number: settled.append(number))
     assert len(box.refused) == most
     assert settled == [most, most + 1, most + 2]
 

@@ -16,8 +16,8 @@ from real_mosquitto import RealMosquitto, password_of
 from device_adapters.contract import Adapter, BadReading, Evidence, NotConnected, Observation, Position
 from device_adapters.factory import open_message_adapter
 from device_adapters.language.profile import load_profile
+from device_adapters.messages.mailbox import Mailbox
 from device_adapters.mqtt.connection import Account, Broker
-from device_adapters.mqtt.mailbox import Mailbox
 from scorelog.format.entry import parse_entry
 
 if TYPE_CHECKING:

@@ -173,9 +173,9 @@ RIGS = (
         "P1, M1",
         "test_mqtt_messages.py::test_nothing_is_puback_before_it_is_stored",
         one(
-            "device_adapters/mqtt/mailbox.py",
+            "device_adapters/messages/mailbox.py",
             "        self.records += 1\n",
-            "        self.records += 1\n        settle()\n",
+            "        self.records += 1\n        settle(LET_GO)\n",
         ),
     ),
     Bug(
@@ -183,7 +183,7 @@ RIGS = (
         "a rig is never told that its record is stored",
         "P1, M1, M7",
         "test_mqtt_messages.py::test_a_repetition_is_acknowledged_again_and_comes_once",
-        one("device_adapters/mqtt/message_memory.py", "        self._told = (seq, now)\n", "        return\n"),
+        one("device_adapters/messages/message_memory.py", "        self._told = (seq, now)\n", "        return\n"),
     ),
     Bug(
         "retained-message-taken",
@@ -191,7 +191,7 @@ RIGS = (
         "P5, M3",
         "test_mqtt_messages.py::test_a_retained_record_is_refused",
         one(
-            "device_adapters/mqtt/mailbox.py",
+            "device_adapters/messages/mailbox.py",
             "retained=retained, shape=self.shape)",
             "retained=False, shape=self.shape)",
         ),

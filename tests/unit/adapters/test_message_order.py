@@ -17,8 +17,8 @@ from device_adapters.factory import open_message_adapter
 from device_adapters.language.profile import load_profile
 from device_adapters.language.shape import INTERFACE_V1
 from device_adapters.limits import DIGESTS_KEPT_MAX, KEPT_BACK_MAX
-from device_adapters.mqtt.mailbox import Mailbox
-from device_adapters.mqtt.message_memory import MessageMemory
+from device_adapters.messages.mailbox import Mailbox
+from device_adapters.messages.message_memory import MessageMemory
 from device_adapters.observation import RawArea
 
 SERIAL, BOOT = "CP-0001", 3
@@ -77,7 +77,7 @@ class Line:
     def settler(self, seq: int) -> Any:
         """Settling is right once the record is stored, or when the same message is still here or is known."""
 
-        def settle() -> None:
+        def settle(_fate: Any) -> None:
             if seq not in self.stored and seq not in self.box._held:
                 self.early.append(seq)
 
@@ -86,7 +86,7 @@ class Line:
     def say_status(self) -> None:
         held = [seq for seq in self.payloads if seq > self.told]
         values = {"boot": BOOT, "last_seq": self.count, "oldest_seq": min(held, default=0), "acked_seq": self.told}
-        self.box.deliver_status(json.dumps(STATUS | values).encode(), lambda: None, retained=False)
+        self.box.deliver_status(json.dumps(STATUS | values).encode(), lambda _fate: None, retained=False)
 
 
 async def run(count: int, rng: random.Random, loss: float) -> tuple[Line, list[int]]:

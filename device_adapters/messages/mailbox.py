@@ -1,11 +1,12 @@
-"""What came from one rig over a broker and is not dealt with yet: records, refusals, the newest status.
+"""What came from one rig as messages and is not dealt with yet: records, refusals, the newest status.
 
-Owns: the bounded store of messages between the broker's connection and the rig's adapter, and the law that nothing
-is settled (PUBACKed) before somebody said that it is durable, or that it changes nothing (H2). Decodes at once, so
-that a bad message is known as one before its turn. Knows no library and no log. Outlives adapters and connections.
+Owns: the bounded store of messages between the connection that brings them and the rig's adapter, and the law that
+nothing is settled (PUBACKed, answered) before somebody said that it is durable, or that it changes nothing (H2).
+Decodes at once, so that a bad message is known as one before its turn. Knows no library and no log. Outlives adapters
+and connections.
 
-    deliver ─> held by number ──take──> the adapter ──settle──> PUBACK
-          ├──> refused (no number)                 └─ let go: PUBACKed and forgotten, the rig is asked again (H2)
+    deliver ─> held by number ──take──> the adapter ──settle(fate)──> PUBACK, or an HTTP answer
+          ├──> refused (no number)                 └─ let go: settled and forgotten, the rig is asked again (H2)
           └──> status
 """
 
@@ -20,14 +21,16 @@ from typing import TYPE_CHECKING
 from device_adapters.decoding.message import read_status, take_message
 from device_adapters.errors import BadReading
 from device_adapters.limits import KEPT_BACK_MAX, REFUSED_KEPT_MAX
+from device_adapters.messages.fates import LET_GO
 from device_adapters.observation import Evidence, RawArea
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from device_adapters.decoding.decode import Decoded
     from device_adapters.decoding.message import StatusMessage
     from device_adapters.language.shape import Shape
+    from device_adapters.messages.fates import Settle
 
 
 @dataclass(slots=True)
@@ -37,7 +40,7 @@ class Held:
     seq: int
     boot: int
     digest: bytes
-    settle: Callable[[], None]
+    settle: Settle
     found: Decoded | None
     evidence: Evidence | None
 
@@ -50,12 +53,12 @@ class Held:
 
 
 class Mailbox:
-    """Of one rig, on one broker."""
+    """Of one rig, at the place where its messages come in."""
 
     def __init__(self, serial: str, shape: Shape) -> None:
         self.serial = serial
         self.shape = shape
-        self.refused: deque[tuple[Evidence, Callable[[], None]]] = deque()
+        self.refused: deque[tuple[Evidence, Settle]] = deque()
         self.status: StatusMessage | None = None  # the newest live one
         self.statuses = 0  # how many live ones came
         self.records = 0
@@ -68,10 +71,10 @@ class Mailbox:
         self._aside: deque[Held] = deque()
         self._news = asyncio.Event()
 
-    # ------------------------------------------------------------------ the broker's side
+    # ------------------------------------------------------------------ the bringer's side
 
-    def deliver_record(self, payload: bytes, settle: Callable[[], None], *, retained: bool) -> None:
-        """A message of the record topic."""
+    def deliver_record(self, payload: bytes, settle: Settle, *, retained: bool) -> int | None:
+        """A record message. The number that it has, None where that cannot be told."""
         self.records += 1
         self._news.set()
         digest = hashlib.sha256(payload).digest()
@@ -81,13 +84,14 @@ class Mailbox:
             evidence = error.evidence
             if evidence.asked is None or evidence.epoch is None:
                 self.refuse(evidence, settle)
-            else:
-                self._keep(Held(evidence.asked, evidence.epoch, digest, settle, None, evidence))
-        else:
-            self._keep(Held(found.seq, found.epoch, digest, settle, found, None))
+                return None
+            self._keep(Held(evidence.asked, evidence.epoch, digest, settle, None, evidence))
+            return evidence.asked
+        self._keep(Held(found.seq, found.epoch, digest, settle, found, None))
+        return found.seq
 
-    def deliver_status(self, payload: bytes, settle: Callable[[], None], *, retained: bool) -> None:
-        """A message of the status topic. It changes nothing that is kept: settled at once, unless it is refused.
+    def deliver_status(self, payload: bytes, settle: Settle, *, retained: bool) -> Evidence | None:
+        """A status message. It changes nothing that is kept: settled at once, unless it is refused: then why.
 
         A retained one may be as old as the broker's file: only that the rig is away is believed, until it is heard.
         """
@@ -95,8 +99,8 @@ class Mailbox:
             status = read_status(payload, serial=self.serial, shape=self.shape)
         except BadReading as error:
             self.refuse(error.evidence, settle)
-            return
-        settle()
+            return error.evidence
+        settle(LET_GO)
         if not status.online or status.standing is None:
             self.status, self.offline = None, True
             self.presence += 1
@@ -107,13 +111,14 @@ class Mailbox:
             self.last_seq = status.standing.last_seq
             self._lift()
         self._news.set()
+        return None
 
-    def refuse(self, evidence: Evidence, settle: Callable[[], None]) -> None:
+    def refuse(self, evidence: Evidence, settle: Settle) -> None:
         """To be told. In a flood the oldest stand for the rest."""
         if len(self.refused) < REFUSED_KEPT_MAX:
             self.refused.append((evidence, settle))
         else:
-            settle()
+            settle(LET_GO)
         self._news.set()
 
     def lost(self) -> None:
@@ -133,7 +138,7 @@ class Mailbox:
             run += 1
         if not seq or (run is not None and seq < run):
             return False
-        self._held.pop(seq).settle()
+        self._held.pop(seq).settle(LET_GO)
         return True
 
     # ------------------------------------------------------------------ the adapter's side
@@ -195,11 +200,11 @@ class Mailbox:
         known = self._held.get(held.seq)
         if known is not None and known.digest != held.digest and known.found is not None:
             if held.found is None or len(self._aside) >= KEPT_BACK_MAX:
-                held.settle()  # the rig has it still, if it is one
+                held.settle(LET_GO)  # the rig has it still, if it is one
                 return
             self._aside.append(known)
         elif known is not None:
-            known.settle()  # the same again
+            known.settle(LET_GO)  # the same again
         self._held[held.seq] = held
         while len(self._held) > KEPT_BACK_MAX and self.let_go():
             pass

@@ -1,7 +1,7 @@
 """A rig's memory as its messages show it: records as they come, in order of their numbers. See `memory.RigMemory`.
 
 Owns: waiting for a record, asking for it again, and what is published to the rig: acknowledgement, ready, resend
-(docs/rig-interface-v1-mqtt.md H1 to H7). Knows no library: the broker's connection is a `Post`.
+(docs/rig-interface-v1-mqtt.md H1 to H7). Knows no library: what carries messages is a `Post`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import deque
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from device_adapters.decoding.message import MESSAGE
@@ -23,17 +24,18 @@ from device_adapters.limits import (
     RECORD_GRACE_PART,
     SILENT_AFTER_STATUSES,
 )
+from device_adapters.messages.fates import Refused, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from device_adapters.decoding.decode import Decoded, Standing
-    from device_adapters.mqtt.mailbox import Held, Mailbox
+    from device_adapters.messages.mailbox import Held, Mailbox
     from device_adapters.observation import Observation, RigStatus
 
 
 class Post(Protocol):
-    """The connection to a broker, shared by its rigs."""
+    """What carries a rig's messages: the connection to a broker, shared by its rigs; the place to which it pushes."""
 
     @property
     def connection(self) -> int:
@@ -44,7 +46,7 @@ class Post(Protocol):
         """Why there is no connection; None while there is one."""
 
     async def publish(self, topic: str, payload: bytes, qos: int) -> None:
-        """Hand a message to the broker. Raises NotConnected."""
+        """Hand a message on to the rig. Raises NotConnected."""
 
 
 @dataclass(slots=True)
@@ -181,9 +183,9 @@ class MessageMemory:
     def _spoil(self, held: Held) -> None:
         """A record that came and is none: one failed reading, settled once that is dealt with."""
         self._box.take(held)
-        self._settling.append(held.settle)
         evidence = held.evidence
         if evidence is not None:
+            self._settling.append(partial(held.settle, Refused(evidence)))
             raise DecodeError(evidence.reason, evidence.detail, evidence.raw)
 
     def _tell_refused(self) -> None:
@@ -192,7 +194,7 @@ class MessageMemory:
             self._settling.popleft()()
         if self._box.refused:
             evidence, settle = self._box.refused.popleft()
-            self._settling.append(settle)
+            self._settling.append(partial(settle, Refused(evidence)))
             raise BadReading(evidence)
 
     # ------------------------------------------------------------------ what is stored
@@ -218,7 +220,7 @@ class MessageMemory:
         held = self._box.kept(observation.seq, digest)
         if held is not None:
             self._box.take(held)
-            held.settle()
+            held.settle(Stored(held.boot, held.seq, held.digest, entry))
 
     def stray(self, following: int, holes: Collection[int], boot: int) -> Decoded | None:
         """A repetition is settled here; anything else is for the log to judge, by key and content."""
@@ -236,8 +238,8 @@ class MessageMemory:
             self._box.take(held)
             if held.evidence is not None:
                 self._box.refuse(held.evidence, held.settle)
-            else:
-                held.settle()
+            elif known is not None:
+                held.settle(Stored(held.boot, held.seq, held.digest, known.entry))
                 self._again = max(self._again, held.seq)
         return None
 
