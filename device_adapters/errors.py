@@ -52,11 +52,15 @@ class AdapterError(Exception):
 
 
 class NotConnected(AdapterError):  # noqa: N818  (the contract's name: a state, told to the caller)
-    """No usable connection to the rig: silence, refusal, reset, or a reply after which the socket is not trusted."""
+    """No usable connection to the rig: silence, refusal, reset, or a reply after which the socket is not trusted.
 
-    def __init__(self, reason: str) -> None:
+    `held_s`: nobody was asked, and for so long nobody will be: the line is left to others.
+    """
+
+    def __init__(self, reason: str, held_s: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.held_s = held_s
 
 
 class BackOff(AdapterError):  # noqa: N818  (the contract's name: what to do)

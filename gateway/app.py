@@ -21,6 +21,7 @@ import structlog
 from certs.errors import CertsError
 from certs.identity import gateway_identity
 from gateway.board import Board
+from gateway.bus_figures import BusFigures
 from gateway.errors import Fatal, GenerationFrozen
 from gateway.freeze import Freezer
 from gateway.heartbeat import Heartbeat, Progress
@@ -40,11 +41,12 @@ from scorelog.format.text import utc_text, utc_us
 from scorelog.journal.errors import JournalError, LogFull, LogUntrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from pathlib import Path
     from random import Random
 
     from device_adapters.contract import Adapter, Position
+    from device_adapters.modbus.bus import Bus
     from gateway.brokers import BrokerLink
     from gateway.config import Config, RigConfig
     from gateway.notify import Notifier
@@ -74,6 +76,7 @@ class Parts:
     notifier: Notifier
     content_key: bytes = field(repr=False)
     brokers: tuple[BrokerLink, ...] = ()
+    buses: Mapping[str, Bus] = field(default_factory=dict)
 
 
 class App:
@@ -93,6 +96,8 @@ class App:
         self._kept = kept = take_up(Shelf(config.data / "plan"))
         self._past = rebuild(log, parts.older, rigs=len(config.rigs), since=partial(kept.looks_back_to, clock=clock))
         self._meters = Meters()
+        self._bus_figures = BusFigures(parts.buses)
+        self._meters.registry.register(self._bus_figures)
         self._board = Board([texts.subject(rig) for rig in config.rigs], clock)
         self._progress = Progress(log, clock)
         self._recorder = Recorder(
@@ -183,7 +188,8 @@ class App:
             "software": self._start.software,
             **self._plans.status(),
             "brokers": [link.to_json() for link in self._parts.brokers],
-            "rigs": [{**view.to_json(), "reason": view.reason} for view in self._board.rigs.values()],
+            "buses": self._bus_figures.to_json(),
+            "rigs": [view.told() for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
         }
 

@@ -27,6 +27,13 @@ class RigView:
     status: RigStatus | None = None
     reason: str = ""
     exam_no: int = 0
+    breaker: str = "closed"
+    again_us: int | None = None
+
+    def told(self) -> dict[str, Any]:
+        """For the box's own status: what stands beside the heartbeat's element."""
+        again = utc_text(self.again_us) if self.again_us is not None else None
+        return {**self.to_json(), "reason": self.reason, "breaker": self.breaker, "asked_again_utc": again}
 
     def to_json(self) -> dict[str, Any]:
         """One element of the heartbeat's `rigs`; docs/formats/heartbeat.md."""
@@ -76,6 +83,11 @@ class Board:
         view.reason = ""
         if view.state == "offline":
             self._enter(view, "unknown")
+
+    def asked(self, serial: str, breaker: str, again_us: int | None) -> None:
+        """How often the rig is asked, and when next if it is left alone (gateway/breaker.py)."""
+        view = self.rigs[serial]
+        view.breaker, view.again_us = breaker, again_us
 
     def refused(self, serial: str, reason: str) -> None:
         """A reading was not believed; the bytes are in the log, here stands only the reason's code."""

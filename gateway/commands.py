@@ -94,6 +94,11 @@ def status_text(document: dict[str, Any]) -> str:
         for one in document.get("brokers", [])
         if not one["online"]
     ]
+    lines += [
+        f"bus {one['id']}: {one['waiting']} waiting, turn {one['turn_ms']:.0f} ms, {one['silent']} silent, "
+        f"{one['odd']} odd, {one['strays']} strays" + (f", {one['held']} units left alone" if one["held"] else "")
+        for one in document.get("buses", [])
+    ]
     lines += _plan_lines(document)
     lines += [_rig_line(rig) for rig in document["rigs"]]
     return "\n".join(lines)
@@ -124,7 +129,8 @@ def _age(milliseconds: int | None) -> str:
 
 def _rig_line(rig: dict[str, Any]) -> str:
     item = f"{rig['item']} {rig['elapsed_s']}/{rig['limit_s']} s" if rig["item"] else ""
-    return f"  {rig['station']:12} {rig['rig']:16} {rig['state']:9} {item}{rig.get('reason', '')}".rstrip()
+    rarely = " (asked rarely)" if rig.get("breaker", "closed") != "closed" else ""
+    return f"  {rig['station']:12} {rig['rig']:16} {rig['state']:9} {item}{rig.get('reason', '')}{rarely}".rstrip()
 
 
 def receipt_of(config: Config, index: int) -> tuple[bytes, bytes]:

@@ -28,6 +28,11 @@ RETRY_BUDGET_SHARE: Final = 0.1
 PIECE_SLOW_US: Final = 3_000_000
 RIG_BACKOFF_BASE_S: Final = 0.25
 RIG_BACKOFF_CAP_S: Final = 5.0
+# A rig that failed so often in a row is asked rarely: after 5 s, then 10 s, then 15 s, each time at least half of it.
+BREAKER_FAILURES: Final = 8
+BREAKER_PAUSE_S: Final = 5.0
+BREAKER_PAUSE_MAX_S: Final = 15.0
+BREAKER_STEADY_S: Final = 10.0  # a rig that answers for so long, or whose record is stored, has proven itself
 # An answer that time alone does not cure (400, 403, 404, 413 for one entry): ask again, slowly.
 SLOW_RETRY_S: Final = 30.0
 # A generation opened because the last was frozen is not given up again before it is this old:

@@ -30,6 +30,9 @@ class Meters:
             "kaofen_refused_readings", "Readings refused", ["rig", "reason"], registry=self.registry
         )
         self.rig_up = Gauge("kaofen_rig_up", "1 while the rig answers", ["rig"], registry=self.registry)
+        self.rig_asked_rarely = Gauge(
+            "kaofen_rig_asked_rarely", "1 while its breaker is open or half-open", ["rig"], registry=self.registry
+        )
         self.rig_unreadable = Gauge(
             "kaofen_rig_unreadable_seq",
             "Oldest record that cannot be read and keeps the rig from freeing any, 0 while there is none",

@@ -81,6 +81,7 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
         random=secrets.token_bytes,
         adapter=_adapters(config, texts, links, buses, clock),
         brokers=tuple(links.values()),
+        buses=buses,
         notifier=Notifier(os.environ),
         content_key=opened.content_key,
     )

@@ -2,7 +2,7 @@
 
     connect ─> read ─> recorder (fsync) ─> ack ─> read …        reading, record or refusal: at once, no fixed waits
        ^                                      │
-       └── capped, jittered back-off <────────┘                 any fault of this rig stays in this task
+       └── left alone for a while: breaker.py <┘                any fault of this rig stays in this task
 
 Retry lives here and nowhere else. A storage error is no rig's fault: it leaves this task and ends the process.
 """
@@ -18,6 +18,7 @@ import structlog
 from device_adapters.contract import AdapterError, BackOff, BadReading, NotConnected, Observation
 from gateway import limits
 from gateway.backoff import Backoff
+from gateway.breaker import Breaker
 from gateway.errors import Fatal
 from scorelog.format import types
 from scorelog.journal.errors import JournalError, LogFull
@@ -64,7 +65,9 @@ class RigSupervisor:
         self._unreadable_seq = meters.rig_unreadable.labels(subject.serial)
         self._kept_records = meters.rig_kept.labels(subject.serial)
         self._accepts_exams = accepts_exams
-        self._backoff = Backoff(rng, limits.RIG_BACKOFF_BASE_S, limits.RIG_BACKOFF_CAP_S)
+        self._breaker = Breaker(rng, asks=not subject.transport)
+        self._asked_rarely = meters.rig_asked_rarely.labels(subject.serial)
+        self._full_pause = Backoff(rng, limits.RIG_BACKOFF_BASE_S, limits.RIG_BACKOFF_CAP_S)
         self._adapter: Adapter | None = None
         self._full = False
         self._halted = False
@@ -77,9 +80,13 @@ class RigSupervisor:
         await self._recorder.resume(self.subject)
         adapter = self._adapter = self._open(self._recorder.position(self.subject))
         while True:
-            reason = await self._until_it_breaks(adapter)
-            await self._down(reason)
-            await self._clock.sleep(self._backoff.next())
+            on_trial = self._breaker.trial()
+            self._show_breaker()
+            broke = await self._until_it_breaks(adapter, on_trial=on_trial)
+            pause_s = self._breaker.failed(broke.held_s)
+            self._show_breaker(pause_s)
+            await self._down(broke.reason)
+            await self._clock.sleep(pause_s)
 
     async def close(self) -> None:
         """Drop the connection; after `run` has ended, and after the rig was told that nobody records."""
@@ -104,23 +111,24 @@ class RigSupervisor:
             with contextlib.suppress(AdapterError):
                 await self._adapter.set_ready(False)
 
-    async def _until_it_breaks(self, adapter: Adapter) -> str:
-        """Why the connection ended."""
+    async def _until_it_breaks(self, adapter: Adapter, *, on_trial: bool) -> NotConnected:
+        """Why the connection ended. On trial a rig that only takes connections is not said to be online."""
         try:
             async with asyncio.timeout(limits.CONNECT_RIG_TIMEOUT_S):
                 await adapter.connect()
-            await self._up(adapter)
+            if not on_trial:
+                await self._up(adapter)
             while True:
                 await self._one_reading(adapter)
         except NotConnected as error:
-            return error.reason
+            return error
         except TimeoutError:
-            return "silent"
+            return NotConnected("silent")
         except (Fatal, JournalError):
             raise
         except Exception as error:  # noqa: BLE001 - the supervisor: an adapter's own bug stops one rig only (P8)
             _log.exception("adapter broken", rig=self.subject.serial, error=type(error).__name__)
-            return f"adapter broken: {type(error).__name__}"
+            return NotConnected(f"adapter broken: {type(error).__name__}")
 
     async def _one_reading(self, adapter: Adapter) -> None:
         try:
@@ -136,11 +144,26 @@ class RigSupervisor:
             with contextlib.suppress(LogFull):
                 await self._recorder.refuse(self.subject, bad.evidence)
             return
-        self._backoff.reset()
+        if not self._online:
+            await self._up(adapter)
+        self._answered()
         if isinstance(reading, Observation):
             await self._record(reading, ack)
         else:
             self._show(reading)
+
+    def _answered(self, *, stored: bool = False) -> None:
+        before = self._breaker.state
+        self._breaker.answered(self._clock.mono_us(), stored=stored)
+        if self._breaker.state != before:
+            self._show_breaker()
+
+    def _show_breaker(self, pause_s: float | None = None) -> None:
+        """On the board and for /metrics; `pause_s`: how long the rig is left alone from now on."""
+        state = self._breaker.state
+        self._asked_rarely.set(state != "closed")
+        again_us = self._clock.now_us() + round(pause_s * 1e6) if pause_s is not None and state == "open" else None
+        self._board.asked(self.subject.serial, state, again_us)
 
     def _show(self, status: RigStatus) -> None:
         """On the board; a record that holds the rig up is said once, and once when it is over (K3: it may fill up)."""
@@ -166,15 +189,17 @@ class RigSupervisor:
         except LogFull:
             # Not stored, so not acknowledged: the rig keeps it and gives it again.
             if not self._full:
+                self._full_pause.reset()
                 _log.error("log full", rig=self.subject.serial, seq=observation.seq)
             self._full = True
-            await self._clock.sleep(self._backoff.next())
+            await self._clock.sleep(self._full_pause.next())
             return
         self._full = False
         if self._halted:
             return
         with failpoint(_ACK), contextlib.suppress(BackOff):
             await ack(entry)
+        self._answered(stored=True)
         self._meters.records.labels(self.subject.serial).inc()
         self._meters.score_seconds.observe((self._clock.mono_us() - began) / 1e6)
 

@@ -29,6 +29,10 @@ class Breakers:
         known = self._units.get(unit)
         return max(0.0, known.until - now) if known is not None else 0.0
 
+    def held(self, now: float) -> int:
+        """How many units are left alone now."""
+        return sum(known.until > now for known in self._units.values())
+
     def good(self, unit: int) -> None:
         """It answered."""
         self._units.pop(unit, None)

@@ -28,6 +28,7 @@ from device_adapters.limits import (
     GAP_MIN_S,
 )
 from device_adapters.modbus.breaker import Breakers
+from device_adapters.modbus.bus_counts import BusCounts
 from device_adapters.modbus.pdu import EXCEPTION, TARGET_LOST, told
 from device_adapters.modbus.wire import OddReply
 
@@ -56,6 +57,7 @@ class _Job:
     body: bytes
     transport: Transport
     answer: asyncio.Future[bytes] = field(repr=False)
+    since: float
 
 
 class Bus:
@@ -71,20 +73,35 @@ class Bus:
         self._worker: asyncio.Task[None] | None = None
         self._free_at = self._quiet_until = self._open_after = float("-inf")
         self._refused_open = ""
-        self.strays = 0  # how often bytes came that nobody had asked for
+        self.counts = BusCounts()
 
     @property
     def identity(self) -> int:
         """Changes when other devices may be on the line than before."""
         return self._line.identity
 
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue, beside the one whose turn it is."""
+        return len(self._queue)
+
+    @property
+    def held(self) -> int:
+        """Units that are left alone now because they did not answer."""
+        return self._breakers.held(asyncio.get_running_loop().time())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the line can carry anything."""
+        return self._line.is_open
+
     async def ask(self, unit: int, body: bytes, transport: Transport) -> bytes:
         """The PDU that answers. Raises NotConnected and OddReply; an exception of the unit is an answer."""
         loop = asyncio.get_running_loop()
         held = self._breakers.left_s(unit, loop.time())
         if held > 0:
-            raise NotConnected(f"unit {unit} did not answer; the line is left to the others for {held:.1f} s")
-        job = _Job(unit, body, transport, loop.create_future())
+            raise NotConnected(f"unit {unit} did not answer; the line is left to the others for {held:.1f} s", held)
+        job = _Job(unit, body, transport, loop.create_future(), loop.time())
         self._queue.append(job)
         if self._worker is None:
             self._worker = loop.create_task(self._work(), name="bus")
@@ -108,6 +125,7 @@ class Bus:
                 job = self._queue.popleft()
                 if not job.answer.done():  # who left before the turn came is not asked for
                     await self._serve(job)
+                    self.counts.turn(asyncio.get_running_loop().time() - job.since)
         finally:
             self._worker = None
             for left in (*((job,) if job is not None else ()), *self._queue):
@@ -122,9 +140,11 @@ class Bus:
             _fail(job, error)
             return
         began = loop.time()
+        self.counts.asked += 1
         try:
             pdu = self._framing.pdu(await self._exchange(job))
         except (NotConnected, OddReply) as error:
+            self._count(error)
             quiet_s = self._quiet_s(job)
             self._quiet_until = loop.time() + quiet_s
             if self._line.renewable:
@@ -132,6 +152,7 @@ class Bus:
             self._breakers.failed(job.unit, loop.time(), loop.time() - began + quiet_s)
             _fail(job, error)
             return
+        self.counts.answered += 1
         self._free_at = loop.time() + job.transport.min_gap_ms / 1000
         if pdu[0] & EXCEPTION and pdu[1] in TARGET_LOST:
             self._breakers.failed(job.unit, loop.time(), loop.time() - began)
@@ -140,13 +161,19 @@ class Bus:
         if not job.answer.done():
             job.answer.set_result(pdu)
 
+    def _count(self, error: Exception) -> None:
+        if isinstance(error, OddReply):
+            self.counts.odd += 1
+        else:
+            self.counts.silent += 1
+
     async def _make_ready(self, job: _Job) -> None:
         """An open line, quiet for as long as it must be."""
         loop = asyncio.get_running_loop()
         if not self._line.is_open:
             await self._open(job)
         if self._line.received:
-            self.strays += 1
+            self.counts.strays += 1
             self._quiet_until = max(self._quiet_until, self._line.last_at + self._quiet_s(job))
             self._line.clear()
         give_up_at = max(loop.time(), self._quiet_until) + BUS_NOISE_S
@@ -157,7 +184,7 @@ class Bus:
             if await self._line.wait(wait_s):
                 if not self._line.is_open:
                     raise NotConnected("the line was lost")
-                self.strays += bool(self._line.received)
+                self.counts.strays += bool(self._line.received)
                 self._quiet_until = max(self._quiet_until, self._line.last_at + BUS_SETTLE_S)
                 self._line.clear()
             if loop.time() > give_up_at:
@@ -178,6 +205,7 @@ class Bus:
         except NotConnected as error:
             self._open_after, self._refused_open = loop.time() + BUS_OPEN_AGAIN_S, error.reason
             raise
+        self.counts.opened += 1
         self._free_at = max(self._free_at, loop.time() + job.transport.pause_after_connect_ms / 1000)
 
     async def _exchange(self, job: _Job) -> bytes:

@@ -150,6 +150,17 @@ class Facts:
             rows.append(Row("ok" if one["online"] else "bad", (one["id"], state, one.get("reason") or "")))
         return rows
 
+    def buses(self) -> list[Row]:
+        """One row a bus: what its line does, and what it should not have seen."""
+        rows = []
+        for one in self._status.get("buses") or []:
+            mark: Mark = "ok" if one["open"] and not one["held"] else "warn"  # what it costs, its rigs' rows say
+            state = self.word("line open" if one["open"] else "line closed")
+            turn = f"{one['turn_ms']:.0f} / {one['longest_turn_ms']:.0f} ms"
+            counted = (one["waiting"], turn, one["silent"], one["odd"], one["strays"], one["held"])
+            rows.append(Row(mark, (one["id"], state, *map(str, counted))))
+        return rows
+
     def rigs(self) -> list[Row]:
         """One row a rig, by station."""
         return [self._rig(rig) for rig in sorted(self._status.get("rigs") or [], key=lambda rig: str(rig["station"]))]
@@ -161,6 +172,9 @@ class Facts:
         mode = self.word(rig["mode"]) if rig.get("mode") not in (None, "exam") else ""
         said = " · ".join(word for word in (self.word(state), mode) if word)
         why = f"{self.word('held')} {held}" if held is not None else rig.get("reason") or ""
+        if rig.get("breaker", "closed") != "closed":
+            again = local_time(rig.get("asked_again_utc"), day=False)
+            why = " · ".join(word for word in (why, f"{self.word('asked rarely')} {again}".rstrip()) if word)
         mark: Mark = "bad" if state in ("offline", "fault") or held is not None else "ok"
         mark = "warn" if state == "unknown" else mark
         since = local_time(rig.get("since_utc"))

@@ -274,18 +274,7 @@ class ScriptedRig:
         while True:
             head = await reader.readexactly(6)
             request = head + await reader.readexactly(int.from_bytes(head[4:6], "big"))
-            function, at, count = struct.unpack(">BHH", request[7:12])
-            self.requests.append((function, at, count))
-            number = len(self.requests)
-            if self.on_every_request is not None:
-                self.on_every_request(number)
-            if number in self.on_request:
-                self.on_request[number]()
-            reply = self.reply(request)
-            if self.silent:
-                continue
-            fault = self.faults.get(number)
-            for step in fault(request, reply) if fault else [reply]:
+            for step in self.steps(request):
                 if step is None:
                     writer.transport.abort()
                     return
@@ -294,6 +283,21 @@ class ScriptedRig:
                 else:
                     writer.write(step)
                     await writer.drain()
+
+    def steps(self, request: bytes) -> Answer:
+        """What comes back for this request: bytes, pauses, None for a reset."""
+        function, at, count = struct.unpack(">BHH", request[7:12])
+        self.requests.append((function, at, count))
+        number = len(self.requests)
+        if self.on_every_request is not None:
+            self.on_every_request(number)
+        if number in self.on_request:
+            self.on_request[number]()
+        reply = self.reply(request)
+        if self.silent:
+            return []
+        fault = self.faults.get(number)
+        return fault(request, reply) if fault else [reply]
 
     def reply(self, request: bytes) -> bytes:
         """The right answer."""

@@ -114,7 +114,7 @@ def test_a_late_reply_is_waited_out_and_answers_nothing(renewable: bool) -> None
         await one.connect()
         assert [value(await one.read(at, 1)) for at in (30, 40)] == [1030, 1040]
         assert point.line.opened == (2 if renewable else 1)
-        assert point.bus.strays == 1
+        assert point.bus.counts.strays == 1
         await point.bus.close()
 
     on_virtual_time(work())
