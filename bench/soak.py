@@ -27,7 +27,7 @@ from kit.figures import Aim, Report
 from kit.people import cookie
 from kit.samples import Samples, read
 from kit.slopes import slope
-from kit.soaking import Crowd, Disturber, Reader, judge, look, watched
+from kit.soaking import Crowd, Disturber, Reader, ask_at_once, judge, look, watched
 from world import OPERATOR, PASSWORD, World, WorldError
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def run(world: World, seconds: float, samples: Samples) -> dict[str, int]:
     crowd = Crowd(world)
     reader = Reader(world, cookie(world.ca, world.people_port, OPERATOR, PASSWORD), READER_STAYS_S)
     disturber = Disturber(world.boxes[1].service, DISTURBED_EVERY_S)
+    for _ in range(3):
+        ask_at_once(world)
     begun, sampled, turn = time.monotonic(), 0.0, 0
     try:
         while time.monotonic() - begun < seconds:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import oracle
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LOOKS: Final = (
     "/api/v1/live", "/api/v1/items?limit=50", "/api/v1/attempts?limit=50", "/api/v1/alerts", "/api/v1/gateways",
 )  # fmt: skip
+CROWD: Final = 32
 STALL_S: Final = 5.0
 QUEUE: Final = 2  # candidates that wait at a rig; more would only be a heap at the end
 SETTLE_S: Final = 300.0
@@ -163,6 +164,23 @@ def look(world: World, turn: int) -> None:
     """An operator's question to the API, another one each time."""
     with suppress(OSError):
         world.fetch(LOOKS[turn % len(LOOKS)])
+
+
+def ask_at_once(world: World) -> None:
+    """More questions at a time than the server has threads for: its pools fill now, and not one by one by chance."""
+
+    def ask() -> None:
+        connection = line(world.ca, world.people_port)
+        with suppress(OSError), closing(connection):
+            for path in LOOKS:
+                connection.request("GET", path, headers={"Authorization": f"Bearer {world.token}"})
+                connection.getresponse().read()
+
+    crowd = [threading.Thread(target=ask) for _ in range(CROWD)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
 
 
 def watched(world: World, life: int) -> dict[str, Watched]:
