@@ -75,7 +75,7 @@ class Parts:
     adapter: Callable[[RigConfig, Position | None], Adapter]
     notifier: Notifier
     content_key: bytes = field(repr=False)
-    brokers: tuple[BrokerLink, ...] = ()
+    links: Mapping[str, BrokerLink] = field(default_factory=dict)
     buses: Mapping[str, Bus] = field(default_factory=dict)
 
 
@@ -187,7 +187,7 @@ class App:
             "instance": self._start.instance,
             "software": self._start.software,
             **self._plans.status(),
-            "brokers": [link.to_json() for link in self._parts.brokers],
+            "brokers": [link.to_json() for link in self._parts.links.values()],
             "buses": self._bus_figures.to_json(),
             "rigs": [view.told() for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
@@ -195,7 +195,7 @@ class App:
 
     def _said_beside(self) -> dict[str, Any]:
         """What plan and brokers add to a heartbeat."""
-        return {**self._plans.said(), "brokers": [link.said() for link in self._parts.brokers]}
+        return {**self._plans.said(), "brokers": [link.said() for link in self._parts.links.values()]}
 
     async def _begin(self) -> None:
         log, config = self._parts.log, self._config
@@ -210,7 +210,7 @@ class App:
         self._own("tick", self._tick())
         self._own("plan", self._plans.run())
         self._own("sessions", self._plans.sessions.run())
-        for link in self._parts.brokers:
+        for link in self._parts.links.values():
             self._own(f"broker {link.id}", link.run())
         for supervisor in self._supervisors:
             serial = supervisor.subject.serial

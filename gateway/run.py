@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
-from device_adapters.messages.mailbox import Mailbox
-from device_adapters.modbus.bus_place import open_bus
-from device_adapters.modbus.polls import Polls
 from gateway import logs
 from gateway.app import App, Parts, install_signals
-from gateway.brokers import BrokerLink, account
+from gateway.brokers import account
 from gateway.errors import ConfigError
 from gateway.freeze import Freezer
 from gateway.garbage import settle
@@ -29,6 +25,7 @@ from gateway.opening import open_gateway_log
 from gateway.readonly import older_generations
 from gateway.texts import load_texts
 from gateway.transport import HttpsClient
+from gateway.wires import Wires
 from scorelog.journal import failpoints
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogUntrusted
@@ -38,12 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from device_adapters.contract import Adapter, Position, Source
-    from device_adapters.modbus.bus import Bus
     from device_adapters.mqtt.connection import Account
-    from gateway.config import Config, RigConfig
+    from gateway.config import Config
     from gateway.texts import Texts
-    from scorelog.journal.clock import Clock
 
 _log = structlog.get_logger("gateway")
 
@@ -70,8 +64,7 @@ def run(config: Config) -> int:
 async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) -> int:
     clock, freezer = SystemClock(), Freezer(config.data)
     opened = open_gateway_log(config, freezer, clock)
-    buses = {bus.id: open_bus(bus.place) for bus in config.buses}
-    links = {name: BrokerLink(name, made, clock, random.SystemRandom()) for name, made in accounts.items()}
+    wires = Wires(config, texts, accounts, clock)
     parts = Parts(
         log=opened.log,
         older=older_generations(config.log_directory),
@@ -79,9 +72,9 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
         clock=clock,
         rng=random.SystemRandom(),
         random=secrets.token_bytes,
-        adapter=_adapters(config, texts, links, buses, clock),
-        brokers=tuple(links.values()),
-        buses=buses,
+        adapter=wires.adapter,
+        links=wires.links,
+        buses=wires.buses,
         notifier=Notifier(os.environ),
         content_key=opened.content_key,
     )
@@ -96,8 +89,7 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
     try:
         return await app.run()
     finally:
-        for bus in buses.values():
-            await bus.close()
+        await wires.close()
         run_file(config.data).unlink(missing_ok=True)
 
 
@@ -128,55 +120,6 @@ def _ready(data: Path, port: int) -> None:
 def _write_run_file(data: Path, port: int) -> None:
     document = {"pid": os.getpid(), "port": port, "boot": SystemClock().boot_id()}
     replace_synced(run_file(data), json.dumps(document).encode())
-
-
-def _adapters(
-    config: Config, texts: Texts, links: Mapping[str, BrokerLink], buses: Mapping[str, Bus], clock: Clock
-) -> Callable[[RigConfig, Position | None], Adapter]:
-    boxes: dict[str, Mailbox] = {}
-    polls = Polls()
-    spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
-    for rig in config.rigs:
-        shape = texts.profiles[rig.profile].message
-        if shape is not None:
-            boxes[rig.serial] = Mailbox(rig.serial, shape)
-            links[rig.broker].broker.join(boxes[rig.serial])
-
-    def make(rig: RigConfig, position: Position | None) -> Adapter:
-        source: Source = "simulator" if rig.source == "simulator" else "sensor"
-        profile = texts.profiles[rig.profile]
-        if rig.broker:
-            post = links[rig.broker].broker
-            box = boxes[rig.serial]
-            return open_message_adapter(
-                profile, post, box, position=position, source=source, rng=spread, mono_us=clock.mono_us
-            )
-        if rig.bus:
-            bus, unit = buses[rig.bus], rig.unit
-            return open_bus_adapter(
-                profile,
-                bus,
-                serial=rig.serial,
-                unit=unit,
-                position=position,
-                source=source,
-                rng=spread,
-                mono_us=clock.mono_us,
-            )
-        return open_adapter(
-            profile,
-            host=rig.host,
-            port=rig.port,
-            unit=rig.unit,
-            serial=rig.serial,
-            position=position,
-            source=source,
-            rng=spread,
-            mono_us=clock.mono_us,
-            polls=polls,
-        )
-
-    return make
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

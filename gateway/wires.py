@@ -1,0 +1,107 @@
+"""What the rigs of a configuration hang on: buses, brokers' connections, and the adapter of each rig.
+
+Owns: each line and each connection, once, by its name in the settings; which adapter a rig gets. Reads and writes
+nothing by itself. `change` is for a hot reload: it touches only what it is told.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
+from device_adapters.messages.mailbox import Mailbox
+from device_adapters.modbus.bus_place import open_bus
+from device_adapters.modbus.polls import Polls
+from gateway.brokers import BrokerLink
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from device_adapters.contract import Adapter, Position, Source
+    from device_adapters.modbus.bus import Bus
+    from device_adapters.mqtt.connection import Account
+    from gateway.config import Config, RigConfig
+    from gateway.texts import Texts
+    from scorelog.journal.clock import Clock
+
+
+class Wires:
+    """One per process."""
+
+    def __init__(self, config: Config, texts: Texts, accounts: Mapping[str, Account], clock: Clock) -> None:
+        self._clock = clock
+        self._polls = Polls()
+        self._spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
+        self._boxes: dict[str, Mailbox] = {}
+        self._texts = texts
+        self.buses: dict[str, Bus] = {}
+        self.links: dict[str, BrokerLink] = {}
+        self._hang_up(config, accounts)
+
+    async def change(
+        self,
+        config: Config,
+        texts: Texts,
+        accounts: Mapping[str, Account],
+        *,
+        buses: Collection[str],
+        brokers: Collection[str],
+    ) -> None:
+        """The named buses and brokers end, which nobody uses any more; what the new configuration lacks is made."""
+        for name in brokers:
+            self.links.pop(name)
+        for name in buses:
+            await self.buses.pop(name).close()
+        self._texts = texts
+        self._hang_up(config, accounts)
+
+    async def close(self) -> None:
+        """Give every line back."""
+        for bus in self.buses.values():
+            await bus.close()
+
+    def adapter(self, rig: RigConfig, position: Position | None) -> Adapter:
+        """Not yet connected."""
+        source: Source = "simulator" if rig.source == "simulator" else "sensor"
+        profile, mono_us, rng = self._texts.profiles[rig.profile], self._clock.mono_us, self._spread
+        if rig.broker:
+            post, box = self.links[rig.broker].broker, self._boxes[rig.serial]
+            return open_message_adapter(profile, post, box, position=position, source=source, rng=rng, mono_us=mono_us)
+        if rig.bus:
+            return open_bus_adapter(
+                profile,
+                self.buses[rig.bus],
+                serial=rig.serial,
+                unit=rig.unit,
+                position=position,
+                source=source,
+                rng=rng,
+                mono_us=mono_us,
+            )
+        return open_adapter(
+            profile,
+            host=rig.host,
+            port=rig.port,
+            unit=rig.unit,
+            serial=rig.serial,
+            position=position,
+            source=source,
+            rng=rng,
+            mono_us=mono_us,
+            polls=self._polls,
+        )
+
+    def _hang_up(self, config: Config, accounts: Mapping[str, Account]) -> None:
+        """Make what there is not yet; a new broker is joined by all its rigs before it is connected."""
+        for bus in config.buses:
+            if bus.id not in self.buses:
+                self.buses[bus.id] = open_bus(bus.place)
+        new = [name for name in accounts if name not in self.links]
+        for name in new:
+            self.links[name] = BrokerLink(name, accounts[name], self._clock, random.SystemRandom())
+        for rig in config.rigs:
+            shape = self._texts.profiles[rig.profile].message
+            if shape is not None and rig.broker in new:
+                self._boxes[rig.serial] = Mailbox(rig.serial, shape)
+                self.links[rig.broker].broker.join(self._boxes[rig.serial])
