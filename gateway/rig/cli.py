@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from gateway.errors import ConfigError
-from gateway.rig import probing
+from gateway.rig import capturing, probing
 from gateway.rig.draft import draft_of
 from gateway.rig.linting import lint_file
 from gateway.rig.place import place_of
+from gateway.rig.recording import read_recording
+from gateway.rig.replaying import Replay
 from gateway.rig.sheet import read_sheet
 from gateway.rig.writing import as_toml, counted
 from gateway.texts import profile_named
+from scorelog.journal.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -126,6 +129,65 @@ def probe(
 
     if not _finished(probing.probe(place, wanted, show)):
         raise typer.Exit(FAILED)
+
+
+@rig.command()
+def capture(
+    where: Where,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The capture; never over an existing file.")],
+    *,
+    profile: ProfileName = None,
+    unit: Unit = None,
+    read: Annotated[list[str] | None, typer.Option("--read", help="ADDRESS:WORDS, also again; instead.")] = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two rounds.")] = 0.25,
+    seconds: Annotated[float, typer.Option("--seconds", help="So long.")] = 60.0,
+    with_personal: WithPersonal = False,
+    rtu: Rtu = False,
+    baud: Baud = 9600,
+    parity: Parity = "none",
+    stop_bits: StopBits = 1,
+) -> None:
+    """Keep every request to a rig and every answer in a file (docs/formats/capture.md). Never writes to the rig."""
+    place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
+    reads = tuple(map(capturing.parse_read, read or ()))
+    plan = capturing.Plan(_profile(profile), unit, reads, every, seconds, with_personal)
+    if with_personal:
+        print("注意：文件将含考生个人信息 WARNING: the file will hold names and tickets in clear", file=sys.stderr)
+    try:
+        file = out.open("x", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror}") from None
+    with file:
+        tally = _finished(capturing.capture(place, plan, SystemClock(), file.write))
+    print(f"{tally.rounds} rounds, {tally.exchanges} requests, {tally.faults} rounds without a whole answer")
+    if not with_personal:
+        print(
+            f"{tally.hidden_words} words hidden; {tally.unproven} records hidden whole: the profile does not fit them"
+        )
+    if tally.full:
+        print("the file is full: the rest was not captured", file=sys.stderr)
+    if tally.faults == tally.rounds:
+        raise typer.Exit(FAILED)
+
+
+@rig.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `rig capture` wrote.")],
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 1502,
+    speed: Annotated[float, typer.Option("--speed", help="So many times as fast.")] = 1.0,
+) -> None:
+    """Serve a capture as a Modbus TCP rig until Ctrl-C; then its last state stays."""
+    recording = read_recording(file)
+
+    async def work() -> None:
+        rig_again = Replay(recording, SystemClock(), speed=speed, say=lambda text: print(text, flush=True))
+        async with await rig_again.serve(host, port) as server:
+            number = server.sockets[0].getsockname()[1]
+            print(f"{host}:{number} unit {recording.head.unit} {recording.head.profile}", flush=True)
+            await server.serve_forever()
+
+    _finished(work())
 
 
 def _profile(name: str | None) -> Profile | None:

@@ -25,7 +25,7 @@ from gateway.errors import ConfigError
 from gateway.rig.limits import PORT_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from device_adapters.language.profile import Profile
     from device_adapters.modbus.wire import Wire
@@ -130,13 +130,22 @@ class ReadOnlyWire:
         self._wire.drop()
 
 
+def _as_it_is(wire: Wire) -> Wire:
+    return wire
+
+
 @asynccontextmanager
-async def open_wire(place: Place, profile: Profile | None, transport: Transport) -> AsyncIterator[Wire]:
-    """A wire to the place, not yet connected, with the model's workarounds. It can write."""
+async def open_wire(
+    place: Place, profile: Profile | None, transport: Transport, tap: Callable[[Wire], Wire] = _as_it_is
+) -> AsyncIterator[Wire]:
+    """A wire to the place, not yet connected, with the model's workarounds. It can write.
+
+    `tap` comes between them and the wire: it sees the addresses that the rig sees.
+    """
     if place.kind == "tcp":
         wire: Wire = ModbusWire(place.host, place.number, transport.unit, transport)
         try:
-            yield wire if profile is None else worked_around(wire, profile)
+            yield tap(wire) if profile is None else worked_around(tap(wire), profile)
         finally:
             wire.drop()
         return
@@ -145,7 +154,7 @@ async def open_wire(place: Place, profile: Profile | None, transport: Transport)
     if profile is not None:
         probe = (profile.status.at + transport.address_offset, 1 if transport.one_field else profile.status.words)
     try:
-        on_bus = BusWire(bus, transport.unit, transport, probe)
+        on_bus = tap(BusWire(bus, transport.unit, transport, probe))
         yield on_bus if profile is None else worked_around(on_bus, profile)
     finally:
         await bus.close()
