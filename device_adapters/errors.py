@@ -4,6 +4,7 @@
     ├── NotConnected   retry: no usable connection; close, back off, connect again (carries the reason)
     ├── BackOff        retry: the rig asks for time; keep the connection and wait `wait_s`
     ├── BadReading     refuse: what came is not to be believed; log `evidence` as reading.refused and read again
+    ├── NotProven      refuse: a request that does not prove who sent it; it is answered so and leaves no trace
     ├── DecodeError    refuse: bytes that are not a record of this profile (pure; carries a reason code)
     └── ProfileError   fatal: the profile itself is wrong (carries the linter's findings)
 
@@ -78,6 +79,15 @@ class BadReading(AdapterError):  # noqa: N818  (the contract's name)
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(f"{evidence.reason}: {evidence.detail}")
         self.evidence = evidence
+
+
+class NotProven(AdapterError):  # noqa: N818  (a state of the request, told to who sent it)
+    """A pushed request that may be anybody's. `reason`: a word of docs/rig-interface-v1-http.md; holds no secret."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class DecodeError(AdapterError):

@@ -55,3 +55,17 @@ ACK_AGAIN_S = 1.0  # the same acknowledgement is not published again sooner
 BROKER_TIMEOUT_S = 5.0  # for one answer of the broker
 BROKER_KEEPALIVE_S = 10
 SESSION_EXPIRY_S = 14 * 24 * 3600  # as in deploy/mosquitto: a box that stays away longer starts anew
+
+PUSH_WINDOW_S = 60  # how far `created` of a signed request may be from the gateway's time, either way
+PUSH_RATE = 20.0  # requests of one rig a second that it may make for ever …
+PUSH_BURST = 100  # … and so many at once
+NONCES_KEPT_MAX = 4096  # of one rig; more than it can use in two windows at that rate
+NONCE_CHARS_MIN = 16
+NONCE_CHARS_MAX = 64
+PUSH_BATCH_MAX = 32  # records of one request; as many as a rig may hold unacknowledged results
+PUSH_BODY_MAX = 256 * 1024  # of one request: a batch of middling records, or one that is refused as too large
+PUSH_WAITING_MAX = 64  # records of one rig whose answer is waited for; as many as a mailbox keeps back
+PUSH_ANSWER_S = 8.0  # then the answer is that nothing is known, and the rig repeats
+PUSH_ORDER_S = 0.25  # a record whose forerunner is missing is answered after that
+SECRET_CHARS_MIN = 32
+SECRET_CHARS_MAX = 256

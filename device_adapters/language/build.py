@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, cast
 
 from device_adapters.language.build_field import check_limits, codes_of, fields_of, named_codes, order_of, scale_of
-from device_adapters.language.build_message import build_message
+from device_adapters.language.build_message import MESSAGE_KINDS, build_message
 from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.profile import (
     Area,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from device_adapters.language.tables import Table
     from device_adapters.observation import Guarantee
 
-TRANSPORTS = ("modbus-tcp", "modbus-rtu", "mqtt")
+TRANSPORTS = ("modbus-tcp", "modbus-rtu", "mqtt", "http")
 GUARANTEES = ("latched", "double-read", "unacknowledged")
 HANDSHAKES = ("sequence", "echo", "none")
 INDEXES = ("fixed", "sequence", "named")
@@ -91,7 +91,7 @@ def build(top: Table, text: bytes) -> Profile:
 
 def _is_message(top: Table) -> bool:
     transport = top.value("transport")
-    return isinstance(transport, dict) and transport.get("kind") == "mqtt"
+    return isinstance(transport, dict) and transport.get("kind") in MESSAGE_KINDS
 
 
 def _names(table: Table) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From the TOML tables of a profile with `transport.kind = "mqtt"` to its shape. Every wrong key becomes a finding.
+"""From the TOML tables of a profile of whole messages (`mqtt`, `http`) to its shape. Every wrong key is a finding.
 
 Owns: the grammar and the checks of docs/formats/profile.md rules 23 to 27. Pure.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from device_adapters.language.interface_v1 import PERSONAL_NAMES, RECORD_WORDS, STATUS_NAMES, STATUS_WORDS, record_names
 from device_adapters.language.profile import Poll, Profile, Record, Transport
-from device_adapters.language.shape import INTERFACE_V1, Layout, Shape, Topics
+from device_adapters.language.shape import INTERFACE_V1, PUSHED, Layout, Shape, Topics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from device_adapters.language.tables import Table
     from device_adapters.observation import Guarantee
 
+MESSAGE_KINDS: Final = ("mqtt", "http")
 MS_MAX: Final = 600_000
 PATH_STEPS_MAX: Final = 7  # the eighth level is the value's own (M1)
 NO_RECORD: Final = Record("", 0, 0, 1, 0, "fixed", None, None, None, None, None, {}, None, ())
@@ -34,12 +35,13 @@ def build_message(top: Table, text: bytes, guarantees: Collection[str]) -> Profi
     """The profile of the whole file. Meaningless if the report holds a finding."""
     top.number("profile", 1, 1)
     transport = top.table("transport")
-    transport.text("kind")
+    kind = transport.text("kind", among=MESSAGE_KINDS)
     status_ms = transport.number("status_every_ms", 10, MS_MAX, 2000)
-    resend_ms = transport.number("resend_every_ms", 10, MS_MAX, INTERFACE_V1.resend_every_ms)
+    base = PUSHED if kind == "http" else INTERFACE_V1
+    resend_ms = transport.number("resend_every_ms", 10, MS_MAX, base.resend_every_ms)
     names = top.table("name")
     shape = Shape(
-        topics=_topics(top.table("topics")),
+        topics=PUSHED.topics if kind == "http" else _topics(top.table("topics")),
         record=_layout(top.table("record", optional=True), record_names(), RECORD_WORDS),
         status=_layout(top.table("status", optional=True), STATUS_NAMES, STATUS_WORDS),
         resend_every_ms=resend_ms,
@@ -51,7 +53,7 @@ def build_message(top: Table, text: bytes, guarantees: Collection[str]) -> Profi
         text=text,
         sha256=hashlib.sha256(text).hexdigest(),
         guarantee=cast("Guarantee", top.text("guarantee", among=guarantees)),
-        transport=Transport("mqtt", 0, 0, 0, 0, 0, 0, 0),
+        transport=Transport(kind, 0, 0, 0, 0, 0, 0, 0),
         poll=Poll(status_ms, {"idle": status_ms}),
         areas={},
         records={},

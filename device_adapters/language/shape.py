@@ -125,3 +125,6 @@ INTERFACE_V1: Final = Shape(
         "kaofen/v1/{serial}/ready",
     )
 )
+# Over HTTP a rig has an address of its own: what is told to it waits for its next request (rig-interface-v1-http.md).
+# So a resend is heard only with the next status, and its pause is longer than the time between two of them.
+PUSHED: Final = Shape(Topics("record", "status", "ack", "resend", "ready"), resend_every_ms=3000)

@@ -127,7 +127,7 @@ def test_lists_of_words_are_the_parsers_own() -> None:
         "indexes": (record["index"]["enum"], INDEXES),
         "guarantees": (top["guarantee"]["enum"], GUARANTEES),
         "handshakes": (top["handshake"]["properties"]["kind"]["enum"], HANDSHAKES),
-        "transports": ([*top["transport"]["properties"]["kind"]["enum"], "mqtt"], TRANSPORTS),
+        "transports": ([*top["transport"]["properties"]["kind"]["enum"], "mqtt", "http"], TRANSPORTS),
         "entries": (parts["entry"]["properties"]["type"]["enum"], ENTRY_FIELDS),
     }
     for name, (published, known) in told.items():
