@@ -52,7 +52,7 @@ def test_a_planted_import_is_caught(tmp_path: Path, module: str, line: str) -> N
     config = (ROOT / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(config)
     logs = ("scorelog/format", "scorelog/journal", "scorelog/verify")
-    rooms = ("language", "decoding", "latching", "modbus", "mqtt")
+    rooms = ("language", "decoding", "latching", "messages", "modbus", "mqtt", "http")
     for name in (*PACKAGES, *logs, *(f"device_adapters/{room}" for room in rooms)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
