@@ -7,6 +7,7 @@ import random
 import sys
 import tomllib
 from dataclasses import asdict
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ TYPICAL = sorted(file.name.removesuffix(".toml") for file in FOLDER.iterdir() if
 PROVEN = [name for name in TYPICAL if name != "welding-simulator-typical"]  # by a checksum
 
 
+SHIPPED = cache(profile_features.shipped)
+
+
+@cache
 def profile_of(name: str) -> Profile:
     return load_profile(FOLDER.joinpath(f"{name}.toml").read_bytes())
 
@@ -220,14 +225,14 @@ def test_a_fault_bit_without_a_line_is_refused() -> None:
 @pytest.mark.parametrize("name", TYPICAL)
 def test_each_typical_profile_shows_what_no_other_does(name: str) -> None:
     """The library is there to prove the language: at least two features each of its own."""
-    found = {other: profile_features.features(profile) for other, profile in profile_features.shipped().items()}
+    found = {other: profile_features.features(profile) for other, profile in SHIPPED().items()}
     own = found.pop(name).difference(*found.values())
     assert len(own) >= 2, own
 
 
 def test_the_table_of_features_is_the_published_one() -> None:
     """docs/rig-library.md is what the profiles are; a feature that nobody named is missing from the table."""
-    used = set().union(*map(profile_features.features, profile_features.shipped().values()))
+    used = set().union(*map(profile_features.features, SHIPPED().values()))
     assert used <= set(profile_features.KNOWN)
     table = profile_features.table()
     sys.stdout.write(table)
