@@ -17,6 +17,8 @@ from simulators.errors import InputError
 from simulators.exam_plan import load_plan
 from simulators.faults import CATALOGUE, parse_fault
 from simulators.fleet import FleetSettings
+from simulators.layouts.layout import shipped
+from simulators.layouts.lineup import with_makers
 from simulators.mqtt.broker import Broker, parse_broker
 from simulators.mqtt.embedded import serve_broker
 from simulators.running import INPUT_EXIT, Wishes, run, run_fleet
@@ -37,6 +39,10 @@ AddressOption = Annotated[str, typer.Option("--host", help="Address to listen on
 BrokerOption = Annotated[str | None, typer.Option(help="HOST:PORT of the broker; without a plan all rigs hang on it.")]
 ProtocolOption = Annotated[str, typer.Option(help="5 or 3.1.1 (the embedded broker knows only 3.1.1).")]
 BusOption = Annotated[str, typer.Option(help="Modbus RTU, several rigs on a line: tcp, pty, or HOST:PORT to call.")]
+LayoutOption = Annotated[
+    list[str] | None,
+    typer.Option("--layout", help="Rigs of this model (see `models`), or PATTERN=MODEL with a plan; may be repeated."),
+]
 CaOption = Annotated[Path | None, typer.Option(help="TLS to the broker, trusting this CA.")]
 PasswordsOption = Annotated[Path | None, typer.Option(help="Lines of SERIAL:PASSWORD.")]
 CertificatesOption = Annotated[Path | None, typer.Option(help="Folder with SERIAL/cert.pem and SERIAL/cert.key.")]
@@ -79,6 +85,7 @@ def fleet(  # noqa: PLR0917 - options, each by its name
         list[str] | None,
         typer.Option(help="With --plan: rigs that know no ticket, such as 'FE-*'; again."),
     ] = None,
+    layout: LayoutOption = None,
     bus: BusOption = "",
     per_bus: Annotated[int, typer.Option(help="With --bus: units on one line.")] = 8,
     broker: BrokerOption = None,
@@ -102,11 +109,15 @@ def fleet(  # noqa: PLR0917 - options, each by its name
             faults=tuple(parse_fault(text) for text in fault or ()),
             bus=bus,
             per_bus=per_bus,
+            layouts=() if plan else tuple(layout or ()),
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
         )
     )
     asked = rounds.Wishes(seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()))
     line_up = None if plan is None else _checked(lambda: rounds.play(load_plan(plan, items.split()), asked))
+    if line_up is not None and layout:
+        played = line_up
+        line_up = _checked(lambda: with_makers(played, layout))
     wishes = Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet, line_up=line_up)
     raise typer.Exit(run(run_fleet(settings, wishes)))
 
@@ -123,6 +134,7 @@ def rig(  # noqa: PLR0917 - options, each by its name
     rubric: RubricOption = None,
     fault: FaultOption = None,
     control_port: Annotated[int, typer.Option(help="Port of the control socket; 0 = a free one.")] = 0,
+    layout: LayoutOption = None,
     bus: BusOption = "",
     broker: BrokerOption = None,
     broker_protocol: ProtocolOption = "5",
@@ -143,6 +155,7 @@ def rig(  # noqa: PLR0917 - options, each by its name
             prefix=serial,
             practice=0,
             faults=tuple(parse_fault(text) for text in fault or ()),
+            layouts=tuple(layout or ()),
             bus=bus,
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
         )
@@ -170,6 +183,13 @@ def faults() -> None:
     typer.echo(
         "\n--fault [RIG=]NAME[:PROBABILITY][@FROM-TO]; without a probability the usual one holds. busy = exception-6."
     )
+
+
+@app.command()
+def models() -> None:
+    """List the models of makers' rigs that can be simulated (--layout)."""
+    for name in shipped():
+        typer.echo(name)
 
 
 def main() -> None:

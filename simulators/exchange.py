@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from simulators.faults import Exchange, Look, Piece
 from simulators.frames import TCP
 from simulators.modbus import read_reply, read_request
-from simulators.registers import area_of
 
 if TYPE_CHECKING:
     from simulators.faults.plan import FaultPlan
@@ -28,7 +27,7 @@ def spoiled(
     asked: bytes = b"",
 ) -> list[Piece]:
     """The pieces sent instead of `frame`, the healthy reply to `request`."""
-    area = area_of(int.from_bytes(request[1:3], "big"))
+    area = rig.registers.area_of(int.from_bytes(request[1:3], "big"))
     read, reply = read_request(request), frames.pdu(frame)
     if read is not None and area and reply[0] == request[0]:
         look = Look(rig, area, *read, reply[_READ_REPLY_HEAD:])

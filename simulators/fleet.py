@@ -17,9 +17,11 @@ from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of
 from simulators.clock import FleetTime, RigTime
-from simulators.errors import InputError
+from simulators.errors import InputError, RigRefuses
 from simulators.faults.catalogue import make_fault
 from simulators.host import RigHost
+from simulators.layouts.lineup import makers_line_up
+from simulators.layouts.rig import MakerRig
 from simulators.limits import SPEED_MAX, UNITS_PER_BUS_MAX
 from simulators.lineup import LineUp, RigPlace, line_up_of
 from simulators.mqtt.host import MqttHost
@@ -60,6 +62,7 @@ class FleetSettings:
     broker: Broker | None = None  # without a plan: all rigs hang on it
     bus: str = ""  # without a plan: all rigs hang on buses of this kind (simulators/bus/outlets.py)
     per_bus: int = 8
+    layouts: tuple[str, ...] = ()  # without a plan: models of makers, in turn (simulators/layouts/layout.py)
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= SPEED_MAX:
@@ -72,6 +75,8 @@ class FleetSettings:
             raise InputError(f"--per-bus {self.per_bus}: 1 to {UNITS_PER_BUS_MAX} units fit on a line")
         if self.bus and self.broker is not None:
             raise InputError("--bus and --broker: a rig hangs on one of them")
+        if self.layouts and self.broker is not None:
+            raise InputError("--layout and --broker: a maker's rig has registers")
         if self.bus:
             opener_of(self.bus, self.address, self.port_base)
 
@@ -103,6 +108,7 @@ class Fleet:
         self._lines: dict[int, BusLine] = {}
         self.hosts: list[Host] = [self._host(index, place) for index, place in enumerate(line_up.rigs)]
         self.gateways = {place.serial: place.gateway for place in line_up.rigs}
+        self.layouts = {place.serial: place.layout.id for place in line_up.rigs if place.layout is not None}
         self.by_serial = {host.rig.serial: host for host in self.hosts}
         turnstile = Turnstile()
         self.stations = [
@@ -124,12 +130,20 @@ class Fleet:
                 raise InputError(f"rig {place.serial} hangs on MQTT: say --broker HOST:PORT")
             rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
             return MqttHost(rig, settings.broker, say=self._say, **more)
-        rig = Rig(place.serial, self.rubric, self._time, on_latch=self._latched)
+        rig = self._register_rig(place)
         if place.wire == BusHost.wire:
             number, unit = divmod(index, settings.per_bus)
             return BusHost(rig, self._line(number + 1), settings.unit + unit, **more)
         port = settings.port_base + index if settings.port_base else 0
         return RigHost(rig, address=settings.address, port=port, unit=settings.unit, **more)
+
+    def _register_rig(self, place: RigPlace) -> Rig:
+        if place.layout is None:
+            return Rig(place.serial, self.rubric, self._time, on_latch=self._latched)
+        try:
+            return MakerRig(place.serial, self.rubric, self._time, place.layout, on_latch=self._latched)
+        except RigRefuses as error:
+            raise InputError(f"rig {place.serial} cannot be a {place.layout.id}: {error}") from None
 
     def _line(self, number: int) -> BusLine:
         """Bus `number`, counted from 1."""
@@ -211,6 +225,7 @@ class Fleet:
                     "wire": h.wire,
                     "station": h.station,
                     "gateway": self.gateways[h.rig.serial],
+                    **({"layout": self.layouts[h.rig.serial]} if h.rig.serial in self.layouts else {}),
                     **h.where(),
                 }
                 for h in self.hosts
@@ -228,12 +243,19 @@ class Fleet:
         """What the record does not say: where, and who it really was."""
         station = self._station_of[latched.rig]
         run, told = station.serving, latched.event.ticket
-        who = {"ticket": run.ticket, "order": run.order, "session": run.session} if run and run.session else {}
+        who: dict[str, Any] = {}
+        if run and run.session:
+            who = {"ticket": run.ticket, "order": run.order, "session": run.session}
+        elif run and not told and latched.result is not None:
+            who = {"ticket": run.ticket}
         return {"station": station.host.station, "rig_ticket": told, **who}
 
 
 def _by_count(settings: FleetSettings, rubric: Rubric) -> LineUp:
     """A fleet without a plan."""
+    wire = BusHost.wire if settings.bus else RigHost.wire if settings.broker is None else MqttHost.wire
+    if settings.layouts:
+        return makers_line_up(settings.layouts, settings, wire)
     scenario = plan_fleet(
         rubric,
         rigs=settings.rigs,
@@ -243,5 +265,4 @@ def _by_count(settings: FleetSettings, rubric: Rubric) -> LineUp:
         practice=settings.practice,
         session=settings.session,
     )
-    wire = BusHost.wire if settings.bus else RigHost.wire if settings.broker is None else MqttHost.wire
     return line_up_of(scenario, rubric, settings.prefix, wire)

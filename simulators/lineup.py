@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simulators.layouts.layout import Layout
     from simulators.rubric import Rubric
     from simulators.scenario import Scenario
 
@@ -18,6 +19,7 @@ class RigPlace:
     station: str
     wire: str = "modbus"
     gateway: str = ""  # its owner by the plan
+    layout: Layout | None = None  # None: rig interface v1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from simulators.errors import ModbusRefusal
 from simulators.limits import READ_WORDS_MAX, WRITE_WORDS_MAX
-from simulators.registers import DEVICE_FAILURE, ILLEGAL_FUNCTION, ILLEGAL_VALUE, read_words, write_words
+from simulators.registers import DEVICE_FAILURE, ILLEGAL_FUNCTION, ILLEGAL_VALUE
 
 if TYPE_CHECKING:
     from simulators.rig import Rig
@@ -63,13 +63,13 @@ def _read(rig: Rig, pdu: bytes) -> bytes:
     _, address, count = _TWO.unpack(pdu)
     if not 1 <= count <= READ_WORDS_MAX:
         raise ModbusRefusal(ILLEGAL_VALUE)
-    return read_reply(read_words(rig, address, count))
+    return read_reply(rig.registers.read(rig, address, count))
 
 
 def _write_one(rig: Rig, pdu: bytes) -> bytes:
     if len(pdu) != _TWO.size:
         raise ModbusRefusal(ILLEGAL_VALUE)
-    write_words(rig, int.from_bytes(pdu[1:3], "big"), pdu[3:5])
+    rig.registers.write(rig, int.from_bytes(pdu[1:3], "big"), pdu[3:5])
     return pdu
 
 
@@ -80,7 +80,7 @@ def _write_many(rig: Rig, pdu: bytes) -> bytes:
     words = pdu[_WRITE_HEAD.size :]
     if not 1 <= count <= WRITE_WORDS_MAX or size != 2 * count or len(words) != size:
         raise ModbusRefusal(ILLEGAL_VALUE)
-    write_words(rig, address, words)
+    rig.registers.write(rig, address, words)
     return pdu[:5]
 
 

@@ -9,7 +9,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from simulators.faults.plan import FaultPlan
-from simulators.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -143,7 +142,7 @@ class Host:
         self.power_cut()
         if old.oldest_seq:
             self._on_memory_lost(self.rig.serial, old.oldest_seq, old.last_seq)
-        self.rig.memory = Memory()
+        self.rig.memory = self.rig.new_memory()
         self.rig.memory.boot = old.boot
         self._spawn(self._power_up_later())
 

@@ -38,7 +38,7 @@ class Deduction:
 
     line: int
     points: int
-    at_s: int
+    at_s: int | None  # None: a rig that does not tell when
     veto: bool
 
 
@@ -108,11 +108,12 @@ class ResultRecord:
     mode: Mode
     deductions: tuple[Deduction, ...]
     measures: tuple[Measure, ...] = ()
+    veto_count: int | None = None  # of a rig that tells it apart from its deductions
 
     @property
     def veto_lines(self) -> int:
         """How many veto lines occurred."""
-        return len({d.line for d in self.deductions if d.veto})
+        return len({d.line for d in self.deductions if d.veto}) if self.veto_count is None else self.veto_count
 
     def encode(self) -> bytes:
         """The 49 + 4 n words."""

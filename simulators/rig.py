@@ -10,24 +10,21 @@ on its screen.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulators import marking
 from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, State, Verdict
 from simulators.errors import RigRefuses
-from simulators.limits import (
-    HEARTBEAT_US,
-    READY_FRESH_US,
-    ROOM_EVENTS_MIN,
-    SERIAL_BYTES,
-    U16_MAX,
-)
+from simulators.latched import Latched
+from simulators.limits import READY_FRESH_US, ROOM_EVENTS_MIN, SERIAL_BYTES, U16_MAX
 from simulators.memory import ItemRun, Memory, OpenExam
 from simulators.records import EventRecord, Measure, ResultRecord, text
-from simulators.rubric import EXAM_FAILED, Rubric
-from simulators.status import Shown, Status
+from simulators.registers import V1, RegisterMap
+from simulators.rubric import EXAM_FAILED, Item, Rubric
+from simulators.status import Shown, Status, status_of
 from simulators.wires import RegisterWire, Wire
+
+__all__ = ["Latched", "Rig"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,16 +32,6 @@ if TYPE_CHECKING:
     from simulators.clock import RigTime
 
 _US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Latched:
-    """A record that the rig has just latched: what a gateway must find, whatever happens in between."""
-
-    rig: str
-    event: EventRecord
-    result: ResultRecord | None
-    wall_us: int
 
 
 def _nothing() -> None:
@@ -62,6 +49,7 @@ class Rig:
         *,
         memory: Memory | None = None,
         wire: Wire | None = None,
+        registers: RegisterMap = V1,
         on_latch: Callable[[Latched], None] = lambda _: None,
     ) -> None:
         self.serial = serial
@@ -69,6 +57,8 @@ class Rig:
         self.time = time
         self.memory = memory or Memory()
         self.wire = wire or RegisterWire()
+        self.registers = registers
+        self.needs_gateway = True
         self.control_written = asyncio.Event()
         self.fault_code = 0
         self.clock_error_us: int | None = 0  # None: the rig has no clock
@@ -131,7 +121,7 @@ class Rig:
         """Why no item may start now, as the screen says it, or None (K3, K5). Want of room counts in every mode."""
         if self.fault_code:
             return f"rig fault {self.fault_code}"
-        if self.memory.mode is Mode.EXAM and not self.gateway_fresh:
+        if self.needs_gateway and self.memory.mode is Mode.EXAM and not self.gateway_fresh:
             return "gateway not ready: this exam cannot be recorded"
         return self.no_room()
 
@@ -169,17 +159,21 @@ class Rig:
         refusal = self.no_start()
         if refusal is not None:
             raise RigRefuses(refusal)
-        item = self.rubric.item(code)
+        item = self.item(code)
         now = self._now(at)
         exam.run = ItemRun(marking.Sheet(item), exam.run.ordinal + 1 if exam.run else 1, now)
         return self._latch(EventType.ITEM_STARTED, now, (item.limit_s, 0, 0, 0), exam.run)
+
+    def item(self, code: str) -> Item:
+        """What this rig knows of an item."""
+        return self.rubric.item(code)
 
     def deduct(self, line: int, points: int, at: int | None = None) -> Latched:
         """Take points off; a veto line ends the item at once."""
         exam, run = self._need_item()
         now = self._now(at)
         taken = run.sheet.take(line, points, self._elapsed_s(run, now))
-        args = (taken.line, taken.points, taken.at_s, int(taken.veto))
+        args = (taken.line, taken.points, taken.at_s or 0, int(taken.veto))
         latched = self._latch(EventType.DEDUCTION, now, args, run)
         if not taken.veto:
             return latched
@@ -228,24 +222,8 @@ class Rig:
 
     def status(self) -> Status:
         """What the rig shows at this moment."""
-        memory, now = self.memory, self.time.exam_us()
-        exam = memory.exam
-        return Status(
-            serial=self.serial,
-            boot=memory.boot,
-            state=self.state,
-            mode=memory.mode,
-            last_seq=memory.last_seq,
-            oldest_seq=memory.oldest_seq,
-            acked_seq=memory.acked_seq,
-            utc_us=self._utc_us(now),
-            exam_no=exam.exam_no if exam else 0,
-            shown=self._shown(exam.run if exam else None, now),
-            heartbeat=self.time.bus_us() // HEARTBEAT_US & U16_MAX,
-            gateway_seen=self.gateway_fresh,
-            unacked_results=memory.unacked_results,
-            fault=self.fault_code,
-        )
+        exam, now = self.memory.exam, self.time.exam_us()
+        return status_of(self, self._shown(exam.run if exam else None, now), self._utc_us(now))
 
     def _shown(self, run: ItemRun | None, now: int) -> Shown:
         if run is None:
@@ -271,6 +249,10 @@ class Rig:
         if exam.run is None:
             return State.OPEN
         return State.FINISHED if exam.run.over else State.RUNNING
+
+    def new_memory(self) -> Memory:
+        """An empty one."""
+        return Memory()
 
     def control_block(self) -> tuple[int, int]:
         """`ack_seq` as it was last written, `gateway_ready`."""
@@ -374,23 +356,31 @@ class Rig:
         *,
         result: ResultRecord | None = None,
     ) -> Latched:
-        exam, memory = self.memory.exam, self.memory
-        event = EventRecord(
-            seq=self._next_seq(),
+        event = self._event(kind, now, args, run, self._next_seq())
+        self.memory.latch(event.seq, *self.wire.encode(event, result))
+        return self._told(Latched(self.serial, event, result, self.time.wall_us()))
+
+    def _told(self, latched: Latched) -> Latched:
+        """It stands in memory: whoever listens is told."""
+        self.numbers_to_lose = 0
+        self._on_latch(latched)
+        self.on_change()
+        return latched
+
+    def _event(
+        self, kind: EventType, now: int, args: tuple[int, int, int, int], run: ItemRun | None, seq: int
+    ) -> EventRecord:
+        exam = self.memory.exam
+        return EventRecord(
+            seq=seq,
             type=kind,
             serial=self.serial,
-            boot=memory.boot,
+            boot=self.memory.boot,
             ticket=exam.ticket if exam else "",
             exam_no=exam.exam_no if exam else 0,
             item=run.sheet.item.code if run else "",
             ordinal=run.ordinal if run else 0,
             utc_us=self._utc_us(now),
-            mode=memory.mode,
+            mode=self.memory.mode,
             args=args,
         )
-        memory.latch(event.seq, *self.wire.encode(event, result))
-        self.numbers_to_lose = 0
-        latched = Latched(self.serial, event, result, self.time.wall_us())
-        self._on_latch(latched)
-        self.on_change()
-        return latched

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulators.limits import EVENT_SLOTS, ITEM_BYTES, RESULT_SLOTS, SERIAL_BYTES
+from simulators.limits import EVENT_SLOTS, HEARTBEAT_US, ITEM_BYTES, RESULT_SLOTS, SERIAL_BYTES, U16_MAX
 from simulators.records import encode_status, text
 
 if TYPE_CHECKING:
     from simulators.codes import Mode, State
+    from simulators.rig import Rig
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,24 @@ class Status:
                 self.fault,
             ),
         )
+
+
+def status_of(rig: Rig, shown: Shown, utc_us: int) -> Status:
+    """What the rig shows now."""
+    memory = rig.memory
+    return Status(
+        serial=rig.serial,
+        boot=memory.boot,
+        state=rig.state,
+        mode=memory.mode,
+        last_seq=memory.last_seq,
+        oldest_seq=memory.oldest_seq,
+        acked_seq=memory.acked_seq,
+        utc_us=utc_us,
+        exam_no=memory.exam.exam_no if memory.exam else 0,
+        shown=shown,
+        heartbeat=rig.time.bus_us() // HEARTBEAT_US & U16_MAX,
+        gateway_seen=rig.gateway_fresh,
+        unacked_results=memory.unacked_results,
+        fault=rig.fault_code,
+    )

@@ -61,7 +61,7 @@ def truth_line(latched: Latched) -> dict[str, Any]:
         "mode": event.mode.name.lower(),
         "item": event.item,
         "ordinal": event.ordinal,
-        "rig_time": _time(event.utc_us, "milliseconds"),
+        "rig_time": _time(event.utc_us, latched.clock_digits),
         **fields,
         "fields": fields,
         "latched_at_us": latched.wall_us,

@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from simulators.faults.base import OFTEN, Fault, Look, Publication
-from simulators.limits import EVENT_SLOTS, EVENT_WORDS, EVENTS_AT, RESULT_SLOTS, RESULT_WORDS, RESULTS_AT
-from simulators.records import with_crc
 
 if TYPE_CHECKING:
     import random
@@ -18,35 +16,33 @@ if TYPE_CHECKING:
 
 _RECORDS = frozenset({"event", "result"})
 _STATUS = frozenset({"status"})
-_ARG_AT = 41  # event: arg2, the score of an item_finished
-_SCORE_AT = 42  # result
-_SERIAL_END = 11
-_WORDS_AT = 3
-_BOOT_LOW_AT = 13
 _TAIL = 3  # trailing sequence number and CRC
-_LAST_SEQ = (16, 45)
-_HEARTBEAT_AT = 34
 
 
 def _slot(look: Look) -> tuple[int, int]:
     """Slot number and first word of the slot that the read begins in."""
-    base, words = (EVENTS_AT, EVENT_WORDS) if look.area == "event" else (RESULTS_AT, RESULT_WORDS)
-    slot = (look.address - base) // words
-    return slot, base + slot * words
+    return look.rig.registers.slot(look.area, look.address)
 
 
 def _now(look: Look, slot: int) -> bytes:
-    memory = look.rig.memory
-    return memory.event(slot % EVENT_SLOTS) if look.area == "event" else memory.result(slot % RESULT_SLOTS)
+    return look.rig.registers.record(look.rig, look.area, slot)
 
 
 def _before(look: Look, slot: int) -> bytes:
-    return look.rig.memory.event_before(slot) if look.area == "event" else look.rig.memory.result_before(slot)
+    return look.rig.registers.record(look.rig, look.area, slot, before=True)
 
 
-def _record_words(record: bytes) -> int:
+def _record_words(look: Look, record: bytes) -> int:
     """How many words of the slot the record in it uses."""
-    return int.from_bytes(record[2 * _WORDS_AT : 2 * _WORDS_AT + 2], "big") or len(record) // 2
+    return look.rig.registers.used(look.area, record)
+
+
+def _with_word(look: Look, slot: int, at: int, word: bytes) -> bytes:
+    """The slot with another word in its record, under a right checksum."""
+    whole = _now(look, slot)
+    size = 2 * _record_words(look, whole)
+    record = whole[: 2 * at] + word + whole[2 * at + 2 : size]
+    return look.rig.registers.sealed(look.area, record) + whole[size:]
 
 
 def _window(look: Look, start: int, slot_words: bytes) -> bytes:
@@ -65,7 +61,7 @@ class TornRecord(Fault):
         """New head, old tail."""
         slot, start = _slot(look)
         new, old = _now(look, slot), _before(look, slot)
-        at = self.rng.randrange(1, _record_words(new)) if self.spec.at is None else self.spec.at
+        at = self.rng.randrange(1, _record_words(look, new)) if self.spec.at is None else self.spec.at
         return _window(look, start, new[: 2 * at] + old[2 * at :])
 
 
@@ -78,7 +74,7 @@ class HalfWritten(Fault):
         """The three last words are those of before."""
         slot, start = _slot(look)
         new, old = _now(look, slot), _before(look, slot)
-        at = 2 * (_record_words(new) - _TAIL)
+        at = 2 * (_record_words(look, new) - _TAIL)
         return _window(look, start, new[:at] + old[at : at + 2 * _TAIL] + new[at + 2 * _TAIL :])
 
 
@@ -90,13 +86,9 @@ class ChangingRecord(Fault):
     def words(self, look: Look) -> bytes:
         """The word `at` (usually the score) is changed and the checksum made right."""
         slot, start = _slot(look)
-        whole = _now(look, slot)
-        record, rest = whole[: 2 * _record_words(whole)], whole[2 * _record_words(whole) :]
-        usual = _ARG_AT if look.area == "event" else _SCORE_AT
-        at = 2 * (usual if self.spec.at is None else self.spec.at)
-        value = int.from_bytes(record[at : at + 2], "big") ^ self.rng.randrange(1, 0x400)
-        changed = with_crc(record[:at] + value.to_bytes(2, "big") + record[at + 2 :])
-        return _window(look, start, changed + rest)
+        at = look.rig.registers.word_of(look.area, "score") if self.spec.at is None else self.spec.at
+        value = int.from_bytes(_now(look, slot)[2 * at : 2 * at + 2], "big") ^ self.rng.randrange(1, 0x400)
+        return _window(look, start, _with_word(look, slot, at, value.to_bytes(2, "big")))
 
 
 class TornStatus(Fault):
@@ -106,7 +98,7 @@ class TornStatus(Fault):
 
     def words(self, look: Look) -> bytes:
         """The trailing number is one behind."""
-        return _status(look, {_LAST_SEQ[1]: max(0, look.rig.memory.last_seq - 1)})
+        return _status(look, last_seq_again=max(0, look.rig.memory.last_seq - 1))
 
 
 class StuckStatus(Fault):
@@ -121,7 +113,7 @@ class StuckStatus(Fault):
     def words(self, look: Look) -> bytes:
         """The block of the first read."""
         self._frozen = self._frozen or look.rig.status_block()
-        return self._frozen[2 * look.address : 2 * (look.address + look.count)]
+        return _cut(look, self._frozen)
 
 
 class StuckHeartbeat(Fault):
@@ -131,8 +123,7 @@ class StuckHeartbeat(Fault):
 
     def words(self, look: Look) -> bytes:
         """Heartbeat 7 for ever."""
-        block = look.rig.status_block()
-        return _cut(look, with_crc(block[: 2 * _HEARTBEAT_AT] + b"\x00\x07" + block[2 * _HEARTBEAT_AT + 2 :]))
+        return _status(look, heartbeat=7)
 
 
 class LastSeqBounce(Fault):
@@ -142,7 +133,8 @@ class LastSeqBounce(Fault):
 
     def words(self, look: Look) -> bytes:
         """One less, everywhere in the block."""
-        return _status(look, dict.fromkeys(_LAST_SEQ, max(0, look.rig.memory.last_seq - 1)))
+        before = max(0, look.rig.memory.last_seq - 1)
+        return _status(look, last_seq=before, last_seq_again=before)
 
 
 class LastSeqAhead(Fault):
@@ -152,7 +144,8 @@ class LastSeqAhead(Fault):
 
     def words(self, look: Look) -> bytes:
         """One more, everywhere in the block."""
-        return _status(look, dict.fromkeys(_LAST_SEQ, look.rig.memory.last_seq + 1))
+        ahead = look.rig.memory.last_seq + 1
+        return _status(look, last_seq=ahead, last_seq_again=ahead)
 
 
 class BadStatusCrc(Fault):
@@ -191,10 +184,8 @@ class ForeignSerial(Fault):
     def words(self, look: Look) -> bytes:
         """The last two characters of the serial number are others, and the checksum is right."""
         slot, start = _slot(look)
-        whole = _now(look, slot)
-        size = 2 * _record_words(whole)
-        record = whole[: 2 * _SERIAL_END] + b"ZZ" + whole[2 * _SERIAL_END + 2 : size]
-        return _window(look, start, with_crc(record) + whole[size:])
+        at = look.rig.registers.word_of(look.area, "serial")
+        return _window(look, start, _with_word(look, slot, at, b"ZZ"))
 
 
 class WrongBoot(Fault):
@@ -205,22 +196,18 @@ class WrongBoot(Fault):
     def words(self, look: Look) -> bytes:
         """The low word of `boot` is 0xEEEE."""
         slot, start = _slot(look)
-        whole = _now(look, slot)
-        size = 2 * _record_words(whole)
-        record = whole[: 2 * _BOOT_LOW_AT] + b"\xee\xee" + whole[2 * _BOOT_LOW_AT + 2 : size]
-        return _window(look, start, with_crc(record) + whole[size:])
+        at = look.rig.registers.word_of(look.area, "boot")
+        return _window(look, start, _with_word(look, slot, at, b"\xee\xee"))
 
 
-def _status(look: Look, numbers: dict[int, int]) -> bytes:
-    """The status block with some 32-bit numbers replaced, checksum right."""
-    block = bytearray(look.rig.status_block())
-    for at, value in numbers.items():
-        block[2 * at : 2 * at + 4] = value.to_bytes(4, "big")
-    return _cut(look, with_crc(bytes(block)))
+def _status(look: Look, **numbers: int) -> bytes:
+    """The status block with some numbers replaced, checksum right."""
+    return _cut(look, look.rig.registers.status_with(look.rig, numbers))
 
 
 def _cut(look: Look, block: bytes) -> bytes:
-    return block[2 * look.address : 2 * (look.address + look.count)]
+    start = 2 * (look.address - look.rig.registers.status_at)
+    return block[start : start + 2 * look.count]
 
 
 FAULTS: tuple[type[Fault], ...] = (

@@ -51,6 +51,9 @@ FUZZED = {
     "device_adapters/decoding/message.py decode_message": "rig-message",
     "device_adapters/decoding/message.py read_message": "record-message",
     "device_adapters/decoding/message.py read_status": "live-status-message",
+    "device_adapters/decoding/plain.py decode_plain": "rig-plain-values",
+    "device_adapters/decoding/plain.py read_plain": "rig-plain-values",
+    "device_adapters/decoding/sent.py decode_sent": "rig-plain-values",
     "device_adapters/language/profile.py load_profile": "profile",
     "device_adapters/language/variants.py read_toml": "profile",
     "gateway/config.py parse_config": "gateway-config",
@@ -76,6 +79,9 @@ FUZZED = {
     "certs/keys.py load_private": "private-key",
     "simulators/exam_plan.py load_plan": "simulator-plan",
     "simulators/faults/spec.py parse_fault": "simulator-fault",
+    "simulators/layouts/layout.py load_layout": "simulator-model",
+    "simulators/layouts/layout.py parse_layout": "simulator-model",
+    "simulators/layouts/values.py parse_place": "simulator-place",
     "simulators/modbus.py read_request": "simulator-request",
     "simulators/mqtt/broker.py parse_broker": "simulator-broker",
     "simulators/mqtt/payloads.py read_ack": "simulator-answers",
@@ -98,6 +104,7 @@ EXCUSED = {
     "scorelog/journal/rows.py read_opening_rows": ROWS,
     "scorelog/journal/rows.py read_openings": ROWS,
     "device_adapters/modbus/bus_wire.py BusWire.read": WIRE,
+    "device_adapters/streaming/adapter.py StreamAdapter.read": "gives on what the boxes decoded",
     "device_adapters/latching/latched.py LatchedAdapter.read": WIRE,
     "device_adapters/modbus/tcp.py ModbusWire.read": WIRE,
     "device_adapters/modbus/pdu.py read_body": "writes a request",
@@ -117,7 +124,8 @@ EXCUSED = {
     "server/plan/sheets.py read_sittings": "read_list and parse_rubric over files",
     "server/projection/plans.py read_plan": "parse_plan over texts that entries hold",
     "simulators/modbus.py read_reply": "writes a reply",
-    "simulators/registers.py read_words": "reads the simulator's own registers",
+    "simulators/layouts/registers.py LayoutRegisters.read": "reads the simulator's own registers",
+    "simulators/registers.py V1Registers.read": "reads the simulator's own registers",
 }
 
 

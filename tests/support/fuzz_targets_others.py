@@ -30,6 +30,8 @@ from scorelog.journal.walcheck import wal_damage
 from simulators.errors import InputError
 from simulators.exam_plan import load_plan
 from simulators.faults.spec import parse_fault
+from simulators.layouts.layout import parse_layout
+from simulators.layouts.values import parse_place
 from simulators.modbus import read_request
 from simulators.mqtt.broker import parse_broker
 from simulators.mqtt.payloads import read_ack, read_ready, read_resend
@@ -182,6 +184,23 @@ TARGETS = [
         None,
         lambda: [b"drip:0.1@5-20", b"LV-0001=silent"],
         (b"=", b":", b"@", b"-", b"1e999", b".", "٣".encode()),
+    ),
+    Target(
+        "simulator-model",
+        parse_layout,
+        (InputError,),
+        None,
+        lambda: [path.read_bytes() for path in sorted((ROOT / "simulators" / "rigs").glob("*.toml"))],
+        (*TOML_TOKENS, b"/64", b":0-15", b"unit=0.5", b"zone=+08:00", b"const=0x5AA5", b"DCBA"),
+        slow=20,
+    ),
+    Target(
+        "simulator-place",
+        lambda data: parse_place(text_of(data)),
+        (InputError,),
+        None,
+        lambda: [b"38 uint16 AB unit=0.5", b"31 bits32:0-11 BADC", b"23 time-bcd/4 HGFEDCBA zone=-05:30"],
+        (b"/", b":", b"-", b"=", b"unit=1/0", b"zone=+99:99", b"const=0x", "٣".encode(), b"9" * 5000),
     ),
     Target(
         "simulator-broker",

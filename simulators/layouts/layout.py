@@ -1,0 +1,243 @@
+"""A maker's register map, as data: the file format of simulators/rigs (docs/simulators.md, "Rigs of makers").
+
+Owns: reading such a file, strictly. How words are made of values, blocks.py knows; what the rig does, rig.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators.codes import Mode, Outcome, State
+from simulators.errors import InputError
+from simulators.layouts.sums import SUMS
+from simulators.layouts.values import Place, parse_place
+from simulators.limits import READ_WORDS_MAX, SERIAL_BYTES
+from simulators.rubric import Line
+from simulators.toml_file import Table, table_of, toml_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import IntEnum
+
+_FOLDER = Path(__file__).resolve().parent.parent / "rigs"
+_SEEN = ("exam_no", "item", "ordinal", "elapsed_s", "limit_s", "deduction_count", "serial", "boot", "mode")
+_STATUS = (*_SEEN, "state", "last_seq", "oldest_seq", "acked_seq", "clock", "running_score", "heartbeat", "fault")
+_RESULT = (*_SEEN, "seq", "words", "ticket", "name", "started", "finished", "outcome", "score", "veto_lines", "faults")
+_CODES: dict[str, type[IntEnum]] = {"state": State, "mode": Mode, "outcome": Outcome}
+_ROW = ("line", "points", "at_s", "veto")
+_NEEDED = {"status": ("serial", "last_seq"), "result": ("seq", "serial", "score", "item")}
+_ADDRESSES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A checksum over all words from `start` to its own place."""
+
+    kind: str
+    place: Place
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list of deductions inside a result."""
+
+    at: int
+    words: int
+    most: int
+    places: Mapping[str, tuple[Place, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Words that stand together: the status, or one result."""
+
+    at: int
+    words: int
+    places: Mapping[str, tuple[Place, ...]]
+    check: Check | None = None
+    slots: int = 1
+    every: int = 0  # words from one slot to the next
+    rows: Rows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The word by which a gateway says what it has stored. `echo`: what the rig did not take does not stay there."""
+
+    place: Place
+    echo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One model of rig."""
+
+    id: str
+    serial: str  # how its serial numbers begin
+    rubric: str
+    status: Block
+    result: Block
+    codes: Mapping[str, Mapping[str, int]]
+    told: Told | None
+    ready: Place | None
+    overwrites: bool
+    read_words_max: int
+    lines: Mapping[int, Line]  # by its own sensors; empty: it marks by the rubric
+    bits: Mapping[int, int]  # line -> bit of `faults`
+
+    def tells(self, name: str) -> bool:
+        """Whether a result has a place for it."""
+        return name in self.result.places
+
+    @property
+    def step(self) -> int:
+        """Hundredths that the rig counts in."""
+        rows = self.result.rows.places.get("points", ()) if self.result.rows else ()
+        return max(place.step for place in (*self.result.places["score"], *rows))
+
+
+def shipped() -> tuple[str, ...]:
+    """The layouts that come with the program."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def find_layout(name: str) -> Layout:
+    """By name, or from a file whose name ends in .toml."""
+    if name.endswith(".toml"):
+        return load_layout(Path(name))
+    if name not in shipped():
+        raise InputError(
+            f"there is no rig {name!r}; there are {', '.join(shipped())}, or name a file that ends in .toml"
+        )
+    return load_layout(_FOLDER / f"{name}.toml")
+
+
+def load_layout(path: Path) -> Layout:
+    """From a file. InputError names file and line."""
+    return _layout(toml_table(path))
+
+
+def parse_layout(data: bytes) -> Layout:
+    """From bytes."""
+    return _layout(table_of(data, "rig"))
+
+
+def _layout(top: Table) -> Layout:
+    top.number("rig", low=1, high=1)
+    lines, bits = _lines(top)
+    names = top.table("codes")
+    codes = {key: _codes(names, key, kind) for key, kind in _CODES.items()}
+    names.done()
+    layout = Layout(
+        id=top.text("id"),
+        serial=top.text("serial"),
+        rubric=top.text("rubric"),
+        status=_block(top.table("status"), "status"),
+        result=_block(top.table("result"), "result"),
+        codes=codes,
+        told=_told(top.table("told")) if "told" in top else None,
+        ready=_place(top, "ready") if "ready" in top else None,
+        overwrites=top.flag("overwrites", default=False),
+        read_words_max=top.number("read_words_max", READ_WORDS_MAX, low=1, high=READ_WORDS_MAX),
+        lines=lines,
+        bits=bits,
+    )
+    if not 0 < len(layout.serial) <= SERIAL_BYTES - 5:
+        raise top.wrong("serial", f"serial: 1 to {SERIAL_BYTES - 5} characters; a number follows them")
+    if layout.told is None and not layout.overwrites:
+        raise top.wrong("overwrites", "a rig that is told nothing (no [told]) must overwrite: overwrites = true")
+    top.done()
+    return layout
+
+
+def _codes(codes: Table, key: str, kind: type[IntEnum]) -> dict[str, int]:
+    table = codes.table(key)
+    found = {name.name.lower(): table.number(name.name.lower(), high=0xFFFF) for name in kind}
+    table.done()
+    return found
+
+
+def _told(table: Table) -> Told:
+    told = Told(_place(table, "at"), table.text("kind", one_of=("register", "echo")) == "echo")
+    table.done()
+    return told
+
+
+def _lines(top: Table) -> tuple[dict[int, Line], dict[int, int]]:
+    lines: dict[int, Line] = {}
+    bits: dict[int, int] = {}
+    for table in top.tables("line"):
+        number = table.number("line", low=1, high=0xFFFF)
+        lines[number] = Line(number, table.number("points", high=10_000), table.flag("veto", default=False))
+        bits[number] = table.number("bit", high=63)
+        table.done()
+    return lines, bits
+
+
+def _block(table: Table, name: str) -> Block:
+    words = table.number("words", low=1, high=0xFFFF)
+    block = Block(
+        at=table.number("at", high=_ADDRESSES - 1),
+        words=words,
+        places=_places(table.table("put"), _STATUS if name == "status" else _RESULT),
+        check=_check(table.table("check")) if "check" in table else None,
+        slots=table.number("slots", 1, low=1, high=4096),
+        every=table.number("every", words, low=words, high=0xFFFF),
+        rows=_rows(table.table("rows")) if "rows" in table else None,
+    )
+    for needed in _NEEDED[name]:
+        if needed not in block.places:
+            raise table.wrong("put", f"[{name}.put] has no {needed}")
+    most = words + (block.rows.most * block.rows.words if block.rows else 0)
+    if most > block.every and block.slots > 1:
+        raise table.wrong("every", f"every = {block.every}: a whole record has {most} words")
+    if block.at + block.slots * block.every > _ADDRESSES:
+        raise table.wrong("at", f"[{name}] ends behind address {_ADDRESSES - 1}")
+    if name == "status" and words > READ_WORDS_MAX:
+        raise table.wrong("words", f"words = {words}: a status is read at once, so at most {READ_WORDS_MAX}")
+    table.done()
+    return block
+
+
+def _check(table: Table) -> Check:
+    check = Check(table.text("kind", one_of=tuple(SUMS)), _place(table, "at"), table.number("from", 0, high=0xFFFF))
+    table.done()
+    return check
+
+
+def _rows(table: Table) -> Rows:
+    rows = Rows(
+        at=table.number("at", high=0xFFFF),
+        words=table.number("words", low=1, high=64),
+        most=table.number("most", low=1, high=64),
+        places=_places(table.table("put"), _ROW),
+    )
+    table.done()
+    return rows
+
+
+def _places(table: Table, names: tuple[str, ...]) -> dict[str, tuple[Place, ...]]:
+    """Known names, and any other one whose text says what always stands there."""
+    found: dict[str, tuple[Place, ...]] = {}
+    for key in table.keys:
+        places = tuple(_parsed(table, key, text) for text in table.texts(key))
+        if key not in names and any(place.const is None for place in places):
+            raise table.wrong(
+                key, f"{key} is nothing that a rig knows, and there is no const=; known: {', '.join(names)}"
+            )
+        found[key] = places
+    return found
+
+
+def _place(table: Table, key: str) -> Place:
+    return _parsed(table, key, table.text(key))
+
+
+def _parsed(table: Table, key: str, text: str) -> Place:
+    try:
+        return parse_place(text, key)
+    except InputError as error:
+        raise table.wrong(key, str(error)) from None

@@ -1,0 +1,79 @@
+"""A fleet of makers' rigs: which model stands where, and who comes to it, each by the rubric of its own trade."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators.errors import InputError
+from simulators.layouts.layout import find_layout
+from simulators.lineup import LineUp, RigPlace
+from simulators.rubric import find_rubric_of, load_rubric
+from simulators.scenario import Scenario, plan_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulators.fleet import FleetSettings
+    from simulators.layouts.layout import Layout
+    from simulators.scenario import Run
+
+
+def makers_line_up(names: Sequence[str], settings: FleetSettings, wire: str) -> LineUp:
+    """Without a plan: the models in turn; exams are shared out evenly, each model marks by its own rubric."""
+    layouts = [find_layout(name) for name in names]
+    if len(layouts) > settings.rigs:
+        raise InputError(f"--layout: {len(layouts)} models and {settings.rigs} rigs")
+    places: list[RigPlace] = []
+    queues: list[list[Run]] = []
+    used = 0
+    for index, layout in enumerate(layouts):
+        rigs = len(range(index, settings.rigs, len(layouts)))
+        scenario = _exams_of(layout, settings, rigs, share=len(range(index, settings.exams, len(layouts))))
+        moved = [[_moved(run, used) for run in queue] for queue in scenario.queues]
+        used += len(scenario.runs)
+        for number, queue in enumerate(moved, 1):
+            serial = f"{layout.serial}-{number:04d}"
+            places.append(RigPlace(serial, f"{layout.serial}-{number:02d}", wire, layout=layout))
+            queues.append(queue)
+    return LineUp(tuple(places), Scenario(queues), load_rubric(find_rubric_of(layouts[0].rubric, Path())))
+
+
+def with_makers(line_up: LineUp, asked: Sequence[str]) -> LineUp:
+    """With a plan: `PATTERN=MODEL` says which of its rigs are of which model."""
+    rules = [_rule(text) for text in asked]
+    places = []
+    for place in line_up.rigs:
+        found = next((layout for pattern, layout in rules if fnmatch.fnmatchcase(place.serial, pattern)), None)
+        places.append(replace(place, layout=found))
+    return replace(line_up, rigs=tuple(places))
+
+
+def _rule(text: str) -> tuple[str, Layout]:
+    pattern, equals, name = text.partition("=")
+    if not equals:
+        raise InputError(
+            f"--layout {text!r}: with a plan, PATTERN=MODEL, such as 'HV-*=high-voltage-electrician-typical'"
+        )
+    return pattern, find_layout(name)
+
+
+def _exams_of(layout: Layout, settings: FleetSettings, rigs: int, share: int) -> Scenario:
+    rubric = load_rubric(find_rubric_of(layout.rubric, Path()))
+    scenario = plan_fleet(
+        rubric,
+        rigs=rigs,
+        exams=share,
+        seed=settings.seed,
+        reboots=min(settings.reboots, share),
+        practice=settings.practice,
+        session=f"{layout.serial[:4]}{settings.session[-8:]}",
+    )
+    return Scenario([[replace(run, rubric=rubric) for run in queue] for queue in scenario.queues])
+
+
+def _moved(run: Run, by: int) -> Run:
+    """Numbers are the fleet's."""
+    return replace(run, number=run.number + by, after=None if run.after is None else run.after + by)
