@@ -89,6 +89,15 @@ class TapWire(ReadOnlyWire):
         self.round = 0
         self.heard: list[Exchange] = []
 
+    async def connect(self) -> None:
+        """Close the old connection, open a new one. One that fails stands in the capture like a request."""
+        asked_us = self._clock.mono_us()
+        try:
+            await super().connect()
+        except NO_ANSWER as error:
+            self._keep(asked_us, 0, 1, failed=str(error))
+            raise
+
     async def read(self, at: int, words: int) -> bytes:
         """`words` holding registers from `at`."""
         asked_us = self._clock.mono_us()

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
 from gateway.errors import ConfigError
 from gateway.rig import capturing, probing
+from gateway.rig.checking import check as check_recording
+from gateway.rig.checking import check_live
 from gateway.rig.draft import draft_of
 from gateway.rig.linting import lint_file
 from gateway.rig.place import place_of
@@ -188,6 +191,38 @@ def replay(
             await server.serve_forever()
 
     _finished(work())
+
+
+@rig.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="PROFILE", help="A shipped profile's name, or a path to a .toml.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A capture, or a live rig: HOST:PORT, serial port.")],
+    *,
+    unit: Unit = None,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long to look at a live rig.")] = 5.0,
+    strict: Annotated[bool, typer.Option("--strict", help="Doubts count as failures, too.")] = False,
+    lang: Annotated[str, typer.Option("--lang", help="zh or en; both without it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as a document.")] = False,
+    rtu: Rtu = False,
+    baud: Baud = 9600,
+    parity: Parity = "none",
+    stop_bits: StopBits = 1,
+) -> None:
+    """Say field by field whether a profile fits a capture or a live rig. Exit code 1 if it does not."""
+    if lang and lang not in LANGUAGES:
+        raise ConfigError(f"--lang {lang!r}: zh or en")
+    model = profile_named(name, Path())
+    if Path(what).is_file():
+        found = check_recording(model, read_recording(Path(what)))
+    else:
+        place = place_of(what, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
+        found = _finished(check_live(place, model, unit, SystemClock(), seconds))
+    if as_json:
+        print(json.dumps(as_document(found), ensure_ascii=False, indent=2))
+    else:
+        print(as_text(found, (lang,) if lang else LANGUAGES))
+    if failed(found) or (strict and any(each.level != "ok" for each in found)):
+        raise typer.Exit(FAILED)
 
 
 def _profile(name: str | None) -> Profile | None:
