@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def zygotes() -> Iterator[Zygotes]:
-    """Shared by a module's tests: the server's imports cost seconds."""
+    """Shared by a module's tests."""
     made = Zygotes()
     yield made
     made.close()

@@ -1,6 +1,6 @@
 """Crashing a process that writes a log, again and again, and the oracle of what must hold afterwards.
 
-A *zygote* (this file run as a program) has everything imported and forks one writer per request, so that a crash costs
+A *zygote* (this file run as a program: servants.py) has everything imported and forks one writer per request, so that a crash costs
 milliseconds. The writer tells what it was told by unbuffered lines in a file: they survive its SIGKILL.
 
     ack <index> <leaf> <writer> <seq>     an append returned
@@ -13,18 +13,19 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self
 
 from log_entries import key_of, scored
 from log_harness import ORIGIN_BASE, cosigned, new_log, signer_for
 from log_strace import attach_strace
+from servants import Servant, serve_forks
 
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.entry import parse_entry
@@ -170,6 +171,11 @@ def tell_root(note: bytes, tell: Tell) -> None:
 
 
 def serve(scenarios: Mapping[str, Scenario]) -> None:
+    """For each who asks, a servant of these scenarios."""
+    serve_forks(partial(_serve, scenarios))
+
+
+def _serve(scenarios: Mapping[str, Scenario]) -> None:
     """Fork a writer per request line; answer with how it ended."""
     for line in sys.stdin:
         asked = json.loads(line)
@@ -218,31 +224,18 @@ class Zygote:
     """The process that forks writers."""
 
     def __init__(self, program: str = __file__) -> None:
-        support = str(Path(__file__).parent)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([support, *sys.path])}
-        self._process = subprocess.Popen(
-            [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
-        )
+        self._servant = Servant(program)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream(self._process.stdin).close()
-        self._process.wait(30)
-        self._stream(self._process.stdout).close()
+        self._servant.close()
 
     def run(self, life: Round) -> int:
         """Exit code, or minus the signal."""
-        line = json.dumps({name: getattr(life, name) for name in Round.__dataclass_fields__})
-        self._stream(self._process.stdin).write(line + "\n")
-        self._stream(self._process.stdin).flush()
-        return int(self._stream(self._process.stdout).readline())
-
-    @staticmethod
-    def _stream(stream: IO[str] | None) -> IO[str]:
-        assert stream is not None
-        return stream
+        self._servant.say(json.dumps({name: getattr(life, name) for name in Round.__dataclass_fields__}))
+        return int(self._servant.hear())
 
 
 @dataclass(slots=True)

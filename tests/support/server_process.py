@@ -8,14 +8,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sample_uploads import DOMAIN, SampleLog
+from servants import Servant
 from tls_material import make_tls_material
 
 from certs.ca import issue_gateway
@@ -33,35 +32,24 @@ PASSWORD = "correct horse battery staple"
 
 
 class Zygotes:
-    """One for the running server, one for commands beside it. Shared by the tests of a module: imports cost seconds."""
+    """One for the running server, one for commands beside it."""
 
     def __init__(self, *, commands: bool = True) -> None:
-        self._processes = {serving: self._start() for serving in ((True, False) if commands else (True,))}
-
-    @staticmethod
-    def _start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            (sys.executable, str(ZYGOTE)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
+        self._servants = {serving: Servant(ZYGOTE) for serving in ((True, False) if commands else (True,))}
 
     def begin(self, asked: dict[str, object], *, serving: bool) -> int:
         """The pid of the new process."""
-        zygote = self._processes[serving]
-        assert zygote.stdin is not None
-        zygote.stdin.write(json.dumps(asked) + "\n")
-        zygote.stdin.flush()
+        self._servants[serving].say(json.dumps(asked))
         return self.end(serving=serving)
 
     def end(self, *, serving: bool) -> int:
         """The exit code of the last process, when it has ended."""
-        stdout = self._processes[serving].stdout
-        assert stdout is not None
-        return int(stdout.readline())
+        return int(self._servants[serving].hear())
 
     def close(self) -> None:
         """End them."""
-        for zygote in self._processes.values():
-            zygote.communicate(timeout=30)
+        for servant in self._servants.values():
+            servant.close()
 
 
 class ServerProcess:

@@ -1,4 +1,4 @@
-"""Starts `kaofen-server` many times without paying its imports each time: imports once, forks one process per request.
+"""Starts `kaofen-server` many times without paying its imports each time: a servant forks one process per request.
 
 One JSON line in: {"argv", "failpoints", "stdout", "stderr"}. Two lines out: the child's pid, then its exit code as
 `waitpid` tells it. Every child is a process of its own that a test may kill.
@@ -11,6 +11,8 @@ import json
 import os
 import signal
 import sys
+
+from servants import serve_forks
 
 import server.app
 import server.cli
@@ -48,4 +50,4 @@ def _say(number: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve_forks(main)
