@@ -1,7 +1,7 @@
 """Crashing a process that writes a log, again and again, and the oracle of what must hold afterwards.
 
-A *zygote* (this file run as a program: servants.py) has everything imported and forks one writer per request, so that a crash costs
-milliseconds. The writer tells what it was told by unbuffered lines in a file: they survive its SIGKILL.
+A *zygote* (a servant of this file run as a program) has everything imported and forks one writer per request, so that a
+crash costs milliseconds. The writer tells what it was told by unbuffered lines in a file: they survive its SIGKILL.
 
     ack <index> <leaf> <writer> <seq>     an append returned
     root <size> <root>                    a checkpoint was released
