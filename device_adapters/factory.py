@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.language.profile import Profile
+    from device_adapters.language.shape import Shape
+    from device_adapters.language.values import PlainShape
     from device_adapters.messages.mailbox import Mailbox
     from device_adapters.messages.message_memory import Post
     from device_adapters.modbus.bus import Bus
     from device_adapters.modbus.polls import Polls
     from device_adapters.modbus.wire import Wire
+    from device_adapters.mqtt.plain_box import PlainBox
 
 
 def _unseen() -> int:
@@ -86,10 +89,19 @@ def _register_adapter(
     return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us, watch=memory.watch)
 
 
+def open_box(shape: Shape | PlainShape, serial: str) -> Mailbox | PlainBox:
+    """Where the messages of one rig come in. It outlives adapters and connections."""
+    from device_adapters.language.values import PlainShape  # noqa: PLC0415  (as above)
+    from device_adapters.messages.mailbox import Mailbox  # noqa: PLC0415
+    from device_adapters.mqtt.plain_box import PlainBox  # noqa: PLC0415
+
+    return PlainBox(serial, shape) if isinstance(shape, PlainShape) else Mailbox(serial, shape)
+
+
 def open_message_adapter(
     profile: Profile,
     post: Post,
-    box: Mailbox,
+    box: Mailbox | PlainBox,
     *,
     position: Position | None = None,
     source: Source = "sensor",
@@ -98,8 +110,14 @@ def open_message_adapter(
 ) -> Adapter:
     """An adapter for one rig whose messages come into `box` over `post`, not yet connected."""
     from device_adapters.latching.latched import LatchedAdapter  # noqa: PLC0415  (as above)
+    from device_adapters.messages.mailbox import Mailbox  # noqa: PLC0415
     from device_adapters.messages.message_memory import MessageMemory  # noqa: PLC0415
+    from device_adapters.streaming.adapter import StreamAdapter  # noqa: PLC0415
 
+    if not isinstance(box, Mailbox):
+        observer = Observer(box.serial, profile.guarantee, source)
+        every_ms, counts = profile.poll.status_every_ms, box.shape.said.counts
+        return StreamAdapter(post, box.inbox, observer, position=position, every_ms=every_ms, counts=counts)
     memory = MessageMemory(post, box, profile.poll)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
     observer = Observer(box.serial, profile.guarantee, source)

@@ -69,3 +69,8 @@ PUSH_ANSWER_S = 8.0  # then the answer is that nothing is known, and the rig rep
 PUSH_ORDER_S = 0.25  # a record whose forerunner is missing is answered after that
 SECRET_CHARS_MIN = 32
 SECRET_CHARS_MAX = 256
+
+PLAIN_BYTES_MAX = 256  # one value under its own topic
+TOPIC_BYTES_MAX = 512  # of a topic that stands in an entry
+ARRIVED_MAX = 256  # records of one rig that nobody stored yet; what comes beyond is told as lost
+NUMBERS_OPEN_MAX = 8  # half records of one rig, where each has its number in the topic

@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from device_adapters.factory import open_adapter, open_bus_adapter, open_message_adapter
-from device_adapters.messages.mailbox import Mailbox
+from device_adapters.factory import open_adapter, open_box, open_bus_adapter, open_message_adapter
 from device_adapters.modbus.bus_place import open_bus
 from device_adapters.modbus.polls import Polls
 from gateway.brokers import BrokerLink
@@ -19,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from device_adapters.contract import Adapter, Position, Source
+    from device_adapters.messages.mailbox import Mailbox
     from device_adapters.modbus.bus import Bus
     from device_adapters.mqtt.connection import Account
+    from device_adapters.mqtt.plain_box import PlainBox
     from gateway.config import Config, RigConfig
     from gateway.texts import Texts
     from scorelog.journal.clock import Clock
@@ -33,7 +34,7 @@ class Wires:
         self._clock = clock
         self._polls = Polls()
         self._spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
-        self._boxes: dict[str, Mailbox] = {}
+        self._boxes: dict[str, Mailbox | PlainBox] = {}
         self._texts = texts
         self.buses: dict[str, Bus] = {}
         self.links: dict[str, BrokerLink] = {}
@@ -103,5 +104,5 @@ class Wires:
         for rig in config.rigs:
             shape = self._texts.profiles[rig.profile].message
             if shape is not None and rig.broker in new:
-                self._boxes[rig.serial] = Mailbox(rig.serial, shape)
+                self._boxes[rig.serial] = open_box(shape, rig.serial)
                 self.links[rig.broker].broker.join(self._boxes[rig.serial])

@@ -60,23 +60,23 @@ def decode_message(
     whole, layout = read_object(raw[0].data, raw[0].cut if erased else ()), shape.record
     members = layout.arrange(whole, COMMON)
     _check_version(members)
-    common, hidden = _checked(members, COMMON)
+    common, hidden = checked(members, COMMON)
     _check_serial(common, rig)
     kind = KINDS.get(str(common["type"]))
     if kind is None:
         raise DecodeError("type", "type is no record of interface v1")
-    own, more = _checked(layout.arrange(whole, kind.fields), kind.fields)
-    _check_sum(own)
+    own, more = checked(layout.arrange(whole, kind.fields), kind.fields)
+    check_sum(own)
     there = layout.arrange(whole, OPTIONAL)
-    optional, other = _checked(there, {name: OPTIONAL[name] for name in there})
+    optional, other = checked(there, {name: OPTIONAL[name] for name in there})
     hidden += more + other + layout.rest(whole, {**COMMON, **OPTIONAL, **kind.fields})
     measures = {name: value for name, value in optional.items() if name not in PERSONAL_NAMES}
     people = {**common, **optional}
     return Decoded(
         type=kind.type,
         rig=str(common["serial"]),
-        epoch=_int(common, "boot"),
-        seq=_int(common, "seq"),
+        epoch=int_of(common, "boot"),
+        seq=int_of(common, "seq"),
         mode=str(common["mode"]),
         rig_time=None if common["time"] is None else str(common["time"]),
         fields={**own, **measures},
@@ -116,14 +116,14 @@ def read_status(payload: bytes, *, serial: str, shape: Shape = INTERFACE_V1) -> 
 def _status(payload: bytes, serial: str, layout: Layout) -> StatusMessage:
     members = layout.arrange(read_object(payload), STATUS)
     _check_version(members)
-    will, _ = _checked(members, WILL)
+    will, _ = checked(members, WILL)
     _check_serial(will, serial)
-    boot, online = _int(will, "boot"), bool(will["online"])
+    boot, online = int_of(will, "boot"), bool(will["online"])
     sent = (name for name in STATUS if name not in WILL and name not in layout.fixed)
     if not online and not any(name in members for name in sent):
         return StatusMessage(serial, boot, online)
-    found, _ = _checked(members, STATUS)
-    standing = Standing(boot, _int(found, "last_seq"), _int(found, "oldest_seq"), _int(found, "acked_seq"))
+    found, _ = checked(members, STATUS)
+    standing = Standing(boot, int_of(found, "last_seq"), int_of(found, "oldest_seq"), int_of(found, "acked_seq"))
     if standing.oldest_seq > standing.last_seq:
         raise DecodeError("sum", f"oldest_seq {standing.oldest_seq} is above last_seq {standing.last_seq}")
     live = RigStatus(
@@ -131,12 +131,12 @@ def _status(payload: bytes, serial: str, layout: Layout) -> StatusMessage:
         state=str(found["state"]),
         mode=str(found["mode"]),
         item=str(found["item"]),
-        **{name: _int(found, name) if name in found else 0 for name in STATUS_NUMBERS},
+        **{name: int_of(found, name) if name in found else 0 for name in STATUS_NUMBERS},
     )
     return StatusMessage(serial, boot, online, live, standing)
 
 
-def _checked(members: Mapping[str, Node], checks: Mapping[str, Check]) -> tuple[dict[str, FieldValue], list[Span]]:
+def checked(members: Mapping[str, Node], checks: Mapping[str, Check]) -> tuple[dict[str, FieldValue], list[Span]]:
     """These values, checked, and the ranges that must not be shown."""
     hidden: list[Span] = []
     nodes = required(members, checks)
@@ -155,7 +155,7 @@ def _check_serial(found: Mapping[str, FieldValue], rig: str | None) -> None:
         raise DecodeError("serial", "serial is not the one of the topic")
 
 
-def _check_sum(own: Mapping[str, FieldValue]) -> None:
+def check_sum(own: Mapping[str, FieldValue]) -> None:
     """As in the Modbus half: nothing is taken off that is not there; a score of 0 may stand beside any points."""
     deductions, score = own.get("deductions"), own.get("score")
     if isinstance(deductions, list) and isinstance(score, int) and score:
@@ -176,11 +176,11 @@ def _claims(payload: bytes, serial: str, layout: Layout) -> tuple[int | None, in
     try:
         members = layout.arrange(read_object(payload), COMMON)
         _check_version(members)
-        found, _ = _checked(members, {name: COMMON[name] for name in ("v", "serial", "boot", "seq")})
+        found, _ = checked(members, {name: COMMON[name] for name in ("v", "serial", "boot", "seq")})
         _check_serial(found, serial)
     except DecodeError:
         return None, None
-    return _int(found, "seq"), _int(found, "boot")
+    return int_of(found, "seq"), int_of(found, "boot")
 
 
 def _evidence(payload: bytes, serial: str, error: DecodeError, seq: int | None, boot: int | None) -> Evidence:
@@ -189,7 +189,7 @@ def _evidence(payload: bytes, serial: str, error: DecodeError, seq: int | None, 
     return Evidence(serial, error.reason, error.detail, seq, boot, (whole,))
 
 
-def _int(found: Mapping[str, FieldValue], name: str) -> int:
+def int_of(found: Mapping[str, FieldValue], name: str) -> int:
     value = found[name]
     if not isinstance(value, int):
         raise TypeError(f"{name} was not checked as a number")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from device_adapters.language.build_field import check_limits, codes_of, fields_of, named_codes, order_of, scale_of
 from device_adapters.language.build_message import MESSAGE_KINDS, build_message
+from device_adapters.language.build_values import build_plain
 from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.profile import (
     Area,
@@ -44,8 +45,10 @@ ANY = 2**63
 
 def build(top: Table, text: bytes) -> Profile:
     """The profile of the whole file. Meaningless if the report holds a finding."""
-    if _is_message(top):
+    if _kind(top) in MESSAGE_KINDS:
         return build_message(top, text, GUARANTEES)
+    if _kind(top) == "mqtt-values":
+        return build_plain(top, text)
     top.number("profile", 1, 1)
     codes = {name: codes_of(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
     areas_table = top.table("areas")
@@ -89,9 +92,9 @@ def build(top: Table, text: bytes) -> Profile:
     return profile
 
 
-def _is_message(top: Table) -> bool:
+def _kind(top: Table) -> object:
     transport = top.value("transport")
-    return isinstance(transport, dict) and transport.get("kind") in MESSAGE_KINDS
+    return transport.get("kind") if isinstance(transport, dict) else None
 
 
 def _names(table: Table) -> dict[str, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device_adapters.language.shape import Shape
+    from device_adapters.language.values import PlainShape
     from device_adapters.observation import Guarantee
 
 Codes: TypeAlias = "Mapping[int, str]"
@@ -241,7 +242,7 @@ class Profile:
     rig_time: tuple[str, str | None] | None
     ack: Word | None
     ready: Word | None
-    message: Shape | None = None
+    message: Shape | PlainShape | None = None
     codes: Mapping[str, Codes] = dataclass_field(default_factory=dict)
 
 

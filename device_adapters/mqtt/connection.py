@@ -13,9 +13,10 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from aiomqtt import Client, MqttCodeError, MqttError, ProtocolVersion
+from paho.mqtt.client import topic_matches_sub
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -29,16 +30,18 @@ from device_adapters.limits import (
     UNACKNOWLEDGED_MAX,
 )
 from device_adapters.messages.fates import LET_GO
+from device_adapters.messages.mailbox import Mailbox
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from paho.mqtt.client import MQTTMessage
 
     from device_adapters.messages.fates import Fate, Settle
-    from device_adapters.messages.mailbox import Mailbox
 
+# Topic, payload, how to settle it, and whether the broker had retained it.
+Take: TypeAlias = "Callable[[str, bytes, Settle, bool], object]"
 PROTOCOLS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 _ENDED: Final = "Unspecified error"
 _REFUSED_FROM: Final = 128  # a reason code of SUBACK from here on grants nothing
@@ -61,13 +64,29 @@ class Account:
     tls: ssl.SSLContext | None = None
 
 
+class Box(Protocol):
+    """Takes what a rig says."""
+
+    def routes(self) -> Iterator[tuple[str, Take]]:
+        """What to subscribe to, and who takes it; `+` stands for any one level."""
+
+    def wake(self) -> None:
+        """Something about the connection changed."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+    def let_go(self) -> bool:
+        """Settle something that cannot be stored yet; False when there is nothing."""
+
+
 class Broker:
     """See `message_memory.Post` for the rigs' side of it."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._boxes: list[Mailbox] = []
-        self._topics: dict[str, Callable[[MQTTMessage, Settle], object]] = {}
+        self._boxes: list[Box | Mailbox] = []
+        self._topics: dict[str, Take] = {}
         self._client: Client | None = None
         self._connection = 0
         self._trouble: str | None = "no connection to the broker yet"
@@ -88,16 +107,10 @@ class Broker:
         """Messages of this connection that were not PUBACKed yet."""
         return self._unsettled
 
-    def join(self, box: Mailbox) -> None:
+    def join(self, box: Box | Mailbox) -> None:
         """From the next connection on this rig's messages come."""
-        topics = box.shape.topics
         self._boxes.append(box)
-        self._topics[topics.of(topics.record, box.serial)] = lambda message, settle: box.deliver_record(
-            bytes(message.payload), settle, retained=message.retain
-        )
-        self._topics[topics.of(topics.status, box.serial)] = lambda message, settle: box.deliver_status(
-            bytes(message.payload), settle, retained=message.retain
-        )
+        self._topics.update(_routes(box) if isinstance(box, Mailbox) else box.routes())
 
     async def hold(self, up: Callable[[], None]) -> None:
         """Connect, subscribe, tell `up`, and stay until it breaks. Raises NotConnected only, beside cancellation."""
@@ -181,13 +194,19 @@ class Broker:
     def _deliver(self, client: Client, connection: int, message: MQTTMessage) -> None:
         """One message, in the order of the wire. Never raises: the library would close the connection."""
         settle = self._settler(client, connection, message)
-        taker = self._topics.get(message.topic)
+        taker = self._taker(message.topic)
         if taker is None or self._unsettled > UNACKNOWLEDGED_MAX:
             settle(LET_GO)  # a subscription of before, or a broker that knows no limit (H2)
             return
-        taker(message, settle)
+        taker(message.topic, bytes(message.payload), settle, message.retain)
         while self._unsettled > LET_GO_ABOVE and any(box.let_go() for box in self._boxes):
             pass
+
+    def _taker(self, topic: str) -> Take | None:
+        """By the topic itself; few rigs have a level that changes."""
+        exact = self._topics.get(topic)
+        wild = (take for one, take in self._topics.items() if "+" in one and topic_matches_sub(one, topic))
+        return exact if exact is not None else next(wild, None)
 
     def _settler(self, client: Client, connection: int, message: MQTTMessage) -> Settle:
         """PUBACK, once, and only on the connection that the number of this message belongs to."""
@@ -202,6 +221,18 @@ class Broker:
                 client._client.ack(open_.popleft(), message.qos)  # noqa: SLF001
 
         return settle
+
+
+def _routes(box: Mailbox) -> Iterator[tuple[str, Take]]:
+    """Of a rig of interface v1."""
+    topics = box.shape.topics
+    takes = ((topics.record, box.deliver_record), (topics.status, box.deliver_status))
+    for template, take in takes:
+        yield topics.of(template, box.serial), _taking(take)
+
+
+def _taking(deliver: Callable[..., object]) -> Take:
+    return lambda _topic, payload, settle, retained: deliver(payload, settle, retained=retained)
 
 
 def _reason(error: Exception) -> str:

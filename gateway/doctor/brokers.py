@@ -13,6 +13,7 @@ import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from device_adapters.errors import NotConnected
+from device_adapters.factory import open_box
 from device_adapters.messages.mailbox import Mailbox
 from device_adapters.mqtt.connection import Broker
 from gateway.brokers import account
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from device_adapters.mqtt.connection import Account
+    from device_adapters.mqtt.plain_box import PlainBox
     from gateway.config import BrokerConfig, Config, RigConfig
     from gateway.doctor.report import Finding
     from gateway.texts import Texts
@@ -124,7 +126,7 @@ class _Visit:
         for rig in self._rigs:
             shape = self._texts.profiles[rig.profile].message
             if shape is not None:
-                boxes[rig.serial] = Mailbox(rig.serial, shape)
+                boxes[rig.serial] = open_box(shape, rig.serial)
                 broker.join(boxes[rig.serial])
         holding, waiting = asyncio.create_task(broker.hold(up.set)), asyncio.create_task(up.wait())
         try:
@@ -134,8 +136,8 @@ class _Visit:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STATUS_S):
                     for box in boxes.values():
-                        while box.status is None:
-                            await box.wait(STATUS_S)
+                        while _state(box) is None:
+                            await (box if isinstance(box, Mailbox) else box.inbox).wait(STATUS_S)
             said = [self._heard(rig, boxes[rig.serial]) for rig in self._rigs if rig.serial in boxes]
         finally:
             for task in (waiting, holding):
@@ -171,11 +173,11 @@ class _Visit:
             f"接受连接后失败（{reason}）：protocol 有误，或不是 MQTT 代理",
         )
 
-    def _heard(self, rig: RigConfig, box: Mailbox) -> Finding:
-        if box.status is not None:
-            state = box.status.live.state if box.status.live is not None else "?"
+    def _heard(self, rig: RigConfig, box: Mailbox | PlainBox) -> Finding:
+        state = _state(box)
+        if state is not None:
             return good(step_of(rig), f"answers, {state}", f"应答正常，{state}")
-        if box.offline:
+        if (box if isinstance(box, Mailbox) else box.inbox).offline:
             return fail(
                 step_of(rig),
                 "the broker says that the rig is gone. Check its power and its network.",
@@ -190,3 +192,10 @@ class _Visit:
             "and do the broker's rules let it write?",
             "代理可达，但收不到该设备的消息：请检查设备是否开机、是否连到该代理、序列号是否正确、代理权限是否允许写入。",
         )
+
+
+def _state(box: Mailbox | PlainBox) -> str | None:
+    """What the rig shows; None of one that said nothing yet."""
+    if isinstance(box, Mailbox):
+        return None if box.status is None else box.status.live.state if box.status.live is not None else "?"
+    return box.inbox.live.state if box.inbox.here else None

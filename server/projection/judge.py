@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from device_adapters.decoding.decode import Decoded, decode_entry_raw
-from device_adapters.decoding.message import decode_message
+from device_adapters.decoding.sent import decode_sent
 from device_adapters.errors import DecodeError
 from device_adapters.observation import RawArea
 from scorelog.format import types
@@ -111,7 +111,7 @@ def judge(fact: Fact, adopted: Adopted) -> Judgement:
 def _decode(profile: Profile, areas: list[RawArea], *, erased: bool) -> Decoded:
     """By the registers of the profile, or by the shape of its messages."""
     if profile.message is not None:
-        return decode_message(areas, erased=erased, shape=profile.message)
+        return decode_sent(areas, erased=erased, shape=profile.message)
     return decode_entry_raw(profile, areas, erased=erased)
 
 
