@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from simulators.errors import RigRefuses
@@ -22,11 +23,17 @@ def words_of(block: Block, values: Mapping[str, Value], rows: Sequence[Mapping[s
             raise RigRefuses(f"a result holds {block.rows.most} deductions, not {len(rows)}")
         count += len(rows) * block.rows.words
     words = bytearray(2 * count)
-    _fill(words, 0, count, block.places, {**values, "words": count})
+    gauges = random.Random(f"{values.get('serial')}/{values.get('seq')}")  # noqa: S311 - reproducible, not secret
+    _fill(words, 0, count, block.places, {**values, **_gauged(block.places, gauges), "words": count})
     for index, row in enumerate(rows):
         if block.rows is not None:
             _fill(words, block.rows.at + index * block.rows.words, block.rows.words, block.rows.places, row)
     return sealed(block.check, bytes(words))
+
+
+def _gauged(places: Mapping[str, tuple[Place, ...]], rng: random.Random) -> dict[str, Value]:
+    """What gauges show: somewhere between their limits, the same for the same record."""
+    return {name: rng.randint(*place.span) for name, (place, *_) in places.items() if place.span is not None}
 
 
 def sealed(check: Check | None, words: bytes) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators.codes import Mode, Outcome, State
+from simulators.codes import EventType, Mode, Outcome, State
 from simulators.errors import InputError
 from simulators.layouts.sums import SUMS
 from simulators.layouts.values import Place, parse_place
@@ -25,6 +25,7 @@ _FOLDER = Path(__file__).resolve().parent.parent / "rigs"
 _SEEN = ("exam_no", "item", "ordinal", "elapsed_s", "limit_s", "deduction_count", "serial", "boot", "mode")
 _STATUS = (*_SEEN, "state", "last_seq", "oldest_seq", "acked_seq", "clock", "running_score", "heartbeat", "fault")
 _RESULT = (*_SEEN, "seq", "words", "ticket", "name", "started", "finished", "outcome", "score", "veto_lines", "faults")
+_EVENT = ("type", "happened", "line", "points", "veto", "mode_before")
 _CODES: dict[str, type[IntEnum]] = {"state": State, "mode": Mode, "outcome": Outcome}
 _ROW = ("line", "points", "at_s", "veto")
 _NEEDED = {"status": ("serial", "last_seq"), "result": ("seq", "serial", "score", "item")}
@@ -87,10 +88,18 @@ class Layout:
     read_words_max: int
     lines: Mapping[int, Line]  # by its own sensors; empty: it marks by the rubric
     bits: Mapping[int, int]  # line -> bit of `faults`
+    items: tuple[str, ...]  # of the rubric; empty: all
+    events: Mapping[EventType, int]  # what else is a record, and the numbers that `type` then has
 
     def tells(self, name: str) -> bool:
         """Whether a result has a place for it."""
         return name in self.result.places
+
+    @property
+    def room(self) -> int:
+        """Free slots that an item may need, from its start to its end."""
+        rows = self.result.rows.most if self.result.rows and EventType.DEDUCTION in self.events else 0
+        return min(self.result.slots, 1 + rows + (EventType.ITEM_STARTED in self.events))
 
     @property
     def step(self) -> int:
@@ -144,6 +153,8 @@ def _layout(top: Table) -> Layout:
         read_words_max=top.number("read_words_max", READ_WORDS_MAX, low=1, high=READ_WORDS_MAX),
         lines=lines,
         bits=bits,
+        items=top.texts("items", ()),
+        events=_events(top.table("events")) if "events" in top else {EventType.ITEM_FINISHED: 0},
     )
     if not 0 < len(layout.serial) <= SERIAL_BYTES - 5:
         raise top.wrong("serial", f"serial: 1 to {SERIAL_BYTES - 5} characters; a number follows them")
@@ -158,6 +169,16 @@ def _codes(codes: Table, key: str, kind: type[IntEnum]) -> dict[str, int]:
     found = {name.name.lower(): table.number(name.name.lower(), high=0xFFFF) for name in kind}
     table.done()
     return found
+
+
+def _events(table: Table) -> dict[EventType, int]:
+    names = {kind.name.lower(): kind for kind in EventType}
+    for key in table.keys:
+        if key not in names:
+            raise table.wrong(key, f"{key} is no event; known: {', '.join(names)}")
+    if "item_finished" not in table:
+        raise table.wrong("item_finished", "[events] without item_finished: nothing would have a score")
+    return {names[key]: table.number(key, high=0xFFFF) for key in table.keys}
 
 
 def _told(table: Table) -> Told:
@@ -182,7 +203,7 @@ def _block(table: Table, name: str) -> Block:
     block = Block(
         at=table.number("at", high=_ADDRESSES - 1),
         words=words,
-        places=_places(table.table("put"), _STATUS if name == "status" else _RESULT),
+        places=_places(table.table("put"), _STATUS if name == "status" else (*_RESULT, *_EVENT)),
         check=_check(table.table("check")) if "check" in table else None,
         slots=table.number("slots", 1, low=1, high=4096),
         every=table.number("every", words, low=words, high=0xFFFF),
@@ -224,10 +245,8 @@ def _places(table: Table, names: tuple[str, ...]) -> dict[str, tuple[Place, ...]
     found: dict[str, tuple[Place, ...]] = {}
     for key in table.keys:
         places = tuple(_parsed(table, key, text) for text in table.texts(key))
-        if key not in names and any(place.const is None for place in places):
-            raise table.wrong(
-                key, f"{key} is nothing that a rig knows, and there is no const=; known: {', '.join(names)}"
-            )
+        if key not in names and any(place.const is None and place.span is None for place in places):
+            raise table.wrong(key, f"{key} is nothing that a rig knows: const= or range=, or one of {', '.join(names)}")
         found[key] = places
     return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from simulators.errors import InputError
 from simulators.layouts.layout import find_layout
+from simulators.limits import WEIGHT_WHOLE
 from simulators.lineup import LineUp, RigPlace
 from simulators.rubric import find_rubric_of, load_rubric
 from simulators.scenario import Scenario, plan_fleet
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from simulators.fleet import FleetSettings
     from simulators.layouts.layout import Layout
+    from simulators.rubric import Rubric
     from simulators.scenario import Run
 
 
@@ -38,7 +40,7 @@ def makers_line_up(names: Sequence[str], settings: FleetSettings, wire: str) -> 
             serial = f"{layout.serial}-{number:04d}"
             places.append(RigPlace(serial, f"{layout.serial}-{number:02d}", wire, layout=layout))
             queues.append(queue)
-    return LineUp(tuple(places), Scenario(queues), load_rubric(find_rubric_of(layouts[0].rubric, Path())))
+    return LineUp(tuple(places), Scenario(queues), rubric_of(layouts[0]))
 
 
 def with_makers(line_up: LineUp, asked: Sequence[str]) -> LineUp:
@@ -51,6 +53,24 @@ def with_makers(line_up: LineUp, asked: Sequence[str]) -> LineUp:
     return replace(line_up, rigs=tuple(places))
 
 
+def rubric_of(layout: Layout) -> Rubric:
+    """What its candidates sit: the items that stand there, the weights of their subjects made whole."""
+    whole = load_rubric(find_rubric_of(layout.rubric, Path()))
+    if not layout.items:
+        return whole
+    here = [
+        replace(subject, items=items, draws=min(subject.draws, len(items)))
+        for subject in whole.subjects
+        if (items := tuple(item for item in subject.items if item.code in layout.items))
+    ]
+    for code in layout.items:
+        whole.item(code)
+    weights = sum(subject.weight for subject in here)
+    scaled = [replace(subject, weight=subject.weight * WEIGHT_WHOLE // weights) for subject in here]
+    rest = WEIGHT_WHOLE - sum(subject.weight for subject in scaled)
+    return replace(whole, subjects=(replace(scaled[0], weight=scaled[0].weight + rest), *scaled[1:]))
+
+
 def _rule(text: str) -> tuple[str, Layout]:
     pattern, equals, name = text.partition("=")
     if not equals:
@@ -61,7 +81,7 @@ def _rule(text: str) -> tuple[str, Layout]:
 
 
 def _exams_of(layout: Layout, settings: FleetSettings, rigs: int, share: int) -> Scenario:
-    rubric = load_rubric(find_rubric_of(layout.rubric, Path()))
+    rubric = rubric_of(layout)
     scenario = plan_fleet(
         rubric,
         rigs=rigs,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from simulators.codes import EventType, Outcome
+from simulators.codes import EventType, Mode, Outcome
+from simulators.errors import RigRefuses
 from simulators.layouts.blocks import words_of
 from simulators.layouts.memory import ResultRing
 from simulators.layouts.people import name_of
@@ -48,31 +49,54 @@ class LayoutWire:
 
     def encode(self, event: EventRecord, result: ResultRecord | None) -> tuple[bytes, bytes | None]:
         """The record; there is no second one."""
-        if result is None:
-            raise AssertionError("only results are records here")
         layout = self._layout
-        rows = result.deductions if layout.result.rows else ()
-        values: dict[str, Value] = {
+        rows = result.deductions if result and layout.result.rows else ()
+        values = self._said(event) | ({} if result is None else self._sheet(result))
+        return words_of(layout.result, {**values, "deduction_count": len(rows)}, [_row(each) for each in rows]), None
+
+    def _said(self, event: EventRecord) -> dict[str, Value]:
+        """What every record has; what an event does not have is 0."""
+        layout = self._layout
+        mode, args = layout.codes["mode"], event.args
+        deduction, changed = event.type is EventType.DEDUCTION, event.type is EventType.MODE_CHANGED
+        return {
+            **dict.fromkeys(("started", "finished", "outcome", "score", "veto_lines", "faults"), 0),
+            "type": layout.events[event.type],
             "seq": event.seq,
-            "serial": result.serial,
-            "boot": result.boot,
-            "ticket": result.ticket,
-            "name": name_of(result.ticket),
-            "exam_no": result.exam_no,
-            "item": result.item,
-            "ordinal": result.ordinal,
+            "serial": event.serial,
+            "boot": event.boot,
+            "ticket": event.ticket,
+            "name": self.name(event.ticket),
+            "exam_no": event.exam_no,
+            "item": event.item,
+            "ordinal": event.ordinal,
+            "happened": event.utc_us // _US,
+            "mode": mode[event.mode.name.lower()],
+            "mode_before": mode[Mode(args[0]).name.lower()] if changed else 0,
+            "limit_s": args[0] if event.type is EventType.ITEM_STARTED else 0,
+            "line": args[0] if deduction else 0,
+            "points": args[1] if deduction else 0,
+            "elapsed_s": args[2] if deduction else 0,
+            "veto": args[3] if deduction else 0,
+        }
+
+    def _sheet(self, result: ResultRecord) -> dict[str, Value]:
+        bits = self._layout.bits
+        return {
             "started": result.started_s,
             "finished": result.finished_s,
             "elapsed_s": result.elapsed_s,
             "limit_s": result.limit_s,
-            "outcome": layout.codes["outcome"][result.outcome.name.lower()],
+            "outcome": self._layout.codes["outcome"][result.outcome.name.lower()],
             "score": result.score,
-            "mode": layout.codes["mode"][result.mode.name.lower()],
             "veto_lines": result.veto_lines,
-            "deduction_count": len(rows),
-            "faults": sum(1 << layout.bits[line] for line in {d.line for d in result.deductions} & set(layout.bits)),
+            "faults": sum(1 << bits[line] for line in {d.line for d in result.deductions} & set(bits)),
         }
-        return words_of(layout.result, values, [_row(deduction) for deduction in rows]), None
+
+    def name(self, ticket: str) -> str:
+        """Of the candidate, where the model knows it."""
+        places = self._layout.result.places.get("name")
+        return name_of(ticket, places[0].kind, 2 * places[0].words) if places else ""
 
 
 def _row(deduction: Deduction) -> dict[str, Value]:
@@ -116,13 +140,16 @@ class MakerRig(Rig):
     # ---- what may begin now ----
 
     def no_room(self) -> str | None:
-        """One free slot is enough: one item runs at a time, and only its end is a record."""
-        return None if self.memory.result_room else "result store full: the gateway has not told that it has them"
+        """One item runs at a time: room for all its records is enough."""
+        enough = self.memory.result_room >= self.layout.room
+        return None if enough else "result store full: the gateway has not told that it has them"
 
     # ---- marking ----
 
     def item(self, code: str) -> Item:
         """The item; lines are those of this model's own sensors, if it has such."""
+        if self.layout.items and code not in self.layout.items:
+            raise RigRefuses(f"this rig has no item {code}")
         item = super().item(code)
         return replace(item, lines=self.layout.lines) if self.layout.lines else item
 
@@ -188,15 +215,12 @@ class MakerRig(Rig):
         *,
         result: ResultRecord | None = None,
     ) -> Latched:
-        if result is None:
+        if kind not in self.layout.events:
             return self._unrecorded(kind, now, args, run)
-        event = replace(
-            self._event(kind, now, args, run, result.seq),
-            ticket=result.ticket,
-            ordinal=result.ordinal,
-            mode=result.mode,
-            utc_us=result.finished_s * _US,
-        )
+        event = self._event(kind, now, args, run, self._next_seq())
+        if result is not None:
+            at_us = event.utc_us if self.layout.tells("happened") else result.finished_s * _US
+            event = replace(event, ordinal=result.ordinal, mode=result.mode, utc_us=at_us)
         self.memory.latch(event.seq, self.wire.encode(event, result)[0])
         told = event if self.layout.tells("ticket") else replace(event, ticket="")
         return self._told(Latched(self.serial, told, result, self.time.wall_us(), clock_digits="seconds"))

@@ -38,7 +38,8 @@ class Place:
     low_bit: int | None = None
     high_bit: int = 0
     zone: timezone = UTC
-    const: int | None = None
+    const: Value | None = None
+    span: tuple[int, int] | None = None  # a gauge: whatever lies between
 
     @property
     def step(self) -> int:
@@ -79,7 +80,9 @@ def parse_place(text: str, what: str = "place") -> Place:
     try:
         return _place(*text.split())
     except (ValueError, KeyError, IndexError, TypeError, ZeroDivisionError, OverflowError):
-        raise InputError(f"{what} {text!r}: AT TYPE[/WORDS] ORDER [unit=0.5] [zone=+08:00] [const=0x5AA5]") from None
+        raise InputError(
+            f"{what} {text!r}: AT TYPE[/WORDS] ORDER [unit=0.5] [zone=+08:00] [const=0x5AA5] [range=-40..850]"
+        ) from None
 
 
 def _place(at: str, kind: str, order: str, *more: str) -> Place:
@@ -88,7 +91,7 @@ def _place(at: str, kind: str, order: str, *more: str) -> Place:
     low, _, high = bits.partition("-")
     options = dict(option.split("=", 1) for option in more)
     size = int(words) if words else _WORDS[kind]
-    unit, zone, const = (options.pop(key, None) for key in ("unit", "zone", "const"))
+    unit, zone, const, span = (options.pop(key, None) for key in ("unit", "zone", "const", "range"))
     if options or kind not in {*_KINDS, *_TEXTS} or not 0 < size <= _PLACE_WORDS_MAX or abs(int(at)) > _AT_MAX:
         raise ValueError(kind)
     if kind in _WORDS and size not in {_WORDS[kind], 4 if kind == "time-bcd" else _WORDS[kind]}:
@@ -102,7 +105,8 @@ def _place(at: str, kind: str, order: str, *more: str) -> Place:
         low_bit=int(low) if bits else None,
         high_bit=int(high or low or 0),
         zone=UTC if zone is None else _zone(zone),
-        const=None if const is None else int(const, 0),
+        const=const if const is None or kind in _TEXTS else int(const, 0),
+        span=None if span is None else _span(*span.split("..")),
     )
 
 
@@ -118,6 +122,12 @@ def _unit(text: str) -> Fraction:
     if unit <= 0 or (unit * 100).denominator != 1:
         raise ValueError(text)
     return unit
+
+
+def _span(low: str, high: str) -> tuple[int, int]:
+    if int(low) > int(high):
+        raise ValueError(low)
+    return int(low), int(high)
 
 
 def _zone(text: str) -> timezone:

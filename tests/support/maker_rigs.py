@@ -12,15 +12,14 @@ from device_adapters.errors import BackOff, BadReading, NotConnected
 from device_adapters.language.profile import Profile, load_profile
 from device_adapters.observation import Observation
 from simulators.layouts.layout import find_layout
+from simulators.layouts.lineup import rubric_of
 from simulators.layouts.rig import MakerRig
-from simulators.rubric import Rubric, load_rubric
 from simulators.truth import truth_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device_adapters.contract import Adapter
-    from simulators.layouts.layout import Layout
     from simulators.rig import Latched
 
 PROFILES = ROOT / "device_adapters" / "profiles"
@@ -33,11 +32,6 @@ def hurried(name: str) -> Profile:
     text = (PROFILES / f"{name}.toml").read_text("utf-8")
     text = _POLLS.sub(r"\1 idle = 2, running = 2, finished = 2, fault = 2 }", text)
     return load_profile(re.sub(r"status_every_ms = \d+", "status_every_ms = 200", text).encode())
-
-
-def rubric_of(layout: Layout) -> Rubric:
-    """The one that the model marks by."""
-    return load_rubric(ROOT / "server" / "rubrics" / f"{layout.rubric}.toml")
 
 
 def maker_rig(name: str, number: int = 1) -> tuple[MakerRig, ManualTime, list[Latched]]:

@@ -9,7 +9,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from maker_rigs import PROFILES, hurried, maker_rig, meant, observe, read, rubric_of, sit_item
+from maker_rigs import PROFILES, hurried, maker_rig, meant, observe, read, sit_item
 from sim_parts import ROOT
 
 from device_adapters.factory import open_adapter, open_bus_adapter
@@ -24,13 +24,13 @@ from simulators.faults import parse_fault
 from simulators.fleet import Fleet, FleetSettings
 from simulators.host import RigHost
 from simulators.layouts.layout import find_layout, parse_layout, shipped
-from simulators.layouts.people import name_of
+from simulators.layouts.lineup import rubric_of
 from simulators.layouts.sums import SUMS
 from simulators.layouts.values import parse_place
 from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from device_adapters.contract import Adapter
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from simulators.plug import Host
 
 MATRIX = tomllib.loads((ROOT / "tests" / "vectors" / "profile" / "matrix.toml").read_text("utf-8"))
+LINED = ("coal-mine-electrical-typical", "welding-simulator-typical", "cpr-manikin-typical")
+TORN_OFTEN = ("work-at-height-typical", "low-voltage-electrician-typical")
 TICKETS = ("20261123-0007", "20261123-0008", "20261123-0009")
 FILE = (ROOT / "simulators" / "rigs" / "high-voltage-electrician-typical.toml").read_bytes()
 
@@ -84,24 +86,34 @@ def test_p5_checksums_are_those_of_the_page() -> None:
     assert SUMS["xor16"](bytes.fromhex("8001 8003")) == 0x0002
 
 
+def _wires() -> Iterator[Any]:
+    """Every model on a socket; on lines a few, and the rest in the long tier."""
+    for model in shipped():
+        yield pytest.param(model, "tcp")
+        for wire in ("rtu", "rtu-over-tcp"):
+            often = (model, wire) in {(LINED[0], "rtu"), (LINED[1], "rtu-over-tcp"), (LINED[2], "rtu")}
+            yield pytest.param(model, wire, marks=() if often else pytest.mark.long)
+
+
 @contextlib.asynccontextmanager
 async def on_wire(rig: MakerRig, wire: str) -> AsyncIterator[tuple[Host, Adapter]]:
     """The rig behind a socket, a serial server or a serial port, and the adapter of the library's profile."""
     profile, serial = hurried(rig.layout.id), rig.serial
+    unit = profile.transport.unit
     if wire == "tcp":
-        host: Host = RigHost(rig)
+        host: Host = RigHost(rig, unit=unit)
         await host.start()
         where = host.where()
         adapter = open_adapter(profile, host=where["host"], port=where["port"], serial=serial, source="simulator")
         bus = None
     else:
-        host = BusHost(rig, BusLine(1, opener_of({"rtu": "pty", "rtu-over-tcp": "tcp"}[wire], "127.0.0.1", 0)), 1)
+        host = BusHost(rig, BusLine(1, opener_of({"rtu": "pty", "rtu-over-tcp": "tcp"}[wire], "127.0.0.1", 0)), unit)
         await host.start()
         where = host.where()
         port = SerialPort(where["device"]) if where["kind"] == "rtu" else None
         place = BusPlace(where["kind"], port, where.get("host", ""), where.get("port", 0), times=BusTimes(quiet_s=0.02))
         bus = open_bus(place)
-        adapter = open_bus_adapter(profile, bus, serial=serial, unit=1, source="simulator")
+        adapter = open_bus_adapter(profile, bus, serial=serial, source="simulator")
     try:
         yield host, adapter
     finally:
@@ -111,8 +123,7 @@ async def on_wire(rig: MakerRig, wire: str) -> AsyncIterator[tuple[Host, Adapter
         await host.stop()
 
 
-@pytest.mark.parametrize("wire", ["tcp", "rtu", "rtu-over-tcp"])
-@pytest.mark.parametrize("model", shipped())
+@pytest.mark.parametrize(("model", "wire"), list(_wires()))
 async def test_p5_what_a_makers_rig_means_is_what_the_adapter_reads(model: str, wire: str) -> None:
     """P5: three candidates; every value of every record, and whose it is, over every wire of registers."""
     rig, time, latched = maker_rig(model)
@@ -120,14 +131,14 @@ async def test_p5_what_a_makers_rig_means_is_what_the_adapter_reads(model: str, 
         seen = []
         for nth, ticket in enumerate(TICKETS):
             sit_item(rig, time, ticket, nth=nth)
-            seen += await observe(adapter, lambda found, nth=nth: bool(found) and found[-1].seq == nth + 1)
-            if rig.layout.told is not None:
-                async with asyncio.timeout(5):
-                    while rig.memory.oldest_seq:
-                        await _read_once(adapter)
+            seen += await observe(adapter, lambda found: bool(found) and found[-1].seq == rig.memory.last_seq)
+            async with asyncio.timeout(5):
+                while rig.memory.oldest_seq:
+                    await _read_once(adapter)
         assert [read(one) for one in seen] == [meant(one) for one in latched]
-        if not rig.layout.tells("ticket"):
-            assert [one.personal["name"].decode() for one in seen] == [name_of(ticket) for ticket in TICKETS]
+        if rig.layout.tells("name"):
+            names = {rig.wire.name(ticket) for ticket in TICKETS}
+            assert {one.personal["name"].decode() for one in seen} == names
 
 
 async def _read_once(adapter: Adapter) -> None:
@@ -141,18 +152,24 @@ TORN = (
 )
 
 
-@pytest.mark.parametrize("model", [name for name in shipped() if find_layout(name).result.check])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(name, marks=() if name in TORN_OFTEN else pytest.mark.long)
+        for name in shipped()
+        if find_layout(name).result.check
+    ],
+)
 async def test_p5_the_faults_of_registers_work_on_every_map_and_never_make_a_value(model: str) -> None:
     """P5, R1, R3, R5, R7: every model with a checksum: each record right in the end, whatever was served in between."""
     rig, time, latched = maker_rig(model)
     async with on_wire(rig, "tcp") as (host, adapter):
         for text in TORN:
             host.set_fault(parse_fault(text))
-        for nth in range(3):
+        for nth in range(1 if rig.layout.room > 1 else 3):
             sit_item(rig, time, TICKETS[nth], nth=nth)
-            wanted = set(range(1, nth + 2))
-            if nth == 2 or rig.layout.result.slots == 1:
-                seen = await observe(adapter, lambda found, wanted=wanted: wanted <= {one.seq for one in found})
+        wanted = set(range(1, rig.memory.last_seq + 1))
+        seen = await observe(adapter, lambda found: wanted <= {one.seq for one in found})
         assert sum(host.plan.fired().values())
     assert sorted((read(one) for one in seen), key=lambda one: one["seq"]) == [meant(one) for one in latched]
 
@@ -187,7 +204,7 @@ async def test_a_fleet_of_all_models_says_which_is_where_and_latches_what_each_c
                     await asyncio.sleep(0.02)
             document = fleet.ready_document({})
     lines = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text("utf-8").splitlines()]
-    assert {line["type"] for line in lines} == {"item.finished"}
+    assert "item.finished" in {line["type"] for line in lines}
     assert all(line["ticket"] for line in lines)
     assert {rig["layout"] for rig in document["rigs"]} == set(names)
 
@@ -226,4 +243,4 @@ def test_every_model_of_the_library_that_has_registers_can_be_simulated() -> Non
         for path in PROFILES.glob("*-typical.toml")
         if tomllib.loads(path.read_text("utf-8"))["transport"]["kind"].startswith("modbus")
     }
-    assert set(shipped()) <= registers
+    assert set(shipped()) == registers
