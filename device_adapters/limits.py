@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 REGISTERS_PER_READ = 125  # Modbus: a reply's byte count is one byte, 250 data bytes
+BITS_PER_READ = 2000  # Modbus: of coils or discrete inputs
 REGISTERS = 0x10000
 UNIT_MAX = 255
 PROFILE_BYTES_MAX = 48 * 1024  # a profile travels whole inside one entry of 65,535 bytes
@@ -24,6 +25,8 @@ REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence
 
 GAP_CHARS = 3.5  # of silence end an RTU frame (Modbus over serial line V1.02, 2.5.1.1)
 GAP_MIN_S = 0.00175  # above 19200 baud, from the same page
+COIL_LOOK_S = 0.02  # between two looks at a coil that the rig has not answered yet: some turns of a controller
+COIL_AGAIN_S = 2.0  # a signal that freed nothing is not given again sooner
 BUS_SETTLE_S = 0.02  # converters hand on what came in bursts, up to 16 ms apart
 BUS_EARLY_S = 0.001  # a loop's timer may fire so much too soon
 BUS_NOISE_S = 2.0  # a line that does not fall silent for so long is unusable for now

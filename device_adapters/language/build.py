@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, cast
 
-from device_adapters.language.build_field import check_limits, codes_of, fields_of, named_codes, order_of, scale_of
+from device_adapters.language.build_blocks import NOWHERE, area_of, with_flags
+from device_adapters.language.build_field import check_limits, codes_of, fields_of, named_codes, scale_of
 from device_adapters.language.build_message import MESSAGE_KINDS, build_message
 from device_adapters.language.build_values import build_plain
 from device_adapters.language.checksums import CHECKSUMS
+from device_adapters.language.handshake import handshake_of
 from device_adapters.language.profile import (
-    Area,
     EntryRule,
     Line,
     Output,
@@ -23,21 +24,19 @@ from device_adapters.language.profile import (
     Repeat,
     Sum,
     Transport,
-    Word,
 )
-from device_adapters.language.words import ORDERS, TIMES, TYPES
+from device_adapters.language.words import ORDERS, TIMES
 from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, SCORE_MAX, UNIT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from device_adapters.language.profile import Codes
+    from device_adapters.language.profile import Area, Codes
     from device_adapters.language.tables import Table
     from device_adapters.observation import Guarantee
 
 TRANSPORTS = ("modbus-tcp", "modbus-rtu", "mqtt", "http")
 GUARANTEES = ("latched", "double-read", "unacknowledged")
-HANDSHAKES = ("sequence", "echo", "none")
 INDEXES = ("fixed", "sequence", "named")
 MS_MAX = 600_000
 ANY = 2**63
@@ -52,7 +51,7 @@ def build(top: Table, text: bytes) -> Profile:
     top.number("profile", 1, 1)
     codes = {name: codes_of(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
     areas_table = top.table("areas")
-    areas = {name: _area(areas_table.table(name), name) for name in areas_table}
+    areas = {name: area_of(areas_table.table(name), name) for name in areas_table}
     records_table = top.table("records")
     records = {name: _record(records_table.table(name), name, areas, codes, strict=True) for name in records_table}
     status = _record(top.table("status"), "status", areas, codes, strict=False)
@@ -60,8 +59,7 @@ def build(top: Table, text: bytes) -> Profile:
     event_name = event_table.text("record", among=records)
     entries = top.table("entries")
     rules = [_rule(entries.table(name), name, event_name, records, codes) for name in entries]
-    handshake = top.table("handshake", optional=True)
-    kind = handshake.text("kind", among=HANDSHAKES) if "handshake" in top else "none"
+    handshake = handshake_of(top)
     profile = Profile(
         id=top.text("id"),
         version=top.text("version"),
@@ -77,9 +75,10 @@ def build(top: Table, text: bytes) -> Profile:
         event=records.get(event_name, status),
         rules={rule.code: rule for rule in rules},
         rig_time=_rig_time(event_table),
-        ack=_word(handshake.table("ack"), echo=kind == "echo") if "ack" in handshake and kind != "none" else None,
-        ready=_word(handshake.table("ready")) if "ready" in handshake else None,
+        ack=handshake.ack,
+        ready=handshake.ready,
         codes=codes,
+        coil=handshake.coil,
     )
     if profile.transport.one_field:
         for name in (name for name, record in records.items() if record.repeat is not None):
@@ -87,7 +86,7 @@ def build(top: Table, text: bytes) -> Profile:
     for rule in rules:
         if profile.rules[rule.code] is not rule:
             entries.wrong(rule.name, f"event code {rule.code} is taken by {profile.rules[rule.code].name}")
-    for table in (handshake, event_table, top):
+    for table in (event_table, top):
         table.done()
     return profile
 
@@ -132,15 +131,8 @@ def _poll(table: Table) -> Poll:
     return made
 
 
-def _area(table: Table, name: str) -> Area:
-    at = table.number("at", 0, REGISTERS - 1)
-    made = Area(name, at, table.number("words", 1, REGISTERS - at), table.flag("write"))
-    table.done()
-    return made
-
-
 def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[str, Codes], *, strict: bool) -> Record:
-    area = areas.get(table.text("area", among=areas), Area("", 0, REGISTERS, write=False))
+    area = areas.get(table.text("area", among=areas), NOWHERE)
     order = table.text("order", "", among=[*ORDERS[2], ""])
     index = table.text("index", "fixed", among=INDEXES)
     words = table.number("words", 1, REGISTERS)
@@ -167,6 +159,8 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
         sums=tuple(_sum(rule) for rule in table.tables("sums")),
     )
     crc.done()
+    if "flags" in table:
+        made = with_flags(made, table.table("flags"), areas, codes)
     table.done()
     return made
 
@@ -186,14 +180,6 @@ def _repeat(table: Table, order: str, codes: Mapping[str, Codes], *, strict: boo
 
 def _sum(table: Table) -> Sum:
     made = Sum(tuple(table.texts("fields")), table.number("max", -ANY, ANY), table.maybe_text("unless_zero"))
-    table.done()
-    return made
-
-
-def _word(table: Table, *, echo: bool = False) -> Word:
-    kind = table.text("type", among=("uint16", "uint32")) or "uint16"
-    words = TYPES[kind].words or 1
-    made = Word(table.number("at", 0, REGISTERS - words), words, order_of(table, words, "", kind), echo)
     table.done()
     return made
 

@@ -65,7 +65,9 @@ def _field(table: Table, name: str, order: str, codes: Mapping[str, Codes], *, s
         type=kind,
         order=order_of(table, 1 if kind == "text" else words, order, kind),
         coding=table.text("coding", among=CODINGS) if kind == "text" else "",
-        bits=_bits(table, words) if kind in BITS or (kind in BCD and "bits" in table) else None,
+        bits=bits_within(table, words * 16, digits=kind in BCD)
+        if kind in BITS or (kind in BCD and "bits" in table)
+        else None,
         hundredths=scale_of(table),
         codes=named_codes(table, codes),
         const=_const(table, kind),
@@ -127,10 +129,11 @@ def order_of(table: Table, words: int, default: str, kind: str) -> str:
     return straight
 
 
-def _bits(table: Table, words: int) -> tuple[int, int]:
-    value, top = table.value("bits"), words * 16 - 1
+def bits_within(table: Table, size: int, *, digits: bool = False) -> tuple[int, int]:
+    """The lowest and the highest of some bits of so many; `digits`: cut at whole decimal digits."""
+    value, top = table.value("bits"), size - 1
     if isinstance(value, list) and [type(bit) for bit in value] == [int, int] and 0 <= value[0] <= value[1] <= top:
-        if table.value("type") not in BCD or (value[0] % 4, value[1] % 4) == (0, 3):
+        if not digits or (value[0] % 4, value[1] % 4) == (0, 3):
             return value[0], value[1]
         table.wrong("bits", "packed decimal is cut at whole digits: from 0, 4, 8, ... to 3, 7, 11, ...")
         return 0, top

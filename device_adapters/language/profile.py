@@ -15,6 +15,7 @@ from device_adapters.errors import ProfileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from device_adapters.language.handshake import Coil, Word
     from device_adapters.language.shape import Shape
     from device_adapters.language.values import PlainShape
     from device_adapters.observation import Guarantee
@@ -56,12 +57,13 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A range of holding registers."""
+    """A range of one of the rig's tables (`language.spaces`); of bits, `words` counts bits."""
 
     name: str
     at: int
     words: int
     write: bool
+    space: str = "holding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,15 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class Tail:
+    """Bits that are read right after a block, and stand behind its words in so many words of their own."""
+
+    at: int
+    bits: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A block that is latched as one: sequence number before and after, length word, checksum.
 
@@ -143,6 +154,7 @@ class Record:
     repeat: Repeat | None
     sums: tuple[Sum, ...]
     crc_from: int = 0  # the first word that the checksum covers
+    tail: Tail | None = None
     places: tuple[tuple[Field, int, int], ...] = dataclass_field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -154,6 +166,11 @@ class Record:
     def words_max(self) -> int:
         """Length of the longest such record."""
         return self.words + (self.repeat.words * self.repeat.most if self.repeat else 0)
+
+    @property
+    def block_words(self) -> int:
+        """Words in the block's own registers, without the bits behind them."""
+        return self.words - (self.tail.words if self.tail is not None else 0)
 
     def address(self, slot: int) -> int:
         """Register address of the record in `slot`."""
@@ -207,22 +224,6 @@ class EntryRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A place that the gateway writes to; with `echo` it is read back, and only the same number there counts."""
-
-    at: int
-    words: int
-    order: str
-    echo: bool = False
-
-    def encode(self, value: int) -> list[int]:
-        """The register values that hold `value`."""
-        data = value.to_bytes(self.words * 2, "big")
-        wire = bytes(data[ord(letter) - ord("A")] for letter in self.order)
-        return [int.from_bytes(wire[at : at + 2], "big") for at in range(0, len(wire), 2)]
-
-
-@dataclass(frozen=True, slots=True)
 class Profile:
     """One rig model. One with `message` is heard over MQTT: it has no registers, and what tells of them is empty."""
 
@@ -244,6 +245,12 @@ class Profile:
     ready: Word | None
     message: Shape | PlainShape | None = None
     codes: Mapping[str, Codes] = dataclass_field(default_factory=dict)
+    coil: Coil | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether the rig learns that its records are stored."""
+        return self.ack is not None or self.coil is not None
 
 
 def load_profile(text: bytes) -> Profile:

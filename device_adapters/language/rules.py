@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from device_adapters.language.rules_codes import check_codes
 from device_adapters.language.rules_fields import check_fields
+from device_adapters.language.rules_handshake import check_handshake
+from device_adapters.language.spaces import BIT_SPACES, TABLE, WRITABLE, on_wire
 from device_adapters.language.words import TIMES, WHOLE
-from device_adapters.limits import RECORD_WORDS_MAX, REGISTERS_PER_READ, SCORE_MAX
+from device_adapters.limits import BITS_PER_READ, RECORD_WORDS_MAX, REGISTERS_PER_READ, SCORE_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from device_adapters.language.profile import Area, EntryRule, Field, Output, Profile, Record, Word
+    from device_adapters.language.profile import EntryRule, Field, Output, Profile, Record
     from device_adapters.language.tables import Report
     from device_adapters.language.toml_lines import Path
 
@@ -52,7 +54,7 @@ def check(profile: Profile, report: Report) -> None:
     """All rules."""
     if profile.message is not None:
         return  # no places to check; `build_message` has seen the rest
-    _check_areas(profile.areas.values(), report)
+    _check_areas(profile, report)
     _check_record(profile, profile.status, ("status",), report)
     for record in profile.records.values():
         _check_record(profile, record, ("records", record.name), report)
@@ -62,25 +64,34 @@ def check(profile: Profile, report: Report) -> None:
         report.add(("entries",), "names no event")
     for rule in profile.rules.values():
         _check_rule(profile, rule, ("entries", rule.name), report)
-    _check_word(profile, profile.ack, ("handshake", "ack"), report)
-    _check_word(profile, profile.ready, ("handshake", "ready"), report)
-    if profile.guarantee == "latched" and profile.ack is None:
-        report.add(("handshake",), 'the guarantee "latched" needs an ack: a rig that is never told frees nothing')
-    if profile.guarantee == "unacknowledged" and profile.ack is not None:
-        report.add(("guarantee",), "the rig is acknowledged: say what its records lack, or that they are latched")
+    check_handshake(profile, report)
     check_codes(profile, report)
 
 
-def _check_areas(areas: Iterable[Area], report: Report) -> None:
+def _check_areas(profile: Profile, report: Report) -> None:
+    areas, offset = profile.areas.values(), profile.transport.address_offset
     for one, next_one in pairwise(sorted(areas, key=lambda area: area.at)):
         if one.at + one.words > next_one.at:
             report.add(("areas", next_one.name), f"overlaps the area {one.name}")
+    for area in areas:
+        first, last = on_wire(area.at) + offset, on_wire(area.at) + area.words - 1 + offset
+        if first < 0 or last >= TABLE:
+            report.add(
+                ("areas", area.name), f"with address_offset = {offset} it goes from {first} to {last} on the wire"
+            )
+        if area.write and area.space not in WRITABLE:
+            report.add(("areas", area.name, "write"), f"a rig's {area.space} table cannot be written")
+        if area.space in BIT_SPACES and area.words > BITS_PER_READ:
+            report.add(("areas", area.name, "bits"), f"oversize read: {area.words} bits in one request")
 
 
 def _check_record(profile: Profile, record: Record, path: Path, report: Report) -> None:
     _check_place(profile, record, path, report)
     _check_frame(profile, record, path, report)
-    check_fields(record.fields.values(), record.words, (*path, "fields"), report)
+    own = [field for field in record.fields.values() if record.tail is None or field.at < record.block_words]
+    check_fields(own, record.words, (*path, "fields"), report)
+    flags = [field for field in record.fields.values() if field not in own]
+    check_fields(flags, record.words, (*path, "flags", "fields"), report)
     repeat = record.repeat
     if repeat is None:
         return
@@ -102,15 +113,21 @@ def _check_record(profile: Profile, record: Record, path: Path, report: Report) 
 
 def _check_place(profile: Profile, record: Record, path: Path, report: Report) -> None:
     home = [area for area in profile.areas.values() if area.at <= record.at < area.at + area.words]
-    span = (record.slots - 1) * record.stride + record.words_max
-    if not home or record.at + span > home[0].at + home[0].words:
-        report.add((*path, "area"), f"its {record.slots} slots need {span} words from {record.at}: outside the area")
+    tail = record.words - record.block_words
+    span = (record.slots - 1) * record.stride + record.words_max - tail
+    if home and home[0].space in BIT_SPACES:
+        report.add((*path, "area"), "holds bits: a record has words; bits belong to the status block, as its flags")
+    elif not home or record.at + span > home[0].at + home[0].words:
+        start = on_wire(record.at)
+        report.add((*path, "area"), f"its {record.slots} slots need {span} words from {start}: outside the area")
+    if record.tail is not None and record is not profile.status:
+        report.add((*path, "flags"), "only the status block has flags: what is read apart is not latched with a record")
     if record.slots > 1 and record.stride < record.words_max:
         report.add((*path, "stride"), f"{record.stride} is less than the {record.words_max} words of a record")
     if record.words_max > RECORD_WORDS_MAX:
         report.add((*path, "words"), f"{record.words_max} words are more than a record may have ({RECORD_WORDS_MAX})")
-    if record is profile.status and record.words > min(profile.transport.registers_max, REGISTERS_PER_READ):
-        report.add((*path, "words"), f"oversize read: {record.words} words in one request")
+    if record is profile.status and record.block_words > min(profile.transport.registers_max, REGISTERS_PER_READ):
+        report.add((*path, "words"), f"oversize read: {record.block_words} words in one request")
 
 
 def _check_frame(profile: Profile, record: Record, path: Path, report: Report) -> None:
@@ -282,13 +299,3 @@ def _check_names(path: Path, codes: Mapping[int, str] | None, allowed: set[str],
         report.add(path, "needs codes")
     elif extra := set(codes.values()) - allowed:
         report.add(path, f"{', '.join(sorted(extra))}: not one of {', '.join(sorted(allowed))}")
-
-
-def _check_word(profile: Profile, word: Word | None, path: Path, report: Report) -> None:
-    if word is None:
-        return
-    if not any(
-        area.write and area.at <= word.at and word.at + word.words <= area.at + area.words
-        for area in profile.areas.values()
-    ):
-        report.add((*path, "at"), "lies in no area marked write = true")

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from device_adapters.errors import NotConnected
-from device_adapters.modbus.pdu import EXCEPTION, read_body, refusal, told, write_body
+from device_adapters.modbus.pdu import EXCEPTION, read_body, refusal, told, words_in, write_body
 from device_adapters.modbus.wire import OddReply
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class BusWire:
     def of(cls, bus: Bus, unit: int, profile: Profile) -> BusWire:
         """A rig of this model, proven by its status block."""
         transport, status = profile.transport, profile.status
-        probe = (status.at + transport.address_offset, 1 if transport.one_field else status.words)
+        probe = (status.at + transport.address_offset, 1 if transport.one_field else status.block_words)
         return cls(bus, unit, transport, probe)
 
     def __init__(self, bus: Bus, unit: int, transport: Transport, probe: tuple[int, int]) -> None:
@@ -64,11 +64,12 @@ class BusWire:
             self._connection += 1
 
     async def read(self, at: int, words: int) -> bytes:
-        """`words` holding registers from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
-        return (await self._ask(read_body(at, words)))[2:]
+        """`words` words, or bits, from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
+        body = read_body(at, words)
+        return words_in(body, await self._ask(body))
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
-        """Write holding registers from `at`, on this very connection. Raises what `read` raises."""
+        """Write words, or bits, from `at`, on this very connection. Raises what `read` raises."""
         await self._ask(write_body(at, values), connection)
 
     def drop(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from device_adapters.language.checksums import crc16_modbus
-from device_adapters.modbus.pdu import EXCEPTION, answer_head
+from device_adapters.modbus.pdu import EXCEPTION, answer_head, padding_fault
 from device_adapters.modbus.tcp import HEADER, frame_length, reply_fault
 
 CRC_BYTES = 2
@@ -65,8 +65,10 @@ class RtuFraming:
         refused = bytes((request[0], request[1] | EXCEPTION))
         for start, length in ((request[:1] + head, 1 + size + CRC_BYTES), (refused, _REFUSAL_BYTES)):
             if received[: len(start)] == start[: len(received)]:
-                if len(received) < length or (len(received) == length and is_sealed(received)):
+                if len(received) < length:
                     return None
+                if len(received) == length and is_sealed(received):
+                    return padding_fault(request[1:], received[1:-CRC_BYTES]) if start != refused else None
                 return _too_much(request, received, length)
         return _odd(request, received)
 

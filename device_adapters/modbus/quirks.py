@@ -1,6 +1,7 @@
 """Workarounds of a model that concern which registers a request names (docs/formats/profile.md).
 
     profile address ─> + address_offset ─> cut where fields meet ─> wire
+    status block    ─> its words, then its flags ─> wire
 
 Owns: nothing. A model without workarounds has no `QuirkyWire`.
 """
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 def worked_around(wire: Wire, profile: Profile) -> Wire:
     """The wire that this model needs."""
     transport = profile.transport
-    if not transport.address_offset and not transport.one_field:
+    if not transport.address_offset and not transport.one_field and profile.status.tail is None:
         return wire
     cuts = Cuts(profile) if transport.one_field else None
-    return QuirkyWire(wire, transport.address_offset, cuts)
+    return QuirkyWire(wire, transport.address_offset, cuts, profile.status)
 
 
 class Cuts:
@@ -66,10 +67,11 @@ def _starts(record: Record) -> tuple[int, ...]:
 class QuirkyWire:
     """See `wire.Wire`."""
 
-    def __init__(self, wire: Wire, offset: int, cuts: Cuts | None) -> None:
+    def __init__(self, wire: Wire, offset: int, cuts: Cuts | None, status: Record | None = None) -> None:
         self._wire = wire
         self._offset = offset
         self._cuts = cuts
+        self._status = status
 
     @property
     def connected(self) -> bool:
@@ -87,8 +89,12 @@ class QuirkyWire:
 
     async def read(self, at: int, words: int) -> bytes:
         """In as many requests as the model needs; any failed part fails the whole."""
+        status = self._status
+        tail: tuple[tuple[int, int], ...] = ()
+        if status is not None and status.tail is not None and (at, words) == (status.at, status.words):
+            words, tail = status.block_words, ((status.tail.at, status.tail.bits),)
         pieces = self._cuts.pieces(at, words) if self._cuts is not None else ((at, words),)
-        return b"".join([await self._wire.read(start + self._offset, count) for start, count in pieces])
+        return b"".join([await self._wire.read(start + self._offset, count) for start, count in (*pieces, *tail)])
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
         """In one request: half an acknowledgement is none."""

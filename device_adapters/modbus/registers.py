@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from device_adapters.decoding.decode import STATUS_NUMBERS, shown_by
 from device_adapters.decoding.records import Reopened, places_of
 from device_adapters.errors import BackOff, DecodeError, NotConnected
+from device_adapters.modbus.coil_ack import CoilAck
 from device_adapters.modbus.reading import marked, read_record
 from device_adapters.modbus.wire import ExceptionReply, OddReply, Watching
 from device_adapters.observation import RawArea
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from device_adapters.decoding.decode import Decoded, Standing
     from device_adapters.decoding.records import Opened, Places
-    from device_adapters.language.profile import Profile, Word
+    from device_adapters.language.handshake import Word
+    from device_adapters.language.profile import Profile
     from device_adapters.latching.pace import Rest
     from device_adapters.modbus.wire import Wire
     from device_adapters.observation import Observation, RigStatus
@@ -56,6 +58,9 @@ class RegisterMemory:
         self._status = Reopened(profile.status, serial, places)
         self._said = itemgetter(*(name for name in _SAID if name in profile.status.fields))
         self._last: Opened | None = None
+        self._boot: int | None = None  # of the last status
+        coil = profile.coil
+        self._coil = CoilAck(coil, profile, wire, serial) if coil is not None else None
         self._watching = wire if isinstance(wire, Watching) else None
         self.poll = profile.poll
 
@@ -121,10 +126,12 @@ class RegisterMemory:
         block = self._profile.status
         try:
             self._last = opened = proven or self._status.open(found)
-            return shown_by(self._profile, opened, self._serial)
+            live, standing = shown_by(self._profile, opened, self._serial)
         except DecodeError as error:
             areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])
             raise DecodeError(error.reason, error.detail, areas) from None
+        self._boot = standing.boot
+        return live, standing
 
     async def fetch(self, seq: int, boot: int, floor: int) -> Decoded:  # noqa: ARG002  (one memory, one record)
         """Read record `seq` twice, compare, prove, decode."""
@@ -136,7 +143,10 @@ class RegisterMemory:
             raise DecodeError("wire", error.reason) from None
 
     async def tell(self, seq: int, connection: int) -> None:
-        """Write the acknowledgement word. One that must echo is read back: the rig has taken what stands there."""
+        """By coil, or by a word. One that must echo is read back: the rig has taken what stands there."""
+        if self._coil is not None:
+            await self._coil.tell(seq, connection, self._boot)
+            return
         word = self._profile.ack
         await self._write(word, seq, connection)
         if word is not None and word.echo:

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, cast
 
 from device_adapters.errors import NotConnected
 from device_adapters.limits import POLL_STEP_S, REPLY_BYTES_KEPT
-from device_adapters.modbus.pdu import EXCEPTION, READ, read_body, refusal, told, write_body
+from device_adapters.modbus.pdu import (
+    EXCEPTION,
+    REGISTER_READS,
+    answer_head,
+    padding_fault,
+    read_body,
+    refusal,
+    told,
+    words_in,
+    write_body,
+)
 from device_adapters.modbus.polls import Polls
 from device_adapters.modbus.wire import OddReply
 
@@ -70,7 +80,7 @@ class _Line(asyncio.Protocol):
         """Send; `tell` is called once: None when `received` is the whole answer, else why none will come."""
         self._request = request
         self.received = b""
-        if request[HEADER] == READ:
+        if request[HEADER] in REGISTER_READS:
             size = request[11] * 2  # at most 250
             self._answer = request[:4] + (3 + size).to_bytes(2, "big") + request[6:8] + bytes((size,))
         self._tell = tell
@@ -154,19 +164,15 @@ def frame_length(received: bytes) -> int:
 
 def reply_fault(request: bytes, received: bytes) -> str | None:
     """Why `received` cannot be the answer to `request`, nor the beginning of it; None while it can."""
-    function = request[7]
-    if function == READ:
-        size = 2 * int.from_bytes(request[10:12], "big")
-        body = bytes((function, size))
-        length = 3 + size
-    else:
-        body = request[7:12]
-        length = 6
-    expected = request[:4] + length.to_bytes(2, "big") + request[6:7] + body
-    refusal = request[:4] + b"\x00\x03" + request[6:7] + bytes((function | EXCEPTION,))
-    for whole, start in ((6 + length, expected), (9, refusal)):
-        if len(received) <= whole and received[: len(start)] == start[: len(received)]:
-            return None
+    body = request[HEADER:]
+    head, size = answer_head(body)
+    length = 1 + size
+    expected = request[:4] + length.to_bytes(2, "big") + request[6:7] + head
+    refusal = request[:4] + b"\x00\x03" + request[6:7] + bytes((body[0] | EXCEPTION,))
+    if len(received) <= 6 + length and received[: len(expected)] == expected[: len(received)]:
+        return padding_fault(body, received) if len(received) == 6 + length else None
+    if len(received) <= 9 and received[: len(refusal)] == refusal[: len(received)]:  # noqa: PLR2004  (its length)
+        return None
     return _difference(expected, refusal, received)
 
 
@@ -247,12 +253,12 @@ class ModbusWire:
             self._free_at = loop.time() + self._transport.pause_after_connect_ms / 1000
 
     async def read(self, at: int, words: int) -> bytes:
-        """`words` holding registers from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
-        frame = await self._ask(read_body(at, words))
-        return frame[READ_HEAD:]
+        """`words` words, or bits, from `at`. Raises NotConnected, BackOff, OddReply, ExceptionReply."""
+        body = read_body(at, words)
+        return words_in(body, (await self._ask(body))[HEADER:])
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
-        """Write holding registers from `at`, on this very connection. Raises what `read` raises."""
+        """Write words, or bits, from `at`, on this very connection. Raises what `read` raises."""
         await self._ask(write_body(at, values), connection)
 
     def drop(self) -> None:
@@ -307,7 +313,7 @@ class ModbusWire:
             return
         self._keep_pace()
         try:
-            when = watch.judge(line.received[READ_HEAD:]) if line.received[HEADER] == READ else None
+            when = watch.judge(line.received[READ_HEAD:]) if line.received[HEADER] == watch.body[0] else None
         except Exception as error:  # noqa: BLE001  # no task runs here: it is for the supervisor of the one that waits
             watch.over.set_exception(error)
             return

@@ -48,10 +48,10 @@ class Wire(Protocol):
         """Close the old connection, open a new one."""
 
     async def read(self, at: int, words: int) -> bytes:
-        """`words` holding registers from `at`, high byte first."""
+        """`words` words from `at`, high byte first; or so many bits, sixteen to a word (`language.spaces`)."""
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
-        """Write holding registers from `at`, on this very connection or not at all."""
+        """Write words, or bits, from `at`, on this very connection or not at all."""
 
     def drop(self) -> None:
         """Close at once, without waiting for anything."""

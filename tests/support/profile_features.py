@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from tree import ROOT
 
-from device_adapters.language.build import GUARANTEES, HANDSHAKES, INDEXES
+from device_adapters.language.build import GUARANTEES, INDEXES
 from device_adapters.language.build_field import ANY_ORDER
 from device_adapters.language.checksums import CHECKSUMS
+from device_adapters.language.handshake import HANDSHAKES
 from device_adapters.language.lint import examine_file
 from device_adapters.language.words import CODINGS, TYPES
 from gateway.texts import base_finder, shipped_profiles
@@ -58,6 +59,7 @@ def features(profile: Profile) -> set[str]:
         return {"messages", f"guarantee {profile.guarantee}"}
     records = [profile.status, *profile.records.values()]
     handshake = "none" if profile.ack is None else "echo" if profile.ack.echo else "sequence"
+    handshake = handshake if profile.coil is None else "coil"
     found = {f"guarantee {profile.guarantee}", f"handshake {handshake}"}
     for record in records:
         found |= set(_of_record(record, profile.transport.registers_max))

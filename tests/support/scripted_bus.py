@@ -33,7 +33,7 @@ def seal(frame: bytes) -> bytes:
 
 def request_length(data: bytes) -> int:
     """Of the request that begins here, as far as that can be told."""
-    return 9 + data[6] if len(data) > 6 and data[1] == 16 else 8
+    return 9 + data[6] if len(data) > 6 and data[1] in {15, 16} else 8
 
 
 class ScriptedBus:

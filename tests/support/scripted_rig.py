@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 EVENTS, RESULTS, CONTROL = 4096, 28672, 100
+COIL, TAKEN = 16, 3
 Answer: TypeAlias = "list[bytes | float | None]"
 Fault: TypeAlias = "Callable[[bytes, bytes], Answer]"
 
@@ -38,6 +39,11 @@ def crc16(data: bytes) -> int:
 
 def words(data: bytes) -> list[int]:
     return list(struct.unpack(f">{len(data) // 2}H", data))
+
+
+def packed(bits: bytes | bytearray) -> bytes:
+    """Eight to a byte, the first one lowest."""
+    return bytes(sum(bit << at for at, bit in enumerate(bits[start : start + 8])) for start in range(0, len(bits), 8))
 
 
 def text(value: str, count: int) -> bytes:
@@ -122,6 +128,9 @@ class ScriptedRig:
     def __init__(self, serial: str = "LV-0001", boot: int = 3, unit: int = 1) -> None:
         self.serial, self.boot, self.unit = serial, boot, unit
         self.registers = [0] * 65536
+        self.input_registers = [0] * 65536
+        self.coils, self.inputs = bytearray(65536), bytearray(65536)
+        self.release = ""  # how an acknowledgement by coil COIL ends, answered by input TAKEN
         self.state, self.mode = 0, 1
         self.last_seq = self.oldest_seq = self.acked_seq = 0
         self.heartbeat = 0
@@ -299,7 +308,7 @@ class ScriptedRig:
         fault = self.faults.get(number)
         return fault(request, reply) if fault else [reply]
 
-    def reply(self, request: bytes) -> bytes:
+    def reply(self, request: bytes) -> bytes:  # noqa: PLR0911  (a function each)
         """The right answer."""
         function, at, count = struct.unpack(">BHH", request[7:12])
         if request[6] != self.unit:
@@ -307,6 +316,17 @@ class ScriptedRig:
         if function == 3:
             data = struct.pack(f">{count}H", *self.registers[at : at + count])
             return self.frame(request, bytes((3, len(data))) + data)
+        if function == 4:
+            data = struct.pack(f">{count}H", *self.input_registers[at : at + count])
+            return self.frame(request, bytes((4, len(data))) + data)
+        if function in {1, 2}:
+            data = packed((self.coils if function == 1 else self.inputs)[at : at + count])
+            return self.frame(request, bytes((function, len(data))) + data)
+        if function in {5, 15}:
+            values = [count == 0xFF00] if function == 5 else [request[13 + n // 8] >> n % 8 & 1 for n in range(count)]
+            self.coils[at : at + len(values)] = bytes(values)
+            self._signalled(at)
+            return self.frame(request, request[7:12])
         if function == 16:
             values = struct.unpack(f">{count}H", request[13:])
             self.registers[at : at + count] = values
@@ -317,6 +337,26 @@ class ScriptedRig:
     @staticmethod
     def frame(request: bytes, pdu: bytes) -> bytes:
         return request[:4] + (len(pdu) + 1).to_bytes(2, "big") + request[6:7] + pdu
+
+    def _signalled(self, at: int) -> None:
+        """A rig that is told by coil frees its oldest record first, and answers then."""
+        coil, taken = self.coils[COIL], self.inputs[TAKEN]
+        if at != COIL or not self.apply_acks:
+            return
+        if coil != taken if self.release == "toggle" else coil and not taken:
+            self.free_oldest()
+        if self.release == "rig":
+            self.coils[COIL] = 0
+        else:
+            self.inputs[TAKEN] = coil
+
+    def free_oldest(self) -> None:
+        if self.oldest_seq:
+            self.acks.append(self.oldest_seq)
+            self.acked_seq = self.oldest_seq
+            self.oldest_seq = self.oldest_seq + 1 if self.oldest_seq < self.last_seq else 0
+        self.refresh()
+        self.changed.set()
 
     def _written(self, at: int, values: tuple[int, ...]) -> None:
         if at == CONTROL + 2:

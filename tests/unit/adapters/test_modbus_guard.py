@@ -49,8 +49,14 @@ def test_only_the_frames_that_answer_are_whole_and_faultless(pair: tuple[bytes, 
             assert tried[:4] == request[:4]
             assert tried[6] == request[6]
             assert tried[7] & 0x7F == request[7]
-            if tried[7] == 3:
+            if tried[7] in {3, 4}:
                 assert tried[8] == len(tried) - 9 == 2 * int.from_bytes(request[10:12], "big")
+            if tried[7] in {1, 2}:
+                count = int.from_bytes(request[10:12], "big")
+                assert tried[8] == len(tried) - 9 == -(-count // 8)
+                assert int.from_bytes(tried[9:], "little") < 1 << count
+            if tried[7] in {5, 15, 16}:
+                assert tried[8:] == request[8:12]
 
 
 def refusal(detail: str = "x", asked: int | None = 7) -> Evidence:

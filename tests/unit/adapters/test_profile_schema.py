@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = json.loads((ROOT / "docs/formats/profile.schema.json").read_text())
 VALID = jsonschema_rs.validator_for(SCHEMA)
 FILES = [path for path in sorted((ROOT / "device_adapters/profiles").glob("*.toml")) if ".golden" not in path.name]
-FILES.append(ROOT / "tests/vectors/profile/maker-json.toml")
+FILES += [ROOT / f"tests/vectors/profile/{name}.toml" for name in ("maker-json", "coil-bench")]
 # A name that leads nowhere, and an order that the record gives or not, are seen across tables.
 ACROSS = re.compile(
     r"\.(codes|area|record): \"|there is no field|is taken by|^(records|status)\..*the order of its bytes|orders \d"
@@ -111,9 +111,10 @@ def test_the_schema_and_the_parser_refuse_the_same_mistakes(path: Any) -> None:
 
 def test_lists_of_words_are_the_parsers_own() -> None:
     """A type, order, coding or checksum that the parser learns must be published."""
-    from device_adapters.language.build import GUARANTEES, HANDSHAKES, INDEXES, TRANSPORTS  # noqa: PLC0415
+    from device_adapters.language.build import GUARANTEES, INDEXES, TRANSPORTS  # noqa: PLC0415
     from device_adapters.language.build_field import ANY_ORDER  # noqa: PLC0415
     from device_adapters.language.checksums import CHECKSUMS  # noqa: PLC0415
+    from device_adapters.language.handshake import HANDSHAKES  # noqa: PLC0415
     from device_adapters.language.rules import ENTRY_FIELDS  # noqa: PLC0415
     from device_adapters.language.words import CODINGS, TYPES  # noqa: PLC0415
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 V1 = fast_v1()
+MOVED = V1_TEXT.replace(b"status = { at = 0,", b"status = { at = 1,")  # address 0 has none before it
 
 
 class Registers:
@@ -53,7 +54,7 @@ async def test_a_rig_that_counts_from_elsewhere_gives_the_same_words(offset: int
     """Off by one: the whole profile moves, reads and writes alike."""
     wire = Registers(base=offset)
     quirky = worked_around(
-        wire, load_profile(V1_TEXT.replace(b"unit = 1\n", b"unit = 1\naddress_offset = %d\n" % offset))
+        wire, load_profile(MOVED.replace(b"unit = 1\n", b"unit = 1\naddress_offset = %d\n" % offset))
     )
     assert await quirky.read(4096, 3) == b"\x10\x00\x10\x01\x10\x02"
     await quirky.write(100, [0, 7], 1)
@@ -92,9 +93,20 @@ def test_rows_and_one_field_per_request_are_a_finding() -> None:
 def test_the_offset_is_one_at_most() -> None:
     """At the limit it loads, beyond it is a finding."""
     for offset, fits in ((-1, True), (1, True), (2, False), (-2, False)):
-        text = V1_TEXT.replace(b"unit = 1\n", b"unit = 1\naddress_offset = %d\n" % offset)
+        text = MOVED.replace(b"unit = 1\n", b"unit = 1\naddress_offset = %d\n" % offset)
         if fits:
             assert load_profile(text).transport == replace(load_profile(V1_TEXT).transport, address_offset=offset)
         else:
             with pytest.raises(ProfileError, match="address_offset"):
                 load_profile(text)
+
+
+@pytest.mark.parametrize(
+    ("area", "offset"), [("status = { at = 0, words = 48 }", -1), ("results = { at = 60416, words = 5120 }", 1)]
+)
+def test_an_offset_never_leads_out_of_the_table(area: str, offset: int) -> None:
+    """Address -1 was asked for, and that ended the rig's task: the linter names the area."""
+    text = V1_TEXT.replace(b"results = { at = 28672, words = 5120 }", b"results = { at = 60416, words = 5120 }")
+    assert area.encode() in text
+    with pytest.raises(ProfileError, match=f"with address_offset = {offset} it goes from"):
+        load_profile(text.replace(b"unit = 1\n", b"unit = 1\naddress_offset = %d\n" % offset))

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_bus import seal
 from tree import ROOT
 
+from device_adapters.language.spaces import COIL_ALONE, SPACES
 from device_adapters.modbus.framing import RtuFraming, TcpFraming, is_sealed
 from device_adapters.modbus.pdu import read_body, write_body
 
@@ -20,9 +22,13 @@ RTU = RtuFraming()
 
 def test_requests_are_the_published_ones() -> None:
     """P4: unit, function, address, count, values, CRC low byte first."""
-    read, write = PAIRS
+    read, write, coils, coil, set_coils = PAIRS
     assert RTU.request(17, read_body(0x6B, 3)) == bytes.fromhex(read["request"])
     assert RTU.request(17, write_body(1, [10, 0x102])) == bytes.fromhex(write["request"])
+    assert RTU.request(17, read_body(SPACES["coils"] + 0x13, 37)) == bytes.fromhex(coils["request"])
+    assert RTU.request(17, write_body(COIL_ALONE + 0xAC, [1])) == bytes.fromhex(coil["request"])
+    bits = [1, 0, 1, 1, 0, 0, 1, 1, 1, 0]
+    assert RTU.request(17, write_body(SPACES["coils"] + 0x13, bits)) == bytes.fromhex(set_coils["request"])
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["name"])
@@ -30,7 +36,8 @@ def test_an_answer_is_accepted_at_every_byte_of_its_way(pair: dict[str, Any]) ->
     """P5: every beginning may go on, the end alone is whole."""
     request, reply = bytes.fromhex(pair["request"]), bytes.fromhex(pair["reply"])
     for refused in (reply, bytes((17, request[1] | 0x80, 2))):
-        frame = refused if refused is reply else refused + {3: b"\xc1\x34", 16: b"\xcc\x04"}[request[1]]
+        frame = refused if refused is reply else seal(refused)
+        assert refused is reply or frame[-2:] == {3: b"\xc1\x34", 16: b"\xcc\x04"}.get(request[1], frame[-2:])
         assert [RTU.fault(request, frame[:end]) for end in range(len(frame) + 1)] == [None] * (len(frame) + 1)
         assert [RTU.whole(request, frame[:end]) for end in range(1, len(frame) + 1)] == [False] * (len(frame) - 1) + [
             True

@@ -10,7 +10,8 @@ import pytest
 
 from device_adapters.errors import DecodeError
 from device_adapters.language.checksums import CHECKSUMS
-from device_adapters.language.profile import Field, Word
+from device_adapters.language.handshake import Word
+from device_adapters.language.profile import Field
 from device_adapters.language.words import number_of, text_of, width_order
 
 WORDS: dict[str, list[dict[str, Any]]] = tomllib.loads(
