@@ -26,9 +26,9 @@ from kit.figures import Aim, Report
 from kit.yardsticks import raw_disk
 from world import World, WorldError
 
-from gateway.app import mirror_verifier
 from gateway.config import parse_config
 from gateway.freeze import Freezer
+from gateway.identity import mirror_verifier
 from gateway.meters import Meters
 from gateway.opening import signer_of
 from gateway.transport import HttpsClient

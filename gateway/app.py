@@ -1,5 +1,6 @@
 """The composition root: makes every part, owns every task by name, and ends them in order.
 
+reload: reload.py: only what differs
 start:  texts ─> log ─> fold ─> start entries ─> plan ─> local pages ─> uploader, heartbeat ─> rigs ─> READY
 stop:   rigs ─> log drained ─> `gateway.stopped` ─> uploader's grace ─> log closed ─> exit 0
 fatal:  rigs cut off at once (no more acks) ─> told "not ready" ─> exit 1; the service manager starts it again
@@ -11,20 +12,19 @@ import asyncio
 import contextlib
 import os
 import signal
-import ssl
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from certs.errors import CertsError
-from certs.identity import gateway_identity
 from gateway.board import Board
 from gateway.bus_figures import BusFigures
 from gateway.errors import Fatal, GenerationFrozen
 from gateway.freeze import Freezer
+from gateway.hall import Hall
 from gateway.heartbeat import Heartbeat, Progress
+from gateway.identity import certificate_not_after_us, mirror_verifier
 from gateway.lifecycle import Start, record_start, record_stop, resume_clock
 from gateway.local import LocalPages
 from gateway.meters import Meters
@@ -33,20 +33,18 @@ from gateway.plan.sessions import Sessions
 from gateway.plan.shelf import Shelf
 from gateway.rebuild import rebuild
 from gateway.recorder import Recorder
+from gateway.reload import Reloader, Setup
 from gateway.spool import Spool
 from gateway.supervise import RigSupervisor
 from gateway.uploader import Uploader
-from scorelog.format.keys import CosignatureVerifier, parse_vkey
 from scorelog.format.text import utc_text, utc_us
 from scorelog.journal.errors import JournalError, LogFull, LogUntrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
-    from pathlib import Path
     from random import Random
 
     from device_adapters.contract import Adapter, Position
-    from device_adapters.modbus.bus import Bus
     from gateway.brokers import BrokerLink
     from gateway.config import Config, RigConfig
     from gateway.notify import Notifier
@@ -54,6 +52,7 @@ if TYPE_CHECKING:
     from gateway.rebuild import Readable
     from gateway.texts import Texts
     from gateway.transport import ServerClient
+    from gateway.wires import Wires
     from scorelog.journal.clock import Clock
     from scorelog.journal.store import LogStore
 
@@ -75,8 +74,8 @@ class Parts:
     adapter: Callable[[RigConfig, Position | None], Adapter]
     notifier: Notifier
     content_key: bytes = field(repr=False)
-    links: Mapping[str, BrokerLink] = field(default_factory=dict)
-    buses: Mapping[str, Bus] = field(default_factory=dict)
+    wires: Wires | None = None  # None: rigs in memory
+    read_setup: Callable[[], Setup] | None = None  # for a reload
 
 
 class App:
@@ -91,12 +90,13 @@ class App:
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._rig_tasks: list[asyncio.Task[None]] = []
+        self._hall = Hall(self._begun)
+        self._links: Mapping[str, BrokerLink] = parts.wires.links if parts.wires else {}
         log, clock = parts.log, parts.clock
         self._kept = kept = take_up(Shelf(config.data / "plan"))
         self._past = rebuild(log, parts.older, rigs=len(config.rigs), since=partial(kept.looks_back_to, clock=clock))
         self._meters = Meters()
-        self._bus_figures = BusFigures(parts.buses)
+        self._bus_figures = BusFigures(parts.wires.buses if parts.wires else {})
         self._meters.registry.register(self._bus_figures)
         self._board = Board([texts.subject(rig) for rig in config.rigs], clock)
         self._progress = Progress(log, clock)
@@ -111,6 +111,7 @@ class App:
             content_key=parts.content_key,
             view=self._view,
         )
+        self._adopted = set(self._past.adopted | texts.hashes())
         self._plans = self._plan_keeper()
         self._uploader = Uploader(
             log,
@@ -146,7 +147,7 @@ class App:
             status=self.status,
             take_receipt=self._uploader.take_receipt,
         )
-        self._supervisors = [self._supervisor(rig) for rig in config.rigs]
+        self._reloader = self._make_reloader()
 
     async def run(self) -> int:
         """Until told to stop; the exit code."""
@@ -163,6 +164,10 @@ class App:
             _log.warning("hard exit")
             hard_exit()
         self._stop.set()
+
+    def request_reload(self) -> None:
+        """From a signal: take the changed configuration into use."""
+        self._reloader.ask()
 
     def status(self) -> dict[str, Any]:
         """What `kaofen-gateway status` shows."""
@@ -187,7 +192,8 @@ class App:
             "instance": self._start.instance,
             "software": self._start.software,
             **self._plans.status(),
-            "brokers": [link.to_json() for link in self._parts.links.values()],
+            "configuration": self._reloader.status(),
+            "brokers": [link.to_json() for link in self._links.values()],
             "buses": self._bus_figures.to_json(),
             "rigs": [view.told() for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
@@ -195,7 +201,7 @@ class App:
 
     def _said_beside(self) -> dict[str, Any]:
         """What plan and brokers add to a heartbeat."""
-        return {**self._plans.said(), "brokers": [link.said() for link in self._parts.links.values()]}
+        return {**self._plans.said(), "brokers": [link.said() for link in self._links.values()]}
 
     async def _begin(self) -> None:
         log, config = self._parts.log, self._config
@@ -210,15 +216,12 @@ class App:
         self._own("tick", self._tick())
         self._own("plan", self._plans.run())
         self._own("sessions", self._plans.sessions.run())
-        for link in self._parts.links.values():
-            self._own(f"broker {link.id}", link.run())
-        for supervisor in self._supervisors:
-            serial = supervisor.subject.serial
-            self._own(f"rig {serial}", self._read(supervisor), self._rig_tasks)
-            self._own(f"ready {serial}", supervisor.keep_ready(), self._rig_tasks)
-        _log.info(
-            "gateway started", origin=log.origin, size=log.size, rigs=len(self._supervisors), port=self.pages.port
-        )
+        self._own("reload", self._reloader.run())
+        for link in self._links.values():
+            self._hall.connect(link)
+        for rig in config.rigs:
+            self._take_up(rig, self._texts)
+        _log.info("gateway started", origin=log.origin, size=log.size, rigs=len(self._hall), port=self.pages.port)
         self.on_ready(self.pages.port)
         self._parts.notifier.tell(READY=1, STATUS=self._sentence())
 
@@ -233,22 +236,24 @@ class App:
         frozen = isinstance(self._failure, GenerationFrozen)
         cause = self._failure if self._parts.log.failed is None else self._parts.log.failed
         _log.error("gateway failed", reason=str(cause), frozen=frozen)
-        await self._say_not_ready()
-        await _cancel([*self._rig_tasks, *self._tasks])
+        await self._hall.say_not_ready()
+        await self._hall.cancel(brokers=True)
+        await _cancel(self._tasks)
         with contextlib.suppress(Exception):  # the process edge: whatever is left, the exit code says it failed
             async with asyncio.timeout(_NOT_READY_S):
                 await self._close()
         return 1
 
     async def _end_in_order(self) -> int:
-        await self._say_not_ready()
-        await _cancel(self._rig_tasks)
+        await self._hall.say_not_ready()
+        await self._hall.cancel(brokers=False)
         log = self._parts.log
         try:
             with contextlib.suppress(LogFull):
                 await record_stop(self._recorder, log, self._start)
             self._uploader.wake()
             await self._grace()
+            await self._hall.cancel(brokers=True)
             await _cancel(self._tasks)
             await self._close()
         except (Fatal, JournalError, OSError) as error:
@@ -264,15 +269,10 @@ class App:
                 await self._uploader.settled()
 
     async def _close(self) -> None:
-        await asyncio.gather(*(supervisor.close() for supervisor in self._supervisors))
+        await self._hall.close()
         await self.pages.stop()
         await self._parts.client.close()
         await self._parts.log.close()
-
-    async def _say_not_ready(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_NOT_READY_S):
-                await asyncio.gather(*(each.say_not_ready() for each in self._supervisors))
 
     async def _tick(self) -> None:
         """Tells the service manager that this loop turns; looks at the clock."""
@@ -293,16 +293,30 @@ class App:
             clock=clock,
             gateway_id=config.gateway_id,
             rigs={rig.serial: rig.station for rig in config.rigs},
-            adopted=self._past.adopted | self._texts.hashes(),
+            adopted=self._adopted,
+        )
+
+    def _make_reloader(self) -> Reloader:
+        setup = Setup(self._config, self._texts, {})
+        return Reloader(
+            setup,
+            self._parts.read_setup or (lambda: setup),
+            recorder=self._recorder,
+            clock=self._parts.clock,
+            board=self._board,
+            hall=self._hall,
+            wires=self._parts.wires,
+            plans=self._plans,
+            adopted=self._adopted,
+            take_up=self._take_up,
         )
 
     def _view(self) -> View | None:
         """What records are bound by at this moment; asked only once the plan's part is made."""
         return self._plans.sessions.view()
 
-    async def _read(self, supervisor: RigSupervisor) -> None:
-        await self._plans.first_plan(self._heartbeat.tried)
-        await supervisor.run()
+    def _take_up(self, rig: RigConfig, texts: Texts) -> None:
+        self._hall.take_up(self._supervisor(rig, texts), lambda: self._plans.first_plan(self._heartbeat.tried))
 
     def _sentence(self) -> str:
         up = sum(view.state not in ("offline", "unknown") for view in self._board.rigs.values())
@@ -312,9 +326,9 @@ class App:
         log = self._parts.log
         return log.failed is None and not self._stop.is_set() and log.room().accepts_exams
 
-    def _supervisor(self, rig: RigConfig) -> RigSupervisor:
+    def _supervisor(self, rig: RigConfig, texts: Texts) -> RigSupervisor:
         return RigSupervisor(
-            self._texts.subject(rig),
+            texts.subject(rig),
             lambda position: self._parts.adapter(rig, position),
             self._recorder,
             board=self._board,
@@ -324,8 +338,11 @@ class App:
             accepts_exams=self._accepts_exams,
         )
 
-    def _own(self, name: str, work: Coroutine[Any, Any, None], tasks: list[asyncio.Task[None]] | None = None) -> None:
-        (self._tasks if tasks is None else tasks).append(asyncio.create_task(self._guarded(name, work), name=name))
+    def _own(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(self._begun(name, work))
+
+    def _begun(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.create_task(self._guarded(name, work), name=name)
 
     async def _guarded(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """A task that ends by itself ends the process: every one of them is meant to run as long as it does."""
@@ -337,39 +354,13 @@ class App:
             if not isinstance(error, (Fatal, JournalError)):
                 _log.exception("task broken", task=name)
             self._failure = self._failure or error
-            for supervisor in self._supervisors:
-                supervisor.halt()
+            self._hall.halt()
             self._stop.set()
 
 
 def hard_exit() -> None:
     """Without waiting for anything; the log is safe at every instant."""
     os._exit(1)
-
-
-def mirror_verifier(vkey: str) -> CosignatureVerifier:
-    """The key that receipts must verify with. Raises FormatError for another kind of key."""
-    verifier = parse_vkey(vkey)
-    if not isinstance(verifier, CosignatureVerifier):
-        raise TypeError("the mirror key must be of the cosignature kind (type 0x04)")
-    return verifier
-
-
-def certificate_not_after_us(cert: Path) -> int:
-    """0 when it cannot be read: recording goes on without a certificate."""
-    try:
-        identity = gateway_identity(ssl.PEM_cert_to_DER_cert(first_certificate(cert)))
-    except (OSError, ValueError, CertsError):
-        return 0
-    return int(identity.not_after.timestamp() * 1_000_000)
-
-
-def first_certificate(path: Path) -> str:
-    """The leaf of a chain file."""
-    return path.read_text().partition(_END)[0] + _END
-
-
-_END = "-----END CERTIFICATE-----\n"
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
@@ -383,7 +374,8 @@ def _ms(value_us: int | None) -> int | None:
 
 
 def install_signals(app: App) -> None:
-    """SIGTERM and SIGINT stop in order; the second one at once."""
+    """SIGTERM and SIGINT stop in order; the second one at once. SIGHUP takes up a changed configuration."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.request_stop)
+    loop.add_signal_handler(signal.SIGHUP, app.request_reload)

@@ -10,7 +10,7 @@ from gateway import limits
 from scorelog.format.text import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from device_adapters.contract import RigStatus
     from gateway.documents import Subject
@@ -63,6 +63,13 @@ class Board:
         self._clock = clock
         self.rigs = {subject.serial: RigView(subject) for subject in subjects}
         self._refusals: deque[tuple[int, str, str]] = deque(maxlen=limits.REFUSALS_SHOWN)
+
+    def set_up(self, subjects: Iterable[Subject], anew: Collection[str]) -> None:
+        """These rigs and no others; of those named in `anew` nothing is known."""
+        self.rigs = {
+            one.serial: RigView(one) if one.serial in anew else self.rigs.get(one.serial, RigView(one))
+            for one in subjects
+        }
 
     def show(self, status: RigStatus) -> None:
         """A live status was read."""

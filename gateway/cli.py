@@ -20,7 +20,8 @@ try:
     from certs.keys import create_ed25519
     from device_adapters.errors import AdapterError
     from gateway import commands
-    from gateway.config import Config, effective, parse_config
+    from gateway.config import effective
+    from gateway.config_file import load, read_file
     from gateway.contentkey import create_content_key
     from gateway.doctor import examine
     from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
@@ -84,7 +85,13 @@ def init(config_file: File) -> None:
 @app.command()
 def run(config_file: File) -> None:
     """Read the rigs until SIGTERM or SIGINT."""
-    raise SystemExit(run_gateway(load(config_file)))
+    raise SystemExit(run_gateway(config_file))
+
+
+@app.command()
+def reload(config_file: File) -> None:
+    """Have the running gateway take up the changed file: rigs, buses, brokers, profiles, rubrics. Nothing is lost."""
+    print(commands.reload(config_file))
 
 
 @app.command()
@@ -201,23 +208,6 @@ def import_receipt(config_file: File, file: Annotated[Path, typer.Argument(metav
     """Take in the server's answer to an exported upload. Works beside a running gateway."""
     size = commands.import_receipt(load(config_file), read_file(file))
     print(f"receipt kept: the server holds the first {size} entries")
-
-
-def load(config_file: Path) -> Config:
-    """The settings, with the file's name in every complaint."""
-    data = read_file(config_file)
-    try:
-        return parse_config(data, config_file.absolute().parent)
-    except ConfigError as error:
-        raise type(error)(f"{config_file}: {error}") from None
-
-
-def read_file(path: Path) -> bytes:
-    """Raises ConfigError in words."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
 
 
 def exit_code(error: Exception) -> int:

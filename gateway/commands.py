@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import ssl
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -12,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from certs.contexts import gateway_client_context
 from certs.identity import gateway_identity
 from gateway import carriage, limits
-from gateway.app import first_certificate, mirror_verifier
 from gateway.brokers import account
 from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
+from gateway.identity import first_certificate, mirror_verifier
 from gateway.opening import signer_of
 from gateway.plan.shelf import Shelf
 from gateway.readonly import open_generation, open_read_only
+from gateway.reload import read_setup
 from gateway.run import run_file, still_runs
 from gateway.texts import load_texts
 from scorelog.format.checkpoint import parse_checkpoint
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from scorelog.format.plan import Plan
 
 _ASK_S = 3.0
+_RELOAD_S = 30.0
+_LOOK_S = 0.1
 
 
 def check(config: Config) -> None:
@@ -77,6 +83,25 @@ def status_document(config: Config) -> dict[str, Any]:
             "unsent": log.size - log.receipted_size,
             "rigs": [],
         }
+
+
+def reload(config_file: Path) -> str:
+    """What became of it. The file is checked here first, then the running process does it again and tells."""
+    config = read_setup(config_file).config
+    before = _ask(config, "/status")
+    if before is None or not still_runs(config.data):
+        raise Refuse("no gateway runs with this configuration's data; `run` will read it")
+    tried = json.loads(before)["configuration"]["tried"]
+    os.kill(int(json.loads(run_file(config.data).read_bytes())["pid"]), signal.SIGHUP)
+    until = time.monotonic() + _RELOAD_S
+    while time.monotonic() < until:
+        told = json.loads(_ask(config, "/status") or b"{}").get("configuration", {"tried": tried})
+        if told["tried"] > tried:
+            if told["refused"]:
+                raise ConfigError(f"the running gateway goes on with what it has: {told['refused']}")
+            return f"in use: {len(config.rigs)} rigs, {config.sha256}"
+        time.sleep(_LOOK_S)
+    raise Refuse(f"the running gateway has not answered for {_RELOAD_S:.0f} s; its log says why")
 
 
 def status_text(document: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scorelog.format import types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from gateway.config import Config
     from gateway.rebuild import Past
@@ -45,22 +45,40 @@ async def record_start(
             },
         )
     ]
-    rigs = [
-        {"rig": rig.serial, "station": rig.station, "profile": texts.profiles[rig.profile].sha256}
-        for rig in config.rigs
-    ]
     known = past.config or {}
+    rigs = _rigs(config, texts)
     if known.get("config") != config.sha256 or known.get("rigs") != rigs:
-        entries.append((types.CONFIG_CHANGED, {"config": config.sha256, "rigs": rigs}))
-    entries.extend(_adopted(past, texts))
+        entries.append(_changed(config, rigs, known.get("config")))
+    entries.extend(_adopted(past.adopted, texts))
     await recorder.note_all(entries)
     await recorder.anchor()
 
 
-def _adopted(past: Past, texts: Texts) -> Iterator[tuple[str, dict[str, Any]]]:
+def changes(
+    old: Config, old_texts: Texts, new: Config, new_texts: Texts, adopted: Collection[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """What is said of a configuration that is changed while the process runs, before it is used."""
+    rigs = _rigs(new, new_texts)
+    said = [] if old.sha256 == new.sha256 and _rigs(old, old_texts) == rigs else [_changed(new, rigs, old.sha256)]
+    return [*said, *_adopted(adopted, new_texts)]
+
+
+def _changed(config: Config, rigs: list[dict[str, str]], before: object) -> tuple[str, dict[str, Any]]:
+    named = {"before": before} if isinstance(before, str) else {}
+    return types.CONFIG_CHANGED, {"config": config.sha256, **named, "rigs": rigs}
+
+
+def _rigs(config: Config, texts: Texts) -> list[dict[str, str]]:
+    return [
+        {"rig": rig.serial, "station": rig.station, "profile": texts.profiles[rig.profile].sha256}
+        for rig in config.rigs
+    ]
+
+
+def _adopted(adopted: Collection[str], texts: Texts) -> Iterator[tuple[str, dict[str, Any]]]:
     for kind, files in ((types.PROFILE_ADOPTED, texts.profile_texts()), (types.RUBRIC_ADOPTED, texts.rubrics)):
         for file in files:
-            if file.sha256 not in past.adopted:
+            if file.sha256 not in adopted:
                 yield kind, {"sha256": file.sha256, "text": file.text}
 
 

@@ -59,4 +59,10 @@ class Meters:
             "kaofen_certificate_days", "Days the client certificate lives", registry=self.registry
         )
         self.disk_free = Gauge("kaofen_disk_free_bytes", "Free bytes beside the log", registry=self.registry)
+        self._of_rigs = (self.rig_up, self.rig_asked_rarely, self.rig_unreadable, self.rig_kept)
         self.accepts_exams = Gauge("kaofen_accepts_exams", "1 while a new exam can be recorded", registry=self.registry)
+
+    def forget(self, serial: str) -> None:
+        """A rig that is not read any more: what is said of its present would be said for ever."""
+        for gauge in self._of_rigs:
+            gauge.remove(serial)

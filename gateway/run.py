@@ -15,7 +15,6 @@ import structlog
 
 from gateway import logs
 from gateway.app import App, Parts, install_signals
-from gateway.brokers import account
 from gateway.errors import ConfigError
 from gateway.freeze import Freezer
 from gateway.garbage import settle
@@ -23,7 +22,7 @@ from gateway.lifecycle import Start
 from gateway.notify import Notifier
 from gateway.opening import open_gateway_log
 from gateway.readonly import older_generations
-from gateway.texts import load_texts
+from gateway.reload import read_setup
 from gateway.transport import HttpsClient
 from gateway.wires import Wires
 from scorelog.journal import failpoints
@@ -32,12 +31,10 @@ from scorelog.journal.errors import LogUntrusted
 from scorelog.journal.files import replace_synced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from device_adapters.mqtt.connection import Account
-    from gateway.config import Config
-    from gateway.texts import Texts
+    from gateway.reload import Setup
 
 _log = structlog.get_logger("gateway")
 
@@ -50,21 +47,21 @@ def software() -> str:
         return "kaofen-gateway/unknown"
 
 
-def run(config: Config) -> int:
+def run(config_file: Path) -> int:
     """Until stopped; the exit code. Raises ConfigError and the journal's refusals before anything is recorded."""
     logs.configure()
     if unknown := failpoints.unregistered():
         raise ConfigError(f"{failpoints.VARIABLE} names unknown failpoints: {', '.join(unknown)}")
-    texts = load_texts(config)
-    accounts = {broker.id: account(broker, config.gateway_id) for broker in config.brokers}
-    with asyncio.Runner(loop_factory=None if config.brokers else _loop_factory()) as runner:
-        return runner.run(_run(config, texts, accounts))
+    setup = read_setup(config_file)
+    with asyncio.Runner(loop_factory=None if setup.config.brokers else _loop_factory()) as runner:
+        return runner.run(_run(setup, partial(read_setup, config_file)))
 
 
-async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) -> int:
+async def _run(setup: Setup, read: Callable[[], Setup]) -> int:
+    config = setup.config
     clock, freezer = SystemClock(), Freezer(config.data)
     opened = open_gateway_log(config, freezer, clock)
-    wires = Wires(config, texts, accounts, clock)
+    wires = Wires(config, setup.texts, setup.accounts, clock)
     parts = Parts(
         log=opened.log,
         older=older_generations(config.log_directory),
@@ -73,14 +70,14 @@ async def _run(config: Config, texts: Texts, accounts: Mapping[str, Account]) ->
         rng=random.SystemRandom(),
         random=secrets.token_bytes,
         adapter=wires.adapter,
-        links=wires.links,
-        buses=wires.buses,
+        wires=wires,
+        read_setup=read,
         notifier=Notifier(os.environ),
         content_key=opened.content_key,
     )
     start = Start(secrets.token_hex(16), software(), opened.reason)
     try:
-        app = App(config, texts, parts, start, young_until_us=opened.young_until_us)
+        app = App(config, setup.texts, parts, start, young_until_us=opened.young_until_us)
     except LogUntrusted as error:
         freezer.freeze(opened.log.origin, opened.log.size, str(error), clock.now_us())
         raise

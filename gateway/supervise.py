@@ -93,6 +93,13 @@ class RigSupervisor:
         if self._adapter is not None:
             await self._adapter.close()
 
+    async def retire(self, why: str) -> None:
+        """The configuration has this rig no more, or otherwise; after `run` has ended."""
+        if self._online:
+            await self._down(why)
+        await self.close()
+        self._meters.forget(self.subject.serial)
+
     async def keep_ready(self) -> None:
         """Beside `run`: tells the rig every few seconds whether an exam can be recorded (K5, G4)."""
         while True:

@@ -11,10 +11,10 @@ from certs.errors import CertsError
 from certs.identity import gateway_identity
 from certs.keys import refuse_shared
 from gateway import commands, limits
-from gateway.app import first_certificate
 from gateway.doctor.report import fail, good, warn
 from gateway.errors import GatewayError
 from gateway.freeze import Freezer
+from gateway.identity import first_certificate
 from scorelog.format.errors import FormatError
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import JournalError

@@ -26,7 +26,7 @@ from scorelog.journal.errors import LogFull
 from scorelog.journal.failpoints import failpoint, register
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from gateway.plan.sessions import OwnEntry, Sessions
     from gateway.plan.shelf import Shelf
@@ -77,7 +77,7 @@ class PlanKeeper:
         clock: Clock,
         gateway_id: str,
         rigs: Mapping[str, str],
-        adopted: Collection[str],
+        adopted: set[str],
     ) -> None:
         self._shelf = shelf
         self._client = client
@@ -86,7 +86,7 @@ class PlanKeeper:
         self._clock = clock
         self._gateway_id = gateway_id
         self._rigs = dict(rigs)  # serial and station, as configured
-        self._adopted = set(adopted)
+        self._adopted = adopted
         self._refused: str | None = None
         self._offered = asyncio.Event()
         self._not_before: tuple[int | None, int] = (None, 0)  # which version, until when (monotonic)
@@ -140,6 +140,10 @@ class PlanKeeper:
             wait_s = await self._once()
             self._tried.set()
             self._not_before = (version, self._clock.mono_us() + round(wait_s * 1e6))
+
+    def rigs_are(self, rigs: Mapping[str, str]) -> None:
+        """The configuration changed: serial and station of each."""
+        self._rigs = dict(rigs)
 
     def said(self) -> dict[str, Any]:
         """For the heartbeat: public words only."""

@@ -30,7 +30,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         types.GATEWAY_STARTED: _names("software instance generation size clean reason"),
         types.GATEWAY_STOPPED: _names("instance unsent"),
         types.GENERATION_OPENED: _names("previous reason"),
-        types.CONFIG_CHANGED: _names("config rigs"),
+        types.CONFIG_CHANGED: _names("config before rigs"),
         types.PROFILE_ADOPTED: _names("sha256 text"),
         types.RUBRIC_ADOPTED: _names("sha256 text"),
         types.PLAN_ADOPTED: _names("sha256 version part of text"),

@@ -17,9 +17,9 @@ from gateway_plans import plan_answer
 from tls_material import TlsMaterial, make_tls_material
 
 from certs.identity import key_pin
-from gateway.app import first_certificate
 from gateway.config import ServerConfig
 from gateway.errors import BadAnswer, Unreachable
+from gateway.identity import first_certificate
 from gateway.transport import HttpsClient, PlanAnswer, SessionNonce
 from scorelog.format.cosignature import merge
 from scorelog.format.upload import Upload, encode_upload, parse_size_answer

@@ -62,7 +62,7 @@ class PlanBench:
             clock=self.clock,
             gateway_id="gw-01",
             rigs={"LV-0001": "A-01", "LV-0002": "A-09", "LV-0003": "A-03", "LV-0007": "A-07"},
-            adopted=self.past.adopted,
+            adopted=set(self.past.adopted),
         )
 
     def view(self) -> View | None:

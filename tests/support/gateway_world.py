@@ -6,6 +6,7 @@ import asyncio
 import random
 import secrets
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fake_adapter import FakeAdapter
@@ -20,7 +21,9 @@ from gateway.lifecycle import Start
 from gateway.notify import Notifier
 from gateway.opening import Opened, open_gateway_log, signer_of
 from gateway.readonly import older_generations
+from gateway.reload import read_setup
 from gateway.texts import load_texts
+from gateway.wires import Wires
 from scorelog.format.entry import parse_entry
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.creation import create_log
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from device_adapters.contract import Position
     from gateway.config import RigConfig
     from scorelog.format.entry import Entry
+    from scorelog.journal.clock import Clock
 
 PROFILE = "kaofen-v1-low-voltage"
 
@@ -70,10 +74,13 @@ stop_grace_s = 2
 class World:
     """One box with its rigs and its server. `gateway()` is one run of the process."""
 
+    wired = False
+
     def __init__(self, folder: Path, rigs: Sequence[str] = ("LV-0001",)) -> None:
         self.folder = folder
         self.server = FakeServer()
-        self.config: Config = parse_config(config_text(rigs, self.server).encode(), folder)
+        self.config_file = folder / "gateway.toml"
+        self.configure(config_text(rigs, self.server))
         self.config.data.mkdir(parents=True, exist_ok=True)
         create_ed25519(self.config.log_key)
         create_content_key(self.config.content_key)
@@ -85,11 +92,17 @@ class World:
         self.app: App | None = None
         self.exit_code: int | None = None
 
+    def configure(self, text: str) -> None:
+        """What the next start reads, and the next reload of a running gateway."""
+        self.config_file.write_text(text)
+        self.config: Config = parse_config(text.encode(), self.folder)
+
     @asynccontextmanager
     async def gateway(self, *, stop: bool = True) -> AsyncIterator[App]:
         """Runs until the block ends, then stops in order (or waits for its end, with `stop=False`)."""
         clock = SystemClock()
         self.opened = opened = open_gateway_log(self.config, Freezer(self.config.data), clock)
+        wires = self._wires(clock)
         parts = Parts(
             log=opened.log,
             older=older_generations(self.config.log_directory),
@@ -97,9 +110,11 @@ class World:
             clock=clock,
             rng=random.Random(1),
             random=secrets.token_bytes,
-            adapter=self._adapter,
+            adapter=wires.adapter if wires else self._adapter,
+            wires=wires,
             notifier=Notifier(self.environment),
             content_key=opened.content_key,
+            read_setup=partial(read_setup, self.config_file),
         )
         start = Start(secrets.token_hex(16), "test/1", opened.reason)
         texts = load_texts(self.config)
@@ -120,6 +135,10 @@ class World:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await opened.log.close()
+
+    def _wires(self, clock: Clock) -> Wires | None:
+        """Real lines, where a test has them."""
+        return Wires(self.config, load_texts(self.config), {}, clock) if self.wired else None
 
     def _adapter(self, rig: RigConfig, position: Position | None) -> FakeAdapter:
         self.positions[rig.serial] = position
