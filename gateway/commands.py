@@ -100,6 +100,8 @@ def reload(config_file: Path) -> str:
             if told["refused"]:
                 raise ConfigError(f"the running gateway goes on with what it has: {told['refused']}")
             return f"in use: {len(config.rigs)} rigs, {config.sha256}"
+        if not still_runs(config.data):
+            raise Refuse("the gateway has ended meanwhile; its log says why, and its next start reads the new file")
         time.sleep(_LOOK_S)
     raise Refuse(f"the running gateway has not answered for {_RELOAD_S:.0f} s; its log says why")
 
