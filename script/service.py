@@ -14,6 +14,10 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,12 +41,25 @@ def free_port() -> int:
     raise WorldError(f"none of {_TRIES} ports from {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
+class Programs:
+    """How a command becomes a process: an interpreter of its own, as everybody starts it."""
+
+    def run(self, line: list[str], env: Mapping[str, str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+        """To its end."""
+        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=timeout_s, env=env)
+
+    def start(self, line: list[str], sink: IO[bytes], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Left to run."""
+        return subprocess.Popen(line, stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env)
+
+
+programs = Programs()  # tests put one in its place that pays the imports of our commands once
+
+
 def command(*words: str | Path, env: dict[str, str] | None = None, check: bool = True) -> str:
     """Run one of our commands to its end and return what it printed."""
     line = [str(BIN / str(words[0])), *(str(word) for word in words[1:])]
-    done = subprocess.run(
-        line, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **(env or {})}
-    )
+    done = programs.run(line, {**os.environ, **(env or {})}, 120)
     if check and done.returncode != 0:
         raise WorldError(f"{' '.join(line)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -61,13 +78,8 @@ class Service:
     def start(self) -> None:
         """Start it, its output appended to the log file. A word with a whole path is a program of the machine."""
         with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                [str(BIN / self.words[0]), *self.words[1:]],
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.env},
-            )
+            line = [str(BIN / self.words[0]), *self.words[1:]]
+            self.process = programs.start(line, sink, {**os.environ, **self.env})
 
     def running(self) -> bool:
         """Whether the process is alive."""

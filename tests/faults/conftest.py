@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import forked_commands
 import pytest
 from server_process import ServerProcess, Zygotes, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands() -> None:
+    """Those of the tests in this folder are forks of one that is imported."""
+    forked_commands.install()
 
 
 @pytest.fixture(scope="module")

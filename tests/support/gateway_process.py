@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import service
 from fake_server_client import FakeServer
 from gateway_world import config_text
 from tls_material import make_tls_material
@@ -18,9 +19,28 @@ from tls_material import make_tls_material
 from scorelog.format.entry import parse_entry
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
 
 BIN = Path(sys.executable).parent
+
+
+class Running:
+    """A process, to be awaited."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid, self.send_signal, self.kill = process.pid, process.send_signal, process.kill
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    async def wait(self) -> int:
+        """Its exit code."""
+        while (code := self.returncode) is None:
+            await asyncio.sleep(0.01)
+        return code
 
 
 class GatewayBox:
@@ -31,7 +51,7 @@ class GatewayBox:
         self.tls = make_tls_material(folder / "tls-material")
         self.server = FakeServer()
         self.config = folder / "gateway.toml"
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Running | None = None
         self.starts = 0
 
     def configure(self, rigs: list[str], url: str) -> None:
@@ -41,22 +61,16 @@ class GatewayBox:
 
     async def command(self, *words: str) -> tuple[int, str]:
         """One command to its end: exit code and everything it printed."""
-        process = await asyncio.create_subprocess_exec(
-            BIN / "kaofen-gateway", words[0], self.config, *words[1:],
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        out, _ = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode is not None
-        return process.returncode, out.decode()
+        line = [str(word) for word in (BIN / "kaofen-gateway", words[0], self.config, *words[1:])]
+        done = await asyncio.to_thread(service.programs.run, line, os.environ, 30)
+        return done.returncode, done.stdout + done.stderr
 
     async def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start `run`; its output goes to out.log."""
         self.starts += 1
         with (self.folder / "out.log").open("ab") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                BIN / "kaofen-gateway", "run", self.config, stdout=out, stderr=out,
-                env={**os.environ, **(environment or {})},
-            )  # fmt: skip
+            line = [str(BIN / "kaofen-gateway"), "run", str(self.config)]
+            self.process = Running(service.programs.start(line, out, {**os.environ, **(environment or {})}))
 
     async def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 20) -> int:
         """Send a signal and wait for the exit code."""
@@ -90,15 +104,14 @@ class Fleet:
         self.truth_file, self.ready_file = folder / "truth.jsonl", folder / "ready.json"
         self._options = options
         self._out = folder / "fleet.log"
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Running | None = None
 
     async def start(self) -> list[dict[str, Any]]:
         """The rigs, once all of them listen."""
         with self._out.open("wb") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                BIN / "kaofen-simulate", "fleet", *self._options,
-                "--truth", self.truth_file, "--ready", self.ready_file, stdout=out, stderr=out,
-            )  # fmt: skip
+            line = [str(BIN / "kaofen-simulate"), "fleet", *self._options]
+            files = ("--truth", str(self.truth_file), "--ready", str(self.ready_file))
+            self.process = Running(service.programs.start([*line, *files], out, os.environ))
         async with asyncio.timeout(20):
             while not self.ready_file.exists():
                 assert self.process.returncode is None, self._out.read_text()

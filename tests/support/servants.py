@@ -30,8 +30,7 @@ class Servant:
     """A fork of `program`, which is imported already."""
 
     def __init__(self, program: str | Path) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.connect(_imported(str(program)))
+        with connected(str(program)) as line:
             self._in, self._out = line.makefile("r"), line.makefile("w")
 
     def say(self, line: str) -> None:
@@ -49,17 +48,24 @@ class Servant:
         self._in.close()
 
 
+def connected(*words: str) -> socket.socket:
+    """A line to a fork of a program, begun with these words."""
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    line.connect(_imported(*words))
+    return line
+
+
 @cache
-def _imported(program: str) -> str:
+def _imported(*words: str) -> str:
     """Where the process listens that has imported the program."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([HERE, *sys.path])}
     process = subprocess.Popen(
-        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     )
     assert process.stdin is not None
     assert process.stdout is not None
     address = process.stdout.readline().strip()
-    assert address, f"{program} did not start"
+    assert address, f"{words} did not start"
     atexit.register(process.communicate)
     return f"\0{address}"
 

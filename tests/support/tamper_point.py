@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
-import subprocess
 import urllib.request
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import oracle
+import service
 from world import BIN, Service, World, free_port
 
 if TYPE_CHECKING:
@@ -269,5 +270,5 @@ def _key(record: dict[str, Any]) -> tuple[str, int, int, str]:
 def run(*words: str | Path) -> tuple[int, str]:
     """One command to its end: exit code and everything it printed."""
     line = [str(BIN / str(words[0])), *map(str, words[1:])]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    done = service.programs.run(line, os.environ, 60)
     return done.returncode, done.stdout + done.stderr

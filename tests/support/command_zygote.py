@@ -1,0 +1,78 @@
+"""`kaofen-…` whose imports are paid once: python command_zygote.py NAME; each servant makes one process of it.
+
+One JSON line in, with stdin, stdout and stderr beside it: {"words", "env", "folder"}. One line out: the new process's
+pid. It is nobody's child any more by then but that of the worker which asked (forked_commands.py), so that this one
+waits for it and kills it like any process that it started itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+from servants import serve_forks
+
+from scorelog.journal import failpoints
+
+MAINS = {
+    "kaofen-gateway": ("gateway.cli",),
+    "kaofen-server": ("server.cli", "server.app"),
+    "kaofen-simulate": ("simulators.cli",),
+    "kaofen-verify": ("scorelog.verify.cli",),
+}
+
+
+def _once() -> None:
+    """One process, then nothing more of this servant."""
+    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as line:
+        said, streams, _, _ = socket.recv_fds(line, 65_536, 3)
+        while not said.endswith(b"\n"):
+            said += line.recv(65_536)
+        servant = os.getpid()
+        if os.fork() == 0:
+            while os.getppid() == servant:
+                time.sleep(0.0005)
+            line.sendall(b"%d\n" % os.getpid())
+            _become(json.loads(said), streams)
+
+
+def _become(asked: dict[str, object], streams: list[int]) -> NoReturn:
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, 256)
+    words, env, folder = asked["words"], asked["env"], asked["folder"]
+    os.environ.clear()
+    os.environ.update(env)  # type: ignore[arg-type]
+    os.chdir(str(folder))
+    sys.argv = list(words)  # type: ignore[call-overload]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
+    code: object = 0
+    try:
+        sys.modules[MAINS[NAME][0]].main()
+    except SystemExit as done:
+        code = done.code
+    except BaseException:  # noqa: BLE001  # as an interpreter does at its edge
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(int(code or 0))  # type: ignore[call-overload]
+
+
+if __name__ == "__main__":
+    NAME = sys.argv[1]
+    for module in MAINS[NAME]:
+        importlib.import_module(module)
+    serve_forks(_once)
