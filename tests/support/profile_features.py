@@ -17,6 +17,7 @@ from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.handshake import HANDSHAKES
 from device_adapters.language.lint import examine_file
 from device_adapters.language.words import CODINGS, TYPES
+from device_adapters.limits import REGISTERS_PER_READ
 from gateway.texts import base_finder, shipped_profiles
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ KNOWN = [
     *("bits of one word shared", "codes", "constant", "limits", "sums", "checksum from a later word"),
     *("rows", "second record", "several pages", "one event only", "personal ticket", "personal name", "rig time"),
     *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word", "messages"),
+    *("input registers", "status flags", "pause after connect", "gap between requests", "smaller blocks"),
+    *("addresses from 1", "transport modbus-tcp", "transport modbus-rtu"),
 ]
 
 
@@ -66,6 +69,7 @@ def features(profile: Profile) -> set[str]:
     for rule in profile.rules.values():
         found |= {"second record"} if rule.record is not None else set()
         found |= set(chain.from_iterable(map(_of_output, rule.fields)))
+    found |= set(_of_transport(profile))
     rest = {
         "one event only": "type" not in profile.event.fields,
         "rig time": profile.rig_time is not None,
@@ -73,6 +77,20 @@ def features(profile: Profile) -> set[str]:
         "codes": bool(profile.codes),
     }
     return found | {name for name, there in rest.items() if there}
+
+
+def _of_transport(profile: Profile) -> Iterator[str]:
+    transport = profile.transport
+    yield f"transport {transport.kind}"
+    rest = {
+        "input registers": any(area.space == "input" for area in profile.areas.values()),
+        "status flags": profile.status.tail is not None,
+        "pause after connect": transport.pause_after_connect_ms > 0,
+        "gap between requests": transport.min_gap_ms > 0,
+        "smaller blocks": transport.registers_max < REGISTERS_PER_READ,
+        "addresses from 1": transport.address_offset < 0,
+    }
+    yield from (name for name, there in rest.items() if there)
 
 
 def _of_record(record: Record, page: int) -> Iterator[str]:
