@@ -25,6 +25,7 @@ from device_adapters.language.profile import (
     Sum,
     Transport,
 )
+from device_adapters.language.rules_once import READ_ONCE
 from device_adapters.language.words import ORDERS, TIMES
 from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, SCORE_MAX, UNIT_MAX
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from device_adapters.observation import Guarantee
 
 TRANSPORTS = ("modbus-tcp", "modbus-rtu", "mqtt", "http")
-GUARANTEES = ("latched", "double-read", "unacknowledged")
+GUARANTEES = ("latched", "double-read", "single-read", "unacknowledged")
 INDEXES = ("fixed", "sequence", "named")
 MS_MAX = 600_000
 ANY = 2**63
@@ -45,7 +46,7 @@ ANY = 2**63
 def build(top: Table, text: bytes) -> Profile:
     """The profile of the whole file. Meaningless if the report holds a finding."""
     if _kind(top) in MESSAGE_KINDS:
-        return build_message(top, text, GUARANTEES)
+        return build_message(top, text, [name for name in GUARANTEES if name != READ_ONCE])
     if _kind(top) == "mqtt-values":
         return build_plain(top, text)
     top.number("profile", 1, 1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from device_adapters.language.rules_codes import check_codes
 from device_adapters.language.rules_fields import check_fields
 from device_adapters.language.rules_handshake import check_handshake
+from device_adapters.language.rules_once import check_read_once
 from device_adapters.language.spaces import BIT_SPACES, TABLE, WRITABLE, on_wire
 from device_adapters.language.words import TIMES, WHOLE
 from device_adapters.limits import BITS_PER_READ, RECORD_WORDS_MAX, REGISTERS_PER_READ, SCORE_MAX
@@ -47,6 +48,7 @@ FLAGS = {"veto", "exam_failed"}
 POINTS = {"score", "points", "claimed_total"}
 STATUS_ROLES = ("serial", "boot", "state", "mode", "last_seq", "oldest_seq", "acked_seq")
 FREED = {"oldest_seq", "acked_seq"}  # of rigs that forget by themselves
+WEAKER = {"double-read", "single-read"}  # a record may lack what proves it whole
 EVENT_ROLES = ("seq", "serial", "boot", "type")
 
 
@@ -65,6 +67,7 @@ def check(profile: Profile, report: Report) -> None:
     for rule in profile.rules.values():
         _check_rule(profile, rule, ("entries", rule.name), report)
     check_handshake(profile, report)
+    check_read_once(profile, report)
     check_codes(profile, report)
 
 
@@ -134,7 +137,7 @@ def _check_frame(profile: Profile, record: Record, path: Path, report: Report) -
     roles = {"before": record.before, "after": record.after, "length": record.length, "crc": record.crc}
     for role, name in roles.items():
         if name is None:
-            if profile.guarantee != "double-read" and role != "length":
+            if profile.guarantee not in WEAKER and role != "length":
                 report.add(path, f'the guarantee "{profile.guarantee}" needs {role}')
         elif name not in record.fields or record.fields[name].type not in WHOLE:
             report.add((*path, role), f'there is no number field "{name}"')

@@ -65,9 +65,14 @@ async def _read(wire: Wire, profile: Profile, rig: str, seq: int, *, boot: int, 
         record = profile.records[rule.record]
         await _read_twice(wire, record, named_address(record, rule, event), page, areas)
     found = decode_record(profile, areas, rig=rig, seq=seq)
+    check_boot(found, boot)
+    return found
+
+
+def check_boot(found: Decoded, boot: int) -> None:
+    """No record is of a later boot than its rig."""
     if found.epoch > boot:
         raise DecodeError("pair", f"boot {found.epoch} of the record is later than boot {boot} of the rig")
-    return found
 
 
 async def _read_twice(wire: Wire, record: Record, at: int, page: int, areas: list[RawArea]) -> None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from device_adapters.decoding.decode import STATUS_NUMBERS, shown_by
 from device_adapters.decoding.records import Reopened, places_of
 from device_adapters.errors import BackOff, DecodeError, NotConnected
+from device_adapters.language.rules_once import READ_ONCE
 from device_adapters.modbus.coil_ack import CoilAck
+from device_adapters.modbus.once import NOTHING_CAME, OnceRead
 from device_adapters.modbus.reading import marked, read_record
 from device_adapters.modbus.wire import ExceptionReply, OddReply, Watching
 from device_adapters.observation import RawArea
@@ -48,8 +50,6 @@ _places: dict[str, Places] = {}
 class RegisterMemory:
     """One rig's registers."""
 
-    tells_at_once = False
-
     def __init__(self, profile: Profile, wire: Wire, serial: str) -> None:
         self._profile = profile
         self._wire = wire
@@ -58,6 +58,8 @@ class RegisterMemory:
         self._status = Reopened(profile.status, serial, places)
         self._said = itemgetter(*(name for name in _SAID if name in profile.status.fields))
         self._last: Opened | None = None
+        self._once = OnceRead(profile, wire, serial) if profile.guarantee == READ_ONCE else None
+        self.tells_at_once = self._once is not None  # another reading does not give the same
         self._boot: int | None = None  # of the last status
         coil = profile.coil
         self._coil = CoilAck(coil, profile, wire, serial) if coil is not None else None
@@ -131,16 +133,18 @@ class RegisterMemory:
             areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])
             raise DecodeError(error.reason, error.detail, areas) from None
         self._boot = standing.boot
-        return live, standing
+        return live, standing if self._once is None else self._once.held(standing)
 
     async def fetch(self, seq: int, boot: int, floor: int) -> Decoded:  # noqa: ARG002  (one memory, one record)
-        """Read record `seq` twice, compare, prove, decode."""
+        """Read record `seq` twice, compare, prove, decode; or once, where a reading clears it."""
         try:
+            if self._once is not None:
+                return await self._once.fetch(seq, boot)
             return await read_record(self._wire, self._profile, self._serial, seq, boot)
         except (ExceptionReply, OddReply) as error:
             raise _reply_refused(error) from None
         except NotConnected as error:  # a rig that falls silent at one record only would hold all others back
-            raise DecodeError("wire", error.reason) from None
+            raise DecodeError("wire", error.reason, NOTHING_CAME if self._once is not None else ()) from None
 
     async def tell(self, seq: int, connection: int) -> None:
         """By coil, or by a word. One that must echo is read back: the rig has taken what stands there."""
@@ -160,8 +164,10 @@ class RegisterMemory:
         """Two readings right after each other are equal, but for an acknowledgement between them."""
         return replace(again, acked_seq=0) == replace(standing, acked_seq=0)
 
-    def stored(self, observation: Observation, entry: bytes | None) -> None:
-        """Only `tell` tells a rig of registers."""
+    def stored(self, observation: Observation, entry: bytes | None) -> None:  # noqa: ARG002  (no message answers it)
+        """Only `tell` tells a rig of registers. What it cleared is let go."""
+        if self._once is not None and observation.raw:
+            self._once.stored(observation.seq)
 
     def stray(self, following: int, holes: Collection[int], boot: int) -> None:  # noqa: ARG002
         """Nothing comes unasked."""

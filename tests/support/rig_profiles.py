@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,14 @@ _HURRIED = (
 
 def v1() -> Profile:
     return load_profile(V1_TEXT)
+
+
+def hurried(text: bytes) -> bytes:
+    """A profile of tests/vectors with short times."""
+    made = re.sub(rb"(?m)^timeout_ms = .*$", b"timeout_ms = 60", text)
+    made = re.sub(rb"(?m)^connect_timeout_ms = .*$", b"connect_timeout_ms = 300\nbusy_wait_ms = 20", made)
+    made = re.sub(rb"(?m)^status_every_ms = .*$", b"status_every_ms = 200", made)
+    return re.sub(rb"(?m)^by_state = .*$", b"by_state = { idle = 2, running = 1, finished = 1, fault = 5 }", made)
 
 
 def fast_v1(timeout_ms: int = 60, **more: int) -> Profile:
