@@ -31,6 +31,7 @@ from gateway.meters import Meters
 from gateway.plan.keeper import PlanKeeper, take_up
 from gateway.plan.sessions import Sessions
 from gateway.plan.shelf import Shelf
+from gateway.push.figures import PushFigures
 from gateway.rebuild import rebuild
 from gateway.recorder import Recorder
 from gateway.reload import Reloader, Setup
@@ -98,6 +99,8 @@ class App:
         self._meters = Meters()
         self._bus_figures = BusFigures(parts.wires.buses if parts.wires else {})
         self._meters.registry.register(self._bus_figures)
+        self._push_figures = PushFigures(parts.wires.listeners if parts.wires else {})
+        self._meters.registry.register(self._push_figures)
         self._board = Board([texts.subject(rig) for rig in config.rigs], clock)
         self._progress = Progress(log, clock)
         self._recorder = Recorder(
@@ -195,6 +198,7 @@ class App:
             "configuration": self._reloader.status(),
             "brokers": [link.to_json() for link in self._links.values()],
             "buses": self._bus_figures.to_json(),
+            "pushes": self._push_figures.to_json(),
             "rigs": [view.told() for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
         }
@@ -219,6 +223,8 @@ class App:
         self._own("reload", self._reloader.run())
         for link in self._links.values():
             self._hall.connect(link)
+        for listener in self._parts.wires.listeners.values() if self._parts.wires else ():
+            self._hall.listen(listener)
         for rig in config.rigs:
             self._take_up(rig, self._texts)
         _log.info("gateway started", origin=log.origin, size=log.size, rigs=len(self._hall), port=self.pages.port)

@@ -17,6 +17,7 @@ from gateway import limits
 from gateway.buses import BUS_UNIT_MAX, BusConfig, bus_of
 from gateway.errors import ConfigError, NotLoopback
 from gateway.keys import KEYS, RANGES, REPEATED, REQUIRED, Key
+from gateway.push.settings import PushConfig, check_push_rig, push_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +33,16 @@ _HEX256: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class RigConfig:
-    """One rig: where it is and how it is read. `broker` and `bus` "": by its own address."""
+    """One rig: where it is and how it is read. `broker`, `bus` and `push` "": by its own address."""
 
     serial: str
     station: str
     profile: str
     broker: str
     bus: str
+    push: str
+    secret_file: str
+    signed: bool
     host: str
     port: int
     unit: int
@@ -96,6 +100,7 @@ class Config:
     server: ServerConfig
     brokers: tuple[BrokerConfig, ...]
     buses: tuple[BusConfig, ...]
+    pushes: tuple[PushConfig, ...]
     rigs: tuple[RigConfig, ...]
     rubrics: tuple[Path, ...]
     listen: tuple[str, int]
@@ -128,6 +133,7 @@ def parse_config(text: bytes, base: Path) -> Config:
     data = _path(base, gateway["data"])
     brokers = _brokers(document.get("broker", []), base)
     buses = _buses(document.get("bus", []))
+    pushes = _pushes(document.get("push", []), base)
     return Config(
         gateway_id=_matching(_NAME, gateway["id"], "[gateway] id"),
         domain=_matching(_DOMAIN, gateway["domain"], "[gateway] domain"),
@@ -138,7 +144,13 @@ def parse_config(text: bytes, base: Path) -> Config:
         server=_server(_table("server", document.get("server"), "[server]"), base),
         brokers=brokers,
         buses=buses,
-        rigs=_rigs(document.get("rig", []), {broker.id for broker in brokers}, {bus.id for bus in buses}),
+        pushes=pushes,
+        rigs=_rigs(
+            document.get("rig", []),
+            {broker.id for broker in brokers},
+            {bus.id for bus in buses},
+            {push.id for push in pushes},
+        ),
         rubrics=tuple(_path(base, _text(item, "rubrics")) for item in top["rubrics"]),
         listen=_listen(_table("local", document.get("local", {}), "[local]")["listen"]),
         pace=Pace(**_table("limits", document.get("limits", {}), "[limits]")),
@@ -263,12 +275,25 @@ def _buses(given: object) -> tuple[BusConfig, ...]:
     return tuple(buses)
 
 
-def _rigs(given: object, brokers: set[str], buses: set[str]) -> tuple[RigConfig, ...]:
+def _pushes(given: object, base: Path) -> tuple[PushConfig, ...]:
+    if not isinstance(given, list):
+        raise ConfigError("push must be written as [[push]], one block per listener")
+    pushes = []
+    for number, item in enumerate(given, 1):
+        table = _table("push", item, f"[[push]] {number}")
+        _matching(_NAME, table["id"], f"[[push]] {number} id")
+        pushes.append(push_of(table, f"[[push]] {number}", base))
+        if sum(one.id == pushes[-1].id for one in pushes) > 1:
+            raise ConfigError(f"[[push]] id {pushes[-1].id!r} is there twice; one listener, one block")
+    return tuple(pushes)
+
+
+def _rigs(given: object, brokers: set[str], buses: set[str], pushes: set[str]) -> tuple[RigConfig, ...]:
     if not isinstance(given, list):
         raise ConfigError("rig must be written as [[rig]], one block per rig")
     if len(given) > limits.RIGS_MAX:
         raise ConfigError(f"{len(given)} rigs; at most {limits.RIGS_MAX} on one gateway")
-    rigs = tuple(_rig(item, number, brokers, buses) for number, item in enumerate(given, 1))
+    rigs = tuple(_rig(item, number, brokers, buses, pushes) for number, item in enumerate(given, 1))
     for what in ("serial", "station"):
         seen: set[str] = set()
         for rig in rigs:
@@ -284,20 +309,25 @@ def _rigs(given: object, brokers: set[str], buses: set[str]) -> tuple[RigConfig,
     return rigs
 
 
-def _rig(given: object, number: int, brokers: set[str], buses: set[str]) -> RigConfig:
+def _rig(given: object, number: int, brokers: set[str], buses: set[str], pushes: set[str]) -> RigConfig:
     label = f"[[rig]] {number}"
     rig = RigConfig(**_table("rig", given, label))
     _matching(_SERIAL, rig.serial, f"{label} serial")
     _matching(_NAME, rig.station, f"{label} station")
     if rig.source not in ("sensor", "simulator"):
         raise ConfigError(f"{label} source is {rig.source!r}; sensor or simulator")
-    if rig.broker:
+    if rig.push:
+        check_push_rig(rig, given if isinstance(given, dict) else {}, label, pushes)
+    elif rig.secret_file or not rig.signed:
+        raise ConfigError(f"{label} secret_file and signed are for a rig with push: take them out")
+    elif rig.broker:
         _check_broker_rig(rig, given if isinstance(given, dict) else {}, label, brokers)
     elif rig.bus:
         _check_bus_rig(rig, given if isinstance(given, dict) else {}, label, buses)
     elif not rig.host:
         raise ConfigError(
-            f"{label} host is missing (address or name); a rig over MQTT has broker instead, on a shared line bus"
+            f"{label} host is missing (address or name); a rig over MQTT has broker instead, on a shared line bus, "
+            "one that pushes push"
         )
     return rig
 

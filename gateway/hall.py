@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from gateway.brokers import BrokerLink
+    from gateway.push.listener import PushListener
     from gateway.supervise import RigSupervisor
 
 _NOT_READY_S: Final = 0.5
@@ -47,6 +48,10 @@ class Hall:
     def connect(self, link: BrokerLink) -> None:
         """From now on this broker is connected."""
         self._tasks[f"broker {link.id}"] = [self._begin(f"broker {link.id}", link.run())]
+
+    def listen(self, listener: PushListener) -> None:
+        """From now on rigs can push to this listener."""
+        self._tasks[f"push {listener.id}"] = [self._begin(f"push {listener.id}", listener.run())]
 
     async def let_go(self, serials: Iterable[str], brokers: Iterable[str], why: str) -> None:
         """These end, in order: the rigs are told that nobody records, then nothing more is asked of them."""

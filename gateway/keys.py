@@ -63,11 +63,19 @@ KEYS: Final = (
     Key("bus", "gap_ms", int, 0, "ms", "0-1000", "frames run into each other"),
     Key("bus", "quiet_ms", int, 0, "ms", "0-60000", "a late answer is refused by its record, not by the line"),
     Key("bus", "echo", bool, False, "", "", "every reading is refused as an echo"),
+    Key("push", "id", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "its rigs are not read"),
+    Key("push", "listen", str, REQUIRED, "", "an address and a port", "its rigs are not read"),
+    Key("push", "certificate", str, "", "path", "with key", "rigs outside `networks` cannot push"),
+    Key("push", "key", str, "", "path", "0600", "rigs outside `networks` cannot push", "kaofen"),
+    Key("push", "networks", list, [], "networks", "as 192.168.10.0/24", "rigs from elsewhere are not let in"),
     Key("rig", "serial", str, REQUIRED, "", "1-32 printable ASCII", "the rig is not read"),
     Key("rig", "station", str, REQUIRED, "", "63 of A-Z a-z 0-9 . _ -", "the rig is not read"),
     Key("rig", "profile", str, REQUIRED, "name or path", "48 KiB", "the rig is not read"),
     Key("rig", "broker", str, "", "id of a [[broker]]", "instead of host, port, unit", "the rig is not read"),
     Key("rig", "bus", str, "", "id of a [[bus]]", "instead of host and port", "the rig is not read"),
+    Key("rig", "push", str, "", "id of a [[push]]", "instead of host, port, unit", "the rig is not read"),
+    Key("rig", "secret_file", str, "", "path", "0600, 32-256 characters", "the rig is not let in", "kaofen"),
+    Key("rig", "signed", bool, True, "", "false: by token", "the rig is not let in"),
     Key("rig", "host", str, "", "", "address or name", "the rig is not read"),
     Key("rig", "port", int, 502, "", "1-65535", "the rig is not read"),
     Key("rig", "unit", int, 1, "", "0-255", "the rig is not read"),
@@ -79,7 +87,7 @@ KEYS: Final = (
     Key("limits", "backoff_cap_s", int, 30, "s", "1-600", "longer until a returned server is noticed"),
     Key("limits", "stop_grace_s", int, 5, "s", "0-60", "the backlog is sent after the next start"),
 )
-REPEATED: Final = ("broker", "bus", "rig")
+REPEATED: Final = ("broker", "bus", "push", "rig")
 RANGES: Final[Mapping[tuple[str, str], tuple[int, int]]] = {
     ("rig", "port"): (1, 65535),
     ("broker", "port"): (1, 65535),

@@ -49,6 +49,15 @@ REFUSAL_REPEAT_S: Final = 60.0  # identical refusals: the first at once, then on
 REFUSAL_KINDS_MAX: Final = 1_000
 REFUSALS_SHOWN: Final = 10  # on the box's own page
 
+# Rigs that push; device_adapters/limits.py has what one rig may do.
+PUSH_CONNECTIONS_MAX: Final = 1_024  # of one listener: two for each rig that a box may have
+PUSH_CONNECTIONS_PER_ADDRESS_MAX: Final = 64  # many rigs may stand behind one address, on one PC
+PUSH_IDLE_S: Final = 15.0  # a connection without a whole head of a request; a rig says its status every 2 s
+PUSH_BODY_S: Final = 10.0  # until the whole body is here
+PUSH_HANDSHAKE_S: Final = 5.0  # of TLS
+PUSH_LOOK_S: Final = 1.0  # between two looks for idle connections
+PUSH_STOP_S: Final = 0.5  # for answers under way when the listener ends
+
 JOURNEYS_MAX: Final = 4_096  # records whose time to the receipt is measured; more may wait, unmeasured
 
 # The fold.

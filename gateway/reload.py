@@ -11,7 +11,7 @@ the newest `config.changed`.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
@@ -21,6 +21,7 @@ from gateway.config_file import load
 from gateway.difference import difference, refuse_fixed
 from gateway.errors import ConfigError, Fatal
 from gateway.lifecycle import changes
+from gateway.push.identity import Identities, identities
 from gateway.texts import load_texts
 from scorelog.format.text import utc_text
 from scorelog.journal.errors import LogFull
@@ -54,6 +55,7 @@ class Setup:
     config: Config
     texts: Texts
     accounts: Mapping[str, Account]
+    pushers: Identities = field(default_factory=Identities)
 
     def hashes(self) -> dict[str, str]:
         """Of the profiles, by the name or path in the settings."""
@@ -68,7 +70,7 @@ def read_setup(config_file: Path) -> Setup:
 def whole(config: Config) -> Setup:
     """With everything that the settings name. Raises ConfigError."""
     accounts = {broker.id: account(broker, config.gateway_id) for broker in config.brokers}
-    return Setup(config, load_texts(config), accounts)
+    return Setup(config, load_texts(config), accounts, identities(config))
 
 
 class Reloader:
@@ -160,7 +162,9 @@ class Reloader:
             self.setup = new
         known = set(self._wires.links) - found.brokers if self._wires is not None else set()
         if self._wires is not None:
-            await self._wires.change(config, new.texts, new.accounts, buses=found.buses, brokers=found.brokers)
+            await self._wires.change(
+                config, new.texts, new.accounts, buses=found.buses, brokers=found.brokers, pushers=new.pushers
+            )
             for name, link in self._wires.links.items():
                 if name not in known:
                     self._hall.connect(link)

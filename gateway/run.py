@@ -61,7 +61,7 @@ async def _run(setup: Setup, read: Callable[[], Setup]) -> int:
     config = setup.config
     clock, freezer = SystemClock(), Freezer(config.data)
     opened = open_gateway_log(config, freezer, clock)
-    wires = Wires(config, setup.texts, setup.accounts, clock)
+    wires = Wires(config, setup.texts, setup.accounts, clock, setup.pushers)
     parts = Parts(
         log=opened.log,
         older=older_generations(config.log_directory),

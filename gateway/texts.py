@@ -49,7 +49,8 @@ class Texts:
     def subject(self, rig: RigConfig) -> Subject:
         """A rig as entries speak of it."""
         profile = self.profiles[rig.profile]
-        return Subject(rig.serial, rig.station, profile.sha256, rig.source, "mqtt" if profile.message else "")
+        wire = "http" if rig.push else "mqtt" if profile.message else ""
+        return Subject(rig.serial, rig.station, profile.sha256, rig.source, wire)
 
 
 def load_texts(config: Config) -> Texts:
@@ -57,14 +58,22 @@ def load_texts(config: Config) -> Texts:
     names = dict.fromkeys(rig.profile for rig in config.rigs)
     profiles = {name: profile_named(name, config.base) for name in names}
     for rig in config.rigs:
-        if (profiles[rig.profile].message is None) == bool(rig.broker):
-            wants = "host, not broker: it is of registers" if rig.broker else "broker, not host: it is of MQTT messages"
-            raise ConfigError(f"[[rig]] {rig.serial} profile {rig.profile!r} needs {wants}")
+        profile, has = profiles[rig.profile], "push" if rig.push else "broker" if rig.broker else "host"
+        needs, of = _needed(profile)
+        if needs != has:
+            raise ConfigError(f"[[rig]] {rig.serial} profile {rig.profile!r} needs {needs}, not {has}: it is of {of}")
         if profiles[rig.profile].transport.kind == "modbus-rtu" and not rig.bus:
             raise ConfigError(
                 f"[[rig]] {rig.serial} profile {rig.profile!r} needs bus, not host: it is of a serial line"
             )
     return Texts(profiles, tuple(map(_rubric, config.rubrics)))
+
+
+def _needed(profile: Profile) -> tuple[str, str]:
+    """How a rig of this profile is reached, and why."""
+    if profile.message is None:
+        return "host", "registers"
+    return ("push", "messages over HTTP") if profile.transport.kind == "http" else ("broker", "MQTT messages")
 
 
 def profile_named(name: str, base: Path) -> Profile:

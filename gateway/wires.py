@@ -10,9 +10,13 @@ import random
 from typing import TYPE_CHECKING
 
 from device_adapters.factory import open_adapter, open_box, open_bus_adapter, open_message_adapter
+from device_adapters.language.shape import Shape
 from device_adapters.modbus.bus_place import open_bus
 from device_adapters.modbus.polls import Polls
 from gateway.brokers import BrokerLink
+from gateway.push.desk import Desk, Place
+from gateway.push.identity import Identities
+from gateway.push.listener import PushListener
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,7 +34,14 @@ if TYPE_CHECKING:
 class Wires:
     """One per process."""
 
-    def __init__(self, config: Config, texts: Texts, accounts: Mapping[str, Account], clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        texts: Texts,
+        accounts: Mapping[str, Account],
+        clock: Clock,
+        pushers: Identities | None = None,
+    ) -> None:
         self._clock = clock
         self._polls = Polls()
         self._spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
@@ -38,7 +49,13 @@ class Wires:
         self._texts = texts
         self.buses: dict[str, Bus] = {}
         self.links: dict[str, BrokerLink] = {}
-        self._hang_up(config, accounts)
+        pushers = pushers or Identities()
+        self.desk = Desk(clock)
+        self.listeners = {
+            each.id: PushListener(each, pushers.contexts[each.id], self.desk, clock, random.SystemRandom())
+            for each in config.pushes
+        }
+        self._hang_up(config, accounts, pushers)
 
     async def change(
         self,
@@ -48,6 +65,7 @@ class Wires:
         *,
         buses: Collection[str],
         brokers: Collection[str],
+        pushers: Identities | None = None,
     ) -> None:
         """The named buses and brokers end, which nobody uses any more; what the new configuration lacks is made."""
         for name in brokers:
@@ -55,7 +73,7 @@ class Wires:
         for name in buses:
             await self.buses.pop(name).close()
         self._texts = texts
-        self._hang_up(config, accounts)
+        self._hang_up(config, accounts, pushers or Identities())
 
     async def close(self) -> None:
         """Give every line back."""
@@ -69,6 +87,11 @@ class Wires:
         if rig.broker:
             post, box = self.links[rig.broker].broker, self._boxes[rig.serial]
             return open_message_adapter(profile, post, box, position=position, source=source, rng=rng, mono_us=mono_us)
+        if rig.push:
+            window = self.desk.window(rig.serial, position)
+            return open_message_adapter(
+                profile, window, window.box, position=position, source=source, rng=rng, mono_us=mono_us
+            )
         if rig.bus:
             return open_bus_adapter(
                 profile,
@@ -93,7 +116,7 @@ class Wires:
             polls=self._polls,
         )
 
-    def _hang_up(self, config: Config, accounts: Mapping[str, Account]) -> None:
+    def _hang_up(self, config: Config, accounts: Mapping[str, Account], pushers: Identities) -> None:
         """Make what there is not yet; a new broker is joined by all its rigs before it is connected."""
         for bus in config.buses:
             if bus.id not in self.buses:
@@ -106,3 +129,8 @@ class Wires:
             if shape is not None and rig.broker in new:
                 self._boxes[rig.serial] = open_box(shape, rig.serial)
                 self.links[rig.broker].broker.join(self._boxes[rig.serial])
+        self.desk.set_up(
+            Place(rig.serial, rig.push, shape, pushers.secrets[rig.serial], rig.signed, profile.poll.status_every_ms)
+            for rig in config.rigs
+            if rig.push and isinstance(shape := (profile := self._texts.profiles[rig.profile]).message, Shape)
+        )

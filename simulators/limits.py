@@ -54,6 +54,11 @@ BROKER_CONNECT_S = 5.0
 BROKER_ANSWER_S = 4.0
 BROKER_PAUSE_S = (0.2, 2.0)  # between two tries to connect: first, at most
 
+# docs/rig-interface-v1-http.md
+PUSH_ANSWER_S = 12.0  # longer than the gateway takes to say that it does not know
+PUSH_ANSWER_BYTES_MAX = 65_536
+PUSH_BATCH_BYTES_MAX = 200_000
+
 RIGS_MAX = 2000
 SPEED_MAX = 100_000.0
 CONTROL_LINE_BYTES_MAX = 65_536

@@ -6,6 +6,7 @@ Owns: which verdict is which answer. Names no value of a record: reasons and pla
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from device_adapters.errors import REASONS, AdapterError, BackOff, NotProven
@@ -55,9 +56,12 @@ def problem(status: int, reason: str, detail: str, retry_after_s: int | None = N
 
 
 def of_error(error: AdapterError, gateway_s: float) -> Answer:
-    """A request that was not admitted. The gateway's time goes with it, so that a rig can find its offset."""
+    """A request that was not admitted. The gateway's time goes with it, so that a rig can find its offset.
+
+    Rounded up: what is signed with it was not signed before the gateway started.
+    """
     if isinstance(error, NotProven):
-        return problem(401, error.reason, error.detail, gateway_time=int(gateway_s))
+        return problem(401, error.reason, error.detail, gateway_time=ceil(gateway_s))
     wait_s = error.wait_s if isinstance(error, BackOff) else _AGAIN_S
     return problem(429, "rate", str(error), max(1, round(wait_s + 0.5)))
 

@@ -57,8 +57,9 @@ class _Waiting:
 class Window:
     """Of one rig; outlives requests, adapters and listeners."""
 
-    def __init__(self, box: Mailbox) -> None:
+    def __init__(self, box: Mailbox, answer_s: float = PUSH_ANSWER_S) -> None:
         self.box = box
+        self._answer_s = answer_s
         self._position: Position | None = None
         self._connection = 0
         self._trouble: str | None = CLOSED
@@ -91,7 +92,7 @@ class Window:
         """Records, in the order of the rig. Returns once something is known of each, or it took too long."""
         waiting = [self._hand_in(payload) for payload in payloads]
         try:
-            await asyncio.wait([one.verdict for one in waiting], timeout=PUSH_ANSWER_S)
+            await asyncio.wait([one.verdict for one in waiting], timeout=self._answer_s)
         finally:
             self._waiting = [one for one in self._waiting if one not in waiting]
         return [one.verdict.result() if one.verdict.done() else Late() for one in waiting]
@@ -102,6 +103,8 @@ class Window:
         one.seq = self.box.deliver_record(payload, lambda fate: self._settled(one, fate), retained=False)
         if one.seq is not None and one.seq == self._resend:
             self._resend = None
+        if self.box.status is not None:  # a record is a sign of life, too: its sender cannot say a status meanwhile
+            self.box.heard_at = asyncio.get_running_loop().time()
         return one
 
     def _settled(self, one: _Waiting, fate: Fate) -> None:

@@ -1,4 +1,4 @@
-"""The adapter's contract over its forms: Modbus alone and on a bus, MQTT over a real broker, and the strict fake."""
+"""The adapter's contract over its forms: Modbus alone and on a bus, MQTT, HTTP push, and the strict fake."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from adapter_contract import AdapterContract, Bench
 from bus_point import KINDS, BusPoint, bus_point
 from fake_adapter import FakeAdapter
 from mqtt_point import GATEWAY, Point, message_point, switched_on
+from push_point import PushPoint, PushRig, push_point
 from real_mosquitto import running_mosquitto
 from rig_profiles import adapter_for, fast_v1
 from scripted_bus import ScriptedBus
@@ -136,6 +137,27 @@ class MessageBench:
         return [bool(value) for value in self.rig.ready]
 
 
+class PushBench(MessageBench):
+    """The real adapter, over real HTTP, at a rig that pushes."""
+
+    def __init__(self, rig: PushRig, point: PushPoint) -> None:
+        self.rig, self.here = rig, point
+
+    def adapter(self, position: Position | None) -> Adapter:
+        return self.here.adapter(SERIAL, position)
+
+    def mend(self) -> None:
+        self.rig.spoiled.clear()
+        self.rig.say_again()
+
+    async def acked(self, seq: int) -> None:
+        await self.rig.acked(seq)
+
+    @property
+    def ready(self) -> list[bool]:
+        return self.here.ready_of(SERIAL)
+
+
 class FakeBench:
     """The fake, given what a rig would latch."""
 
@@ -254,6 +276,18 @@ class TestFakeAdapter(AdapterContract):
     @pytest.fixture
     async def bench(self) -> Bench:
         return FakeBench()
+
+
+class TestPushAdapter(AdapterContract):
+    """Over HTTP, in one process; by signature."""
+
+    @pytest.fixture
+    async def bench(self) -> AsyncIterator[Bench]:
+        async with push_point([SERIAL]) as point:
+            rig = point.rig(SERIAL)
+            rig.open()
+            yield PushBench(rig, point)
+            await rig.shut()
 
 
 @pytest.mark.crash

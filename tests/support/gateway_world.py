@@ -20,6 +20,7 @@ from gateway.freeze import Freezer
 from gateway.lifecycle import Start
 from gateway.notify import Notifier
 from gateway.opening import Opened, open_gateway_log, signer_of
+from gateway.push.identity import identities
 from gateway.readonly import older_generations
 from gateway.reload import read_setup
 from gateway.texts import load_texts
@@ -138,7 +139,7 @@ class World:
 
     def _wires(self, clock: Clock) -> Wires | None:
         """Real lines, where a test has them."""
-        return Wires(self.config, load_texts(self.config), {}, clock) if self.wired else None
+        return Wires(self.config, load_texts(self.config), {}, clock, identities(self.config)) if self.wired else None
 
     def _adapter(self, rig: RigConfig, position: Position | None) -> FakeAdapter:
         self.positions[rig.serial] = position

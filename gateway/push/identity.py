@@ -1,0 +1,77 @@
+"""The files of rigs that push: each rig's secret, each listener's certificate. Read once, checked, never shown.
+
+A secret is one line of 32 to 256 printable ASCII characters in a file that nobody else may read
+(`openssl rand -hex 32`).
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from device_adapters.limits import SECRET_CHARS_MAX, SECRET_CHARS_MIN
+from gateway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gateway.config import Config
+    from gateway.push.settings import PushConfig
+
+_SECRET: Final = re.compile(rf"[\x21-\x7e]{{{SECRET_CHARS_MIN},{SECRET_CHARS_MAX}}}")
+_FILE_BYTES_MAX: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """By serial, and by the listener's id (None: without TLS)."""
+
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    contexts: Mapping[str, ssl.SSLContext | None] = field(default_factory=dict)
+
+
+def identities(config: Config) -> Identities:
+    """Raises ConfigError that names the file, never what is in it."""
+    found: dict[str, bytes] = {}
+    for rig in config.rigs:
+        if rig.push:
+            found[rig.serial] = _secret(config.base / rig.secret_file, f"[[rig]] {rig.serial} secret_file")
+    twice = [serial for serial, secret in found.items() if list(found.values()).count(secret) > 1]
+    if twice:
+        raise ConfigError(f"[[rig]] {twice[0]} secret_file: {', '.join(twice)} have the same secret; each rig its own")
+    return Identities(found, {each.id: _context(each) for each in config.pushes})
+
+
+def _secret(path: Path, label: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_FILE_BYTES_MAX).decode("ascii").rstrip("\r\n")
+        others = path.stat().st_mode & 0o077
+    except OSError as error:
+        raise ConfigError(f"{label} {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text, others = "", 0
+    if others:
+        raise ConfigError(f"{label} {path}: others may read it; chmod 600")
+    if not _SECRET.fullmatch(text):
+        raise ConfigError(
+            f"{label} {path}: one line of {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} printable characters, no spaces; "
+            "make one with: openssl rand -hex 32"
+        )
+    return text.encode("ascii")
+
+
+def _context(config: PushConfig) -> ssl.SSLContext | None:
+    if config.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.certificate, config.key)
+    except (OSError, ssl.SSLError) as error:
+        words = getattr(error, "strerror", None) or error
+        raise ConfigError(f"[[push]] {config.id}: certificate or key is not usable: {words}") from None
+    return context
