@@ -16,12 +16,15 @@ from simulators import rounds
 from simulators.errors import InputError
 from simulators.exam_plan import load_plan
 from simulators.faults import CATALOGUE, parse_fault
-from simulators.fleet import FleetSettings
+from simulators.fleet import FleetSettings, wire_of
 from simulators.layouts.layout import shipped
 from simulators.layouts.lineup import with_makers
 from simulators.mqtt.broker import Broker, parse_broker
 from simulators.mqtt.embedded import serve_broker
+from simulators.push.desk import Desk, parse_desk
 from simulators.running import INPUT_EXIT, Wishes, run, run_fleet
+from simulators.scenes.scene import find_scene, play, shipped_scenes
+from simulators.scenes.writing import write_truth
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +46,12 @@ LayoutOption = Annotated[
     list[str] | None,
     typer.Option("--layout", help="Rigs of this model (see `models`), or PATTERN=MODEL with a plan; may be repeated."),
 ]
+ScenarioOption = Annotated[str | None, typer.Option(help="Play this scenario (see --list), or a .toml file.")]
+StrengthOption = Annotated[str | None, typer.Option(help="With --scenario: faint, plain or gross, for all it holds.")]
+PushOption = Annotated[str | None, typer.Option(help="http(s)://HOST:PORT to push to; without a plan all rigs do.")]
+PushSecretsOption = Annotated[Path | None, typer.Option(help="Lines of SERIAL:SECRET.")]
+PushCaOption = Annotated[Path | None, typer.Option(help="TLS to the listener, trusting this CA.")]
+PushTokenOption = Annotated[bool, typer.Option("--push-token", help="Show the secret instead of signing.")]
 CaOption = Annotated[Path | None, typer.Option(help="TLS to the broker, trusting this CA.")]
 PasswordsOption = Annotated[Path | None, typer.Option(help="Lines of SERIAL:PASSWORD.")]
 CertificatesOption = Annotated[Path | None, typer.Option(help="Folder with SERIAL/cert.pem and SERIAL/cert.key.")]
@@ -52,7 +61,14 @@ ReadyOption = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def _alone(told: Annotated[bool, typer.Option("--version", help="Print name and version.")] = False) -> None:
+def _alone(
+    told: Annotated[bool, typer.Option("--version", help="Print name and version.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Name the scenarios.")] = False,
+) -> None:
+    if listed:
+        for name in shipped_scenes():
+            typer.echo(f"{name:<22} {find_scene(name).what}")
+        raise typer.Exit
     if told:
         typer.echo(f"kaofen-simulate {version('kaofen')}")
         raise typer.Exit
@@ -86,6 +102,8 @@ def fleet(  # noqa: PLR0917 - options, each by its name
         typer.Option(help="With --plan: rigs that know no ticket, such as 'FE-*'; again."),
     ] = None,
     layout: LayoutOption = None,
+    scenario: ScenarioOption = None,
+    strength: StrengthOption = None,
     bus: BusOption = "",
     per_bus: Annotated[int, typer.Option(help="With --bus: units on one line.")] = 8,
     broker: BrokerOption = None,
@@ -93,11 +111,18 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     broker_ca: CaOption = None,
     broker_passwords: PasswordsOption = None,
     broker_certificates: CertificatesOption = None,
+    push: PushOption = None,
+    push_secrets: PushSecretsOption = None,
+    push_ca: PushCaOption = None,
+    push_token: PushTokenOption = False,
 ) -> None:
     """Run many rigs with seeded candidates until all exams are done and all records acknowledged."""
+    if plan is not None and scenario is not None:
+        _checked(lambda: _refuse("--plan and --scenario: one of them says who comes"))
+    scene = None if scenario is None else _checked(lambda: find_scene(scenario))
     settings = _checked(
         lambda: FleetSettings(
-            rigs=rigs,
+            rigs=scene.rigs if scene else rigs,
             exams=exams,
             seed=seed,
             speed=speed,
@@ -106,15 +131,18 @@ def fleet(  # noqa: PLR0917 - options, each by its name
             reboots=reboots,
             practice=practice,
             session=session,
-            faults=tuple(parse_fault(text) for text in fault or ()),
+            faults=(*(scene.faults_of(strength) if scene else ()), *(parse_fault(text) for text in fault or ())),
             bus=bus,
             per_bus=per_bus,
-            layouts=() if plan else tuple(layout or ()),
+            layouts=() if plan or scene else tuple(layout or ()),
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
+            push=_desk(push, push_secrets, push_ca, token=push_token),
         )
     )
     asked = rounds.Wishes(seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()))
     line_up = None if plan is None else _checked(lambda: rounds.play(load_plan(plan, items.split()), asked))
+    if scene is not None:
+        line_up = _checked(lambda: play(scene, seed=seed, strength=strength, wire=wire_of(settings)))
     if line_up is not None and layout:
         played = line_up
         line_up = _checked(lambda: with_makers(played, layout))
@@ -141,6 +169,10 @@ def rig(  # noqa: PLR0917 - options, each by its name
     broker_ca: CaOption = None,
     broker_passwords: PasswordsOption = None,
     broker_certificates: CertificatesOption = None,
+    push: PushOption = None,
+    push_secrets: PushSecretsOption = None,
+    push_ca: PushCaOption = None,
+    push_token: PushTokenOption = False,
 ) -> None:
     """Run one rig and tell what happens on it, for a person with a Modbus tool. Ctrl-C ends it."""
     settings = _checked(
@@ -158,6 +190,7 @@ def rig(  # noqa: PLR0917 - options, each by its name
             layouts=tuple(layout or ()),
             bus=bus,
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
+            push=_desk(push, push_secrets, push_ca, token=push_token),
         )
     )
     raise typer.Exit(run(run_fleet(settings, Wishes(rubric, control_port=control_port, stay=True, talk=True))))
@@ -186,6 +219,18 @@ def faults() -> None:
 
 
 @app.command()
+def rehearse(
+    scenario: Annotated[str, typer.Argument(help="A scenario (see --list), or a .toml file.")],
+    truth: Annotated[Path, typer.Option(help="Write every record here, one JSON line each.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same truth.")] = 7,
+    strength: StrengthOption = None,
+    start: Annotated[str, typer.Option(help="When the day begins, UTC.")] = "2026-11-23T01:00:00",
+) -> None:
+    """Write the truth of a scenario at once: no rigs, no gateway, no waiting, no faults."""
+    _checked(lambda: write_truth(find_scene(scenario), truth, start=start, seed=seed, strength=strength))
+
+
+@app.command()
 def models() -> None:
     """List the models of makers' rigs that can be simulated (--layout)."""
     for name in shipped():
@@ -197,12 +242,20 @@ def main() -> None:
     app()
 
 
+def _desk(url: str | None, secrets: Path | None, ca: Path | None, *, token: bool) -> Desk | None:
+    return None if url is None else parse_desk(url, secrets, ca, signed=not token)
+
+
 def _broker(
     place: str | None, protocol: str, ca: Path | None, passwords: Path | None, certificates: Path | None
 ) -> Broker | None:
     if place is None:
         return None
     return parse_broker(place, protocol, ca=ca, passwords=passwords, certificates=certificates)
+
+
+def _refuse(text: str) -> None:
+    raise InputError(text)
 
 
 def _checked(make: Any) -> Any:

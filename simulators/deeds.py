@@ -63,6 +63,8 @@ class Deed:
     faults: tuple[tuple[int, int, int], ...]
     outcome: Outcome
     duration_us: int
+    felt: tuple[tuple[int, int, int], ...] | None = None  # mistakes that sensors noticed; None: those of the sheet
+    untouched: bool = False  # nobody was there
 
 
 def item_steps(deed: Deed, rng: random.Random) -> list[Step]:
@@ -74,7 +76,9 @@ def item_steps(deed: Deed, rng: random.Random) -> list[Step]:
         done_us = second * _US
     if deed.outcome is not Outcome.VETO:  # a veto ends the item by itself
         end = Press.TIME_OUT if deed.outcome is Outcome.TIMEOUT else Press.FINISH
-        steps.append(Step(deed.duration_us - done_us, end, measures=manikin.measures(deed.item, deed.faults)))
+        felt = deed.faults if deed.felt is None else deed.felt
+        taken = () if deed.untouched else manikin.measures(deed.item, felt)
+        steps.append(Step(deed.duration_us - done_us, end, measures=taken))
     return steps
 
 

@@ -26,6 +26,7 @@ from simulators.limits import SPEED_MAX, UNITS_PER_BUS_MAX
 from simulators.lineup import LineUp, RigPlace, line_up_of
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
+from simulators.push.host import PushHost
 from simulators.rig import Latched, Rig
 from simulators.scenario import Scenario, plan_fleet
 from simulators.station import Station, Turnstile
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from simulators.faults import FaultSpec
     from simulators.mqtt.broker import Broker
     from simulators.plug import Host
+    from simulators.push.desk import Desk
     from simulators.rubric import Rubric
     from simulators.truth import TruthFile
 
@@ -62,6 +64,7 @@ class FleetSettings:
     broker: Broker | None = None  # without a plan: all rigs hang on it
     bus: str = ""  # without a plan: all rigs hang on buses of this kind (simulators/bus/outlets.py)
     per_bus: int = 8
+    push: Desk | None = None  # without a plan: all rigs push to it
     layouts: tuple[str, ...] = ()  # without a plan: models of makers, in turn (simulators/layouts/layout.py)
 
     def __post_init__(self) -> None:
@@ -73,8 +76,8 @@ class FleetSettings:
             )
         if not 1 <= self.per_bus <= UNITS_PER_BUS_MAX:
             raise InputError(f"--per-bus {self.per_bus}: 1 to {UNITS_PER_BUS_MAX} units fit on a line")
-        if self.bus and self.broker is not None:
-            raise InputError("--bus and --broker: a rig hangs on one of them")
+        if bool(self.bus) + (self.broker is not None) + (self.push is not None) > 1:
+            raise InputError("--bus, --broker and --push: a rig hangs on one of them")
         if self.layouts and self.broker is not None:
             raise InputError("--layout and --broker: a maker's rig has registers")
         if self.bus:
@@ -130,6 +133,11 @@ class Fleet:
                 raise InputError(f"rig {place.serial} hangs on MQTT: say --broker HOST:PORT")
             rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
             return MqttHost(rig, settings.broker, say=self._say, **more)
+        if place.wire == PushHost.wire:
+            if settings.push is None:
+                raise InputError(f"rig {place.serial} pushes over HTTP: say --push http://HOST:PORT")
+            rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
+            return PushHost(rig, settings.push, say=self._say, **more)
         rig = self._register_rig(place)
         if place.wire == BusHost.wire:
             number, unit = divmod(index, settings.per_bus)
@@ -251,9 +259,16 @@ class Fleet:
         return {"station": station.host.station, "rig_ticket": told, **who}
 
 
+def wire_of(settings: FleetSettings) -> str:
+    """On what all rigs hang when no plan says it."""
+    if settings.push is not None:
+        return PushHost.wire
+    return BusHost.wire if settings.bus else RigHost.wire if settings.broker is None else MqttHost.wire
+
+
 def _by_count(settings: FleetSettings, rubric: Rubric) -> LineUp:
     """A fleet without a plan."""
-    wire = BusHost.wire if settings.bus else RigHost.wire if settings.broker is None else MqttHost.wire
+    wire = wire_of(settings)
     if settings.layouts:
         return makers_line_up(settings.layouts, settings, wire)
     scenario = plan_fleet(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simulators.clock import RigTime
 
 _US = 1_000_000
+_CLOCK_END_US = 2**32 * _US  # 32 bits of seconds
 
 
 def _nothing() -> None:
@@ -280,7 +281,7 @@ class Rig:
         return self.memory.last_at_us
 
     def _utc_us(self, at: int) -> int:
-        return 0 if self.clock_error_us is None else self.time.utc_us(at) + self.clock_error_us
+        return 0 if self.clock_error_us is None else (self.time.utc_us(at) + self.clock_error_us) % _CLOCK_END_US
 
     @staticmethod
     def _elapsed_s(run: ItemRun, now: int) -> int:

@@ -11,9 +11,9 @@ import asyncio
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
-from simulators.deeds import Press, Step
+from simulators.deeds import Press
 from simulators.errors import RigRefuses
+from simulators.pressing import press
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,12 +104,12 @@ class Station:
             if step.press is Press.POWER_CUT:
                 await self.host.power_cycle(at=at)
             else:
-                self._press(step, at)
+                press(self.host.rig, step, at)
 
-    async def _made_wait(self, press: Press) -> bool:
-        """Wait for power, room and gateway as this press needs them; whether there was anything to wait for."""
+    async def _made_wait(self, button: Press) -> bool:
+        """Wait for power, room and gateway as this button needs them; whether there was anything to wait for."""
         rig = self.host.rig
-        gate = {Press.START: rig.no_start, Press.OPEN: rig.no_room, Press.MODE: rig.no_room}.get(press)
+        gate = {Press.START: rig.no_start, Press.OPEN: rig.no_room, Press.MODE: rig.no_room}.get(button)
         waited = False
         while gate is not None:
             if not rig.powered:
@@ -128,29 +128,3 @@ class Station:
         self.waiting = reason
         await event.wait()
         self.waiting = None
-
-    def _press(self, step: Step, at: int) -> None:  # noqa: C901 - one case a button
-        rig, numbers = self.host.rig, step.numbers
-        match step.press:
-            case Press.MODE:
-                rig.set_mode(Mode(numbers[0]), at)
-            case Press.OPEN:
-                rig.open_exam(step.text, numbers[0], Verdict(numbers[1]), at)
-            case Press.START:
-                rig.start_item(step.text, at)
-            case Press.DEDUCT:
-                rig.deduct(numbers[0], numbers[1], at)
-            case Press.FINISH:
-                rig.measure(*step.measures)
-                rig.finish_item(at)
-            case Press.TIME_OUT:
-                rig.measure(*step.measures)
-                rig.time_out(at)
-            case Press.ABORT:
-                rig.abort(AbortReason(numbers[0]), at)
-            case Press.ACKNOWLEDGE:
-                rig.acknowledge(Acknowledgement(numbers[0]), at)
-            case Press.CLOSE:
-                rig.close_exam(at)
-            case Press.POWER_CUT:
-                raise AssertionError("the station itself pulls the plug")

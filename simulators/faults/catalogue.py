@@ -26,3 +26,9 @@ def make_fault(spec: FaultSpec, rng: random.Random) -> Fault:
     if spec.area is not None and spec.area not in kind.areas:
         raise FaultError(f"fault {spec.name} concerns {', '.join(sorted(kind.areas))}, not {spec.area!r}")
     return kind(spec, rng)
+
+
+def known_fault(name: str) -> None:
+    """FaultError unless there is such a fault."""
+    if ALIASES.get(name, name) not in CATALOGUE:
+        raise FaultError(f"there is no fault {name!r}; kaofen-simulate faults lists them")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from simulators.faults.base import OFTEN, Bench, Exchange, Fault, Piece, Publication
 
@@ -110,18 +111,65 @@ class SeqGap(Fault):
         bench.rig.numbers_to_lose = _LOST_NUMBERS if self.spec.at is None else self.spec.at
 
 
-class ClockJump(Fault):
-    """R9: The rig clock is a day ahead while the window lasts."""
+class _Clock(Fault):
+    """A clock that is wrong by something while the window lasts."""
 
-    name, catalogue, usual = "clock-jump", "R9", OFTEN
+    usual = OFTEN
+    error_us: ClassVar[int] = 0
+
+    def error(self, now_us: int) -> int:
+        """By how much, when a right clock shows `now_us`."""
+        return self.error_us
 
     def begin(self, bench: Bench) -> None:
-        """A day ahead."""
-        bench.rig.clock_error_us = _JUMP_US
+        """Wrong from here on."""
+        time = bench.rig.time
+        bench.rig.clock_error_us = self.error(time.utc_us(time.exam_us()))
 
     def end(self, bench: Bench) -> None:
         """Right again."""
         bench.rig.clock_error_us = 0
+
+
+class ClockJump(_Clock):
+    """R9: The rig clock is a day ahead while the window lasts."""
+
+    name, catalogue = "clock-jump", "R9"
+    error_us = _JUMP_US
+
+
+class ClockBack(_Clock):
+    """R9: The rig clock is two hours behind while the window lasts: what runs then ends before it began (R10)."""
+
+    name, catalogue = "clock-back", "R9"
+    error_us = -7_200_000_000
+
+
+class ClockSummer(_Clock):
+    """R9: The rig clock is an hour ahead while the window lasts: somebody's summer time."""
+
+    name, catalogue = "clock-summer", "R9"
+    error_us = 3_600_000_000
+
+
+class Clock1970(_Clock):
+    """R9: The rig clock began anew in 1970 while the window lasts, and runs."""
+
+    name, catalogue = "clock-1970", "R9"
+
+    def error(self, now_us: int) -> int:
+        """An hour after the beginning of time."""
+        return 3_600_000_000 - now_us
+
+
+class Clock2106(_Clock):
+    """R9: The rig clock is a minute before its 32 bits of seconds run over, in 2106, while the window lasts."""
+
+    name, catalogue = "clock-2106", "R9"
+
+    def error(self, now_us: int) -> int:
+        """Nearly at the end of time."""
+        return (2**32 - 60) * 1_000_000 - now_us
 
 
 class ClockUnset(Fault):
@@ -148,5 +196,9 @@ FAULTS: tuple[type[Fault], ...] = (
     SeqRestart,
     SeqGap,
     ClockJump,
+    ClockBack,
+    ClockSummer,
+    Clock1970,
+    Clock2106,
     ClockUnset,
 )

@@ -87,6 +87,7 @@ FUZZED = {
     "simulators/mqtt/payloads.py read_ack": "simulator-answers",
     "simulators/mqtt/payloads.py read_ready": "simulator-answers",
     "simulators/mqtt/payloads.py read_resend": "simulator-answers",
+    "simulators/scenes/scene.py parse_scene": "simulator-scenario",
     "simulators/rubric.py load_rubric": "simulator-rubric",
 }
 ROWS = "reads rows of the log's own database: tests/unit/scorelog_journal/test_journal_bad_rows.py puts any value there"

@@ -36,6 +36,7 @@ from simulators.modbus import read_request
 from simulators.mqtt.broker import parse_broker
 from simulators.mqtt.payloads import read_ack, read_ready, read_resend
 from simulators.rubric import load_rubric
+from simulators.scenes.scene import parse_scene
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="kaofen-fuzz-")
 JSON_TOKENS = (b"null", b"[[[[", b"1e999", b"NaN", b"true", b"-1", b"\\ud800", b"9" * 400, b"1.5", b"0", b"{", b"}")
@@ -201,6 +202,17 @@ TARGETS = [
         None,
         lambda: [b"38 uint16 AB unit=0.5", b"31 bits32:0-11 BADC", b"23 time-bcd/4 HGFEDCBA zone=-05:30"],
         (b"/", b":", b"-", b"=", b"unit=1/0", b"zone=+99:99", b"const=0x", "٣".encode(), b"9" * 5000),
+    ),
+    Target(
+        "simulator-scenario",
+        parse_scene,
+        (InputError,),
+        None,
+        lambda: [
+            (ROOT / "simulators" / "scenarios" / f"{name}.toml").read_bytes() for name in ("sham-point", "hurried")
+        ],
+        (*TOML_TOKENS, b"[[behaviour]]", b"strength", b"faults", b"drip:0.1@5-20"),
+        slow=20,
     ),
     Target(
         "simulator-broker",

@@ -328,7 +328,10 @@ async def test_probability_is_seeded() -> None:
 
 def test_every_fault_has_a_test() -> None:
     """A fault nobody has seen on a wire, here, on a line or at a broker, is not in the catalogue."""
-    here, others = Path(__file__), ("test_simulator_mqtt_faults.py", "test_simulator_bus.py")
+    here, others = (
+        Path(__file__),
+        ("test_simulator_mqtt_faults.py", "test_simulator_bus.py", "test_simulator_more_faults.py"),
+    )
     text = "".join(file.read_text(encoding="utf-8") for file in (here, *map(here.with_name, others)))
     missing = [name for name in CATALOGUE if f'"{name}"' not in text and not name.startswith("exception-")]
     assert missing == []
