@@ -183,7 +183,7 @@ def _check_sequence(record: Record, data: bytes, words: int, seq: int | None) ->
     if before != after:
         raise DecodeError("sequence", f"{record.name} begins and ends with different numbers")
     if seq is not None and before != seq:
-        raise DecodeError("sequence", f"{record.name} is number {before}, not {seq}")
+        raise DecodeError("sequence", f"{record.name} has another number than {seq}")
 
 
 def _check_sum(record: Record, data: bytes, words: int) -> None:
@@ -200,7 +200,7 @@ def _check_sum(record: Record, data: bytes, words: int) -> None:
 def _rows(repeat: Repeat, data: bytes, values: Mapping[str, Value], extra: int) -> tuple[Mapping[str, Value], ...]:
     count = values[repeat.count]
     if count != extra // repeat.words:
-        raise DecodeError("length", f"{repeat.count} is {count}, the length says {extra // repeat.words}")
+        raise DecodeError("length", f"{repeat.count} is not {extra // repeat.words}, as the length says")
     step = repeat.words * 2
     starts = range(repeat.at * 2, repeat.at * 2 + extra * 2, step)
     return tuple(_row(repeat, data[start : start + step]) for start in starts)
@@ -220,7 +220,7 @@ def _check_sums(record: Record, opened: Opened) -> None:
             continue
         total = sum(_parts(opened, rule.fields))
         if total > rule.most:
-            raise DecodeError("sum", f"{' + '.join(rule.fields)} of {record.name} is {total}, above {rule.most}")
+            raise DecodeError("sum", f"{' + '.join(rule.fields)} of {record.name} is above {rule.most}")
 
 
 def _parts(opened: Opened, names: tuple[str, ...]) -> list[int]:

@@ -26,7 +26,7 @@ def decimal(data: bytes) -> int:
     """Packed BCD: each half byte one decimal digit."""
     digits = data.hex()
     if not digits.isdecimal():
-        raise DecodeError("range", f"{digits} is not packed decimal")
+        raise DecodeError("range", "is not packed decimal")
     return int(digits)
 
 

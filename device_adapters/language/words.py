@@ -110,14 +110,14 @@ def number_of(field: Field, data: bytes) -> int:
     else:
         value = plain_number(field, data)
         if field.type == "bool" and value > 1:
-            raise DecodeError("code", f"{field.name} is {value}, neither 0 nor 1")
+            raise DecodeError("code", f"{field.name} is neither 0 nor 1")
         if isinstance(field.const, int) and value != field.const:
-            raise DecodeError("constant", f"{field.name} is {value}, not {field.const}")
+            raise DecodeError("constant", f"{field.name} is not {field.const}")
         if field.hundredths is not None:
             value *= field.hundredths
     check_range(field.name, value, field.low, field.high)
     if field.codes is not None and field.strict and value not in field.codes:
-        raise DecodeError("code", f"{field.name} is {value}, a code that the profile does not name")
+        raise DecodeError("code", f"{field.name} has a code that the profile does not name")
     return value
 
 
@@ -152,11 +152,10 @@ def _named(field: Field, convert: Callable[[], int]) -> int:
 
 
 def check_range(name: str, value: int, low: int | None, high: int | None) -> None:
-    """Refuse a number outside its limits."""
+    """Refuse a number outside its limits. Never quoted: in a rig's next layout a person may stand there."""
     if (low is not None and value < low) or (high is not None and value > high):
-        raise DecodeError(
-            "range", f"{name} is {value}, outside {low if low is not None else ''}..{high if high is not None else ''}"
-        )
+        ends = f"{low if low is not None else ''}..{high if high is not None else ''}"
+        raise DecodeError("range", f"{name} is outside {ends}")
 
 
 def text_of(field: Field, data: bytes) -> str:

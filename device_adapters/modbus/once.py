@@ -80,14 +80,14 @@ class OnceRead:
             raise self._refused(error, area) from None
         if found > seq:
             self._kept[found] = area
-            raise RefusedRecordError("sequence", f"number {seq} is gone: the rig gave {found}", NOTHING_CAME)
+            raise RefusedRecordError("sequence", f"number {seq} is gone: the rig gave a later one", NOTHING_CAME)
         return area
 
     def _check_number(self, found: int, seq: int, area: RawArea) -> None:
         if found < seq:
-            raise DecodeError("sequence", f"{area.area} is number {found}, not {seq}")
+            raise DecodeError("sequence", f"{area.area} has another number than {seq}")
         if self._kept.get(found, area) != area:
-            raise DecodeError("changed", f"{area.area} number {found} came twice, and not the same")
+            raise DecodeError("changed", f"{area.area} came twice under one number, and not the same")
 
     def _refused(self, error: DecodeError, area: RawArea) -> RefusedRecordError:
         return RefusedRecordError(error.reason, error.detail, marked(self._profile, error.reason, [area]))

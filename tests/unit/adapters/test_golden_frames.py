@@ -175,7 +175,7 @@ def test_a_foreign_serial_and_a_foreign_number_are_refused() -> None:
     name = RESULTS[0]
     with pytest.raises(DecodeError, match=r"serial: .*another rig, not LV-0002"):
         decode_record(PROFILE, areas(name), rig="LV-0002")
-    with pytest.raises(DecodeError, match="sequence: event is number 42, not 43"):
+    with pytest.raises(DecodeError, match="sequence: event has another number than 43"):
         decode_record(PROFILE, areas(name), seq=43)
 
 

@@ -84,7 +84,7 @@ def test_limits_at_their_edges(value: int, good: bool) -> None:
     if good:
         assert value_of(case, low=1, high=27) == value
     else:
-        with pytest.raises(DecodeError, match=f"range: x is {value}, outside 1..27"):
+        with pytest.raises(DecodeError, match=r"range: x is outside 1\.\.27"):
             value_of(case, low=1, high=27)
 
 
