@@ -9,7 +9,8 @@ GatewayError
 │   ├── NotLoopback       the local page would be seen from outside the box
 │   ├── PlanRefused       a plan that does not hold; the one in use stays
 │   ├── ReceiptRefused    a file that is no receipt of this log
-│   └── NoReceiptYet      the entry is stored here and its receipt has not come
+│   ├── NoReceiptYet      the entry is stored here and its receipt has not come
+│   └── StepFailed        a step of a rig's acceptance did not come to its end
 └── Fatal                 the process ends; the service manager's restart recovers
     ├── StorageFailed     a write to the log or the spool failed: nothing is acknowledged any more
     ├── GenerationFrozen  the server holds another history of this log; the next start opens a new generation
@@ -57,6 +58,15 @@ class ReceiptRefused(Refuse):
 
 class NoReceiptYet(Refuse):
     """The server has not confirmed the entry."""
+
+
+class StepFailed(Refuse):
+    """The acceptance goes on to its report, which says why in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class Fatal(GatewayError):  # noqa: N818 - as above

@@ -224,10 +224,12 @@ def _of_field(record: Record, field: Field, found: Sequence[bytes]) -> list[Find
 
 
 def _wrong(field: Field, data: bytes) -> str:
+    """Why the words are not what the profile says; a number is shown as it was read."""
     try:
         value_of(field, data)
     except DecodeError as error:
-        return printable(error.detail)
+        shown = field.type != "text" and field.personal is None
+        return printable(error.detail) + (f", reads {data.hex()}" if shown else "")
     return ""
 
 

@@ -13,6 +13,7 @@ import typer
 from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
 from gateway.errors import ConfigError
 from gateway.rig import capturing, probing
+from gateway.rig.accept.cli import accept
 from gateway.rig.checking import check as check_recording
 from gateway.rig.checking import check_live
 from gateway.rig.draft import draft_of
@@ -45,6 +46,9 @@ Parity = Annotated[str, typer.Option("--parity", help="Of a serial port: none, e
 StopBits = Annotated[int, typer.Option("--stop-bits", help="Of a serial port: 1, 2.")]
 WithPersonal = Annotated[bool, typer.Option("--with-personal", help="Show names and tickets, too.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Profiles, see docs/formats/profile.md.")]
+
+
+rig.command()(accept)
 
 
 @rig.callback()

@@ -20,3 +20,13 @@ HELD_READ_MAX = 32  # records that a capture or a check reads at its first look:
 REPLAY_CONNECTIONS_MAX = 8
 REPLAY_IDLE_S = 120.0
 REPLAY_SPEED_MAX = 1000.0
+
+RESULTS_MAX = 64  # that an acceptance asks for
+STEP_S_MAX = 3600.0  # what a person, or a test bench, gets for one step
+TRIAL_S_MAX = 4 * 3600.0
+STATUS_REFUSED_SHARE = 0.01  # of the readings under load; more, and the rig does not latch its status
+READS_IN_A_ROW = 100
+CLOCK_GOOD_S = 60
+SCENARIO_BYTES_MAX = 64 * 1024
+REPORT_BYTES_MAX = 256 * 1024
+CONTROL_LINE_BYTES_MAX = 64 * 1024

@@ -11,7 +11,7 @@ import pytest
 from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rig_profiles import FAST, adapter_for, fast_v1, follow
+from rig_profiles import adapter_for, fast_v1, follow
 from scripted_rig import ScriptedRig
 
 from device_adapters.factory import open_adapter
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from device_adapters.contract import Observation
 
+PATIENT = fast_v1(5000)  # a rig that answers is never too slow
 TICKET = "20261123-0007"
 HEAD = b'{"capture": 1, "unit": 1, "began": "", "personal": "hidden"}\n'
 GOOD = HEAD + b'{"round": 1, "at_ms": 1, "took_ms": 1, "read": [0, 1], "reply": "002a"}\n'
@@ -36,14 +37,14 @@ GOOD = HEAD + b'{"round": 1, "at_ms": 1, "took_ms": 1, "read": [0, 1], "reply": 
 
 async def captured(rig: ScriptedRig, **wishes: object) -> tuple[str, Recording]:
     lines: list[str] = []
-    plan = Plan(**{"profile": FAST, "seconds": 0.1, "every_s": limits.EVERY_S_MIN, **wishes})  # type: ignore[arg-type]
+    plan = Plan(**{"profile": PATIENT, "seconds": 0.1, "every_s": limits.EVERY_S_MIN, **wishes})  # type: ignore[arg-type]
     await capture(Place("tcp", "127.0.0.1", rig.port), plan, SystemClock(), lines.append)
     return "".join(lines), parse_recording("".join(lines).encode())
 
 
 async def observed(port: int, count: int) -> list[Observation]:
     """What the gateway's own adapter reads there."""
-    adapter = open_adapter(FAST, host="127.0.0.1", port=port, serial="LV-0001", unit=1, rng=random.Random(7))
+    adapter = open_adapter(PATIENT, host="127.0.0.1", port=port, serial="LV-0001", unit=1, rng=random.Random(7))
     seen, refused, _ = await follow(adapter, lambda seen, refused, _: len(seen) >= count or bool(refused))
     await adapter.close()
     assert refused == []
@@ -191,13 +192,13 @@ def test_no_bytes_make_the_parser_fail_otherwise(data: bytes) -> None:
 
 async def test_the_commands_write_and_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file is never written over; what stands in it is said; wrong words end with exit code 2."""
-    (tmp_path / "fast.toml").write_bytes(fast_v1().text)
+    (tmp_path / "fast.toml").write_bytes(fast_v1(5000).text)
     out = tmp_path / "rig.jsonl"
     async with ScriptedRig() as rig:
         words = ["rig", "capture", f"127.0.0.1:{rig.port}", "--out", str(out), "--seconds", "0.01"]
         with pytest.raises(SystemExit) as ended:
             await asyncio.to_thread(main, [*words, "--profile", str(tmp_path / "fast.toml")])
-        assert (ended.value.code, read_recording(out).head.sha256) == (0, fast_v1().sha256)
+        assert (ended.value.code, read_recording(out).head.sha256) == (0, fast_v1(5000).sha256)
         for more, told in (
             (["--profile", str(tmp_path / "fast.toml")], "File exists"),
             (["--read", "0:48"], "--with-personal"),

@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from rig_profiles import FAST, fast_v1
+from rig_profiles import fast_v1
 from scripted_bus import ScriptedBus
 from scripted_rig import ScriptedRig
 
@@ -22,6 +22,8 @@ from gateway.rig.views import views_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+PATIENT = fast_v1(5000)  # a rig that answers is never too slow
+
 
 async def looks(rig: ScriptedRig, wanted: Wanted) -> list[Look]:
     found: list[Look] = []
@@ -34,14 +36,14 @@ async def test_a_rig_is_shown_down_to_the_record_that_its_newest_event_names() -
     """Raw words beside values, names for codes, scores in points; tickets and checksums over them hidden (P7)."""
     async with ScriptedRig() as rig:
         rig.latch_item(score=8750, ticket="20261123-0007")
-        (found,) = await looks(rig, Wanted(FAST, looks=1))
+        (found,) = await looks(rig, Wanted(PATIENT, looks=1))
     rows = {(table.name, row.name): row for table in found.tables for row in table.rows}
     assert found.good
     assert (rows["result", "score"].raw.hex(), rows["result", "score"].value) == ("222e", "87.50")
     assert rows["result", "outcome"].value == "finished (1)"
     assert rows["result", "deductions[1].points"].value == "7.50"
     assert rows["status", "serial"].value == "LV-0001"
-    told = "\n".join(as_lines(found, Wanted(FAST), None)) + json.dumps(as_document(found))
+    told = "\n".join(as_lines(found, Wanted(PATIENT), None)) + json.dumps(as_document(found))
     assert "0007" not in told
     assert rows["result", "crc"].raw == b""
     assert all(function == 3 for function, _, _ in rig.requests), "nothing is written"
@@ -53,8 +55,8 @@ async def test_a_record_that_is_not_proven_is_hidden_whole_unless_asked_for() ->
         rig.latch_item()
         rig.registers[4096 + 48 + 40] ^= 1
         rig.registers[14] = 77
-        (found,) = await looks(rig, Wanted(FAST, looks=1))
-        (shown,) = await looks(rig, Wanted(FAST, looks=1, with_personal=True))
+        (found,) = await looks(rig, Wanted(PATIENT, looks=1))
+        (shown,) = await looks(rig, Wanted(PATIENT, looks=1, with_personal=True))
     status, event = found.tables
     assert "crc" in status.fault
     assert next(row for row in status.rows if row.name == "state").value.startswith("unknown")
@@ -67,7 +69,7 @@ async def test_what_changed_is_marked_and_a_rig_that_comes_back_is_read_again() 
     """A `*` before what changed; silence is a line, not the end."""
     async with ScriptedRig() as rig:
         rig.faults[2] = lambda _request, _reply: [None]
-        wanted = Wanted(FAST, looks=3, every_s=limits.EVERY_S_MIN)
+        wanted = Wanted(PATIENT, looks=3, every_s=limits.EVERY_S_MIN)
         rig.on_request[3] = rig.refresh
         first, lost, again = await looks(rig, wanted)
     assert (first.good, bool(lost.fault), again.good) == (True, True, True)
@@ -86,7 +88,7 @@ async def test_a_hostile_rig_never_holds_the_tool(hostile: str) -> None:
             rig.faults[1] = lambda _request, _reply: [b"\xff" * 65536] * 20
         else:
             rig.on_accept = lambda _number: b"HTTP/1.1 400 Bad Request\r\n\r\n"
-        (found,) = await looks(rig, Wanted(FAST, looks=1))
+        (found,) = await looks(rig, Wanted(fast_v1(60), looks=1))
     assert found.fault
     assert not found.good
 
@@ -96,8 +98,8 @@ async def test_a_serial_line_is_probed_like_a_socket(tmp_path: Path) -> None:
     copper = ScriptedBus(ScriptedRig("LV-0002", unit=7))
     async with copper.serve_pty(tmp_path / "tty") as device:
         found: list[Look] = []
-        await probe(place_of(str(device)), Wanted(FAST, 7, looks=1), found.append)
-        await probe(place_of(str(device)), Wanted(FAST, 8, looks=1), found.append)
+        await probe(place_of(str(device)), Wanted(PATIENT, 7, looks=1), found.append)
+        await probe(place_of(str(device)), Wanted(fast_v1(60), 8, looks=1), found.append)
     assert (found[0].good, found[1].good) == (True, False)
 
 
@@ -145,7 +147,7 @@ def test_words_at_a_chosen_address_are_bounded(words: int, good: bool) -> None:
 
 async def test_the_command_prints_documents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--json: one document a look; exit code 1 when the rig is not what the profile says."""
-    (tmp_path / "fast.toml").write_bytes(fast_v1().text)
+    (tmp_path / "fast.toml").write_bytes(fast_v1(5000).text)
     async with ScriptedRig() as rig:
         rig.registers[0] = 1
         words = ["rig", "probe", f"127.0.0.1:{rig.port}", "--profile", str(tmp_path / "fast.toml"), "--once", "--json"]

@@ -1,0 +1,174 @@
+"""kaofen-gateway rig accept: the command. Printing, files and exit codes only."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.errors import ConfigError
+from gateway.rig.accept.bench import Commanded, Person, read_scenario
+from gateway.rig.accept.report import OUTCOMES, PASSED, TRIALS, Report
+from gateway.rig.accept.signing import prove, sign, signer_at
+from gateway.rig.accept.subject import UnderTest
+from gateway.rig.accept.trials import Acceptance, Wishes
+from gateway.rig.place import open_wire, place_of, transport_of
+from gateway.texts import profile_named
+from scorelog.format.text import utc_text
+from scorelog.journal.clock import SystemClock
+
+if TYPE_CHECKING:
+    from device_adapters.language.profile import Profile
+    from gateway.rig.accept.bench import Scenario
+    from gateway.rig.place import Place
+
+FAILED, INTERRUPTED = 1, 130
+_PATIENCE_S = 30.0  # for a rig that does not answer
+_FIRMWARE = ("firmware", "firmware_version", "fw", "fw_version", "software")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command was given."""
+
+    place: Place
+    profile: Profile
+    unit: int | None
+    wishes: Wishes
+    scenario: Scenario | None
+    firmware: str
+    by: str
+
+
+def accept(
+    where: Annotated[str, typer.Argument(metavar="WHERE", help="HOST, HOST:PORT, or a serial port.")] = "",
+    *,
+    profile: Annotated[str, typer.Option("--profile", help="A shipped profile's name, or a path to a .toml.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who accepts: stands in the report.")] = "",
+    unit: Annotated[int | None, typer.Option("--unit", help="Modbus unit; else the profile's.")] = None,
+    serial: Annotated[str, typer.Option("--serial", help="The serial number that it must have.")] = "",
+    firmware: Annotated[str, typer.Option("--firmware", help="If the rig does not tell it.")] = "",
+    results: Annotated[int, typer.Option("--results", help="Results to pile up; 0: all that are promised.")] = 0,
+    deadline: Annotated[float, typer.Option("--deadline", help="Seconds for one step of the person or bench.")] = 300.0,
+    scenario: Annotated[Path | None, typer.Option("--scenario", help="Commands (TOML) for a test bench.")] = None,
+    key: Annotated[Path, typer.Option("--key", help="Signs; made if missing.")] = Path("kaofen-accept.key"),
+    out: Annotated[Path | None, typer.Option("--out", metavar="BASE", help="Writes BASE.txt, BASE.html.")] = None,
+    verify: Annotated[Path | None, typer.Option("--verify", metavar="REPORT", help="Instead: prove one.")] = None,
+    vkey: Annotated[str, typer.Option("--vkey", help="With --verify: the key that must have signed.")] = "",
+    rtu: Annotated[bool, typer.Option("--rtu", help="HOST is a serial server: RTU over TCP.")] = False,
+    baud: Annotated[int, typer.Option("--baud", help="Of a serial port.")] = 9600,
+    parity: Annotated[str, typer.Option("--parity", help="Of a serial port: none, even, odd.")] = "none",
+    stop_bits: Annotated[int, typer.Option("--stop-bits", help="Of a serial port: 1, 2.")] = 1,
+) -> None:
+    """Test a rig before exams, and write a signed report. It acknowledges what is latched meanwhile: never in an exam.
+
+    Exit code 0: passed. 1: failed, or shown in part; the report says what.
+    """
+    if verify is not None:
+        _verify(verify, vkey)
+        return
+    for name, given in (("WHERE", where), ("--profile", profile), ("--by", by)):
+        if not given:
+            raise ConfigError(f"{name} is missing; `rig accept WHERE --profile NAME --by WHO`")
+    asked = _Asked(
+        place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits),
+        profile_named(profile, Path()),
+        unit,
+        Wishes(results, deadline, serial),
+        None if scenario is None else read_scenario(scenario),
+        firmware,
+        by,
+    )
+    transport_of(asked.profile, unit)
+    base = out or Path(f"accept-{serial or asked.profile.id}")
+    _refuse_old(base)
+    signer, made = signer_at(key)
+    if made:
+        print(f"密钥已生成 key made: {key}")
+    try:
+        report = asyncio.run(_tried(asked))
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    note, page = sign(report, signer)
+    for suffix, data in ((".txt", note), (".html", page.encode())):
+        _written(base.with_name(base.name + suffix), data)
+    print(f"结论 verdict: {OUTCOMES[report.verdict]} {report.verdict}\nvkey: {signer.vkey}")
+    if report.verdict != PASSED:
+        raise typer.Exit(FAILED)
+
+
+async def _tried(asked: _Asked) -> Report:
+    clock = SystemClock()
+    began = utc_text(clock.now_us())
+    transport = transport_of(asked.profile, asked.unit)
+    driven = "未开始 not begun"
+    async with open_wire(asked.place, asked.profile, transport) as wire:
+        rig = UnderTest(asked.profile, wire, clock, min(_PATIENCE_S, asked.wishes.step_s))
+
+        def say(text: str) -> None:
+            print(text, flush=True)
+
+        bench = Person(say) if asked.scenario is None else Commanded(asked.scenario, lambda: rig.serial)
+        driven = bench.told
+        trials = await Acceptance(rig, bench, asked.wishes, clock, say).run()
+        told = [str(rig.shown[name]) for name in _FIRMWARE if rig.shown.get(name) not in {None, ""}]
+    return Report(
+        serial=rig.serial or asked.wishes.serial or "未识别 unknown",
+        firmware=asked.firmware or (told[0] if told else "未提供 not told"),
+        profile=f"{asked.profile.id} {asked.profile.version}",
+        sha256=asked.profile.sha256,
+        guarantee=asked.profile.guarantee,
+        place=f"{asked.place} unit {transport.unit}",
+        by=asked.by,
+        driven=driven,
+        began=began,
+        ended=utc_text(clock.now_us()),
+        tool=f"kaofen-gateway {version('kaofen')}",
+        key="",
+        trials=trials,
+    )
+
+
+def _verify(path: Path, vkey: str) -> None:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        proven = prove(data, vkey)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    report = proven.report
+    print(f"签名有效 signature good: {path}")
+    print(
+        f"结论 verdict: {OUTCOMES[report.verdict]} {report.verdict}; {report.serial}, {report.profile}, {report.ended}"
+    )
+    for trial in report.trials:
+        print(f"  {trial.outcome:9} {TRIALS[trial.id][0]} {TRIALS[trial.id][1]}")
+    if not proven.known:
+        print(
+            f"注意：密钥取自报告本身，请与安装单位核对 the key is the report's own: compare it\n{report.key}",
+            file=sys.stderr,
+        )
+
+
+def _refuse_old(base: Path) -> None:
+    """Before the work, not after it."""
+    for suffix in (".txt", ".html"):
+        path = base.with_name(base.name + suffix)
+        if path.exists():
+            raise ConfigError(f"{path}: is there already; a report is never written over, give another --out")
+
+
+def _written(path: Path, data: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    print(path)
