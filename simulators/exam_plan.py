@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-WIRES = ("modbus", "mqtt")
+WIRES = ("modbus", "mqtt", "http")
 TRAINING_ONLY = "training_only"
 _HEADS = {
     "准考证号": "ticket",
@@ -112,7 +112,7 @@ def _rigs(rooms: Iterable[Mapping[str, Any]]) -> Iterable[PlanRig]:
             for rig in station.get("rig", ()):
                 serial, wire = str(rig["serial"]), str(rig.get("wire", "modbus"))
                 if wire not in WIRES:
-                    raise InputError(f"rig {serial}: wire {wire!r} is neither modbus nor mqtt")
+                    raise InputError(f"rig {serial}: wire {wire!r} is none of modbus, mqtt, http")
                 if serial in seen:
                     raise InputError(f"rig {serial} stands twice in the plan")
                 seen.add(serial)

@@ -153,6 +153,10 @@ def _announce(document: dict[str, Any], the_fleet: Fleet) -> None:
     ):
         if line != "None":
             typer.echo(f"a bus at {line}")
+    pushes = [entry["push"] for entry in document["rigs"] if "push" in entry]
+    if pushes:
+        what = f"{len(pushes)} rigs push" if len(pushes) > 1 else "1 rig pushes"
+        typer.echo(f"{what} to {pushes[0]}")
     if brokers:
         what = f"{len(brokers)} rigs connect" if len(brokers) > 1 else "1 rig connects"
         typer.echo(f"{what} to the broker at {brokers[0]}")

@@ -39,7 +39,7 @@ __all__ = [
 
 VERSION: Final = 1
 PURPOSES: Final = ("exam_only", TRAINING_ONLY, "dual_use_declared")
-WIRES: Final = ("modbus", "mqtt")
+WIRES: Final = ("modbus", "mqtt", "http")
 
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._\-]{{0,{PLAN_NAME_CHARS_MAX - 1}}}\Z")
 _NAME_IS = f"1 to {PLAN_NAME_CHARS_MAX} of A-Z a-z 0-9 . _ -"

@@ -46,7 +46,7 @@ def test_a_plan_is_read_as_its_author_wrote_it(tmp_path: Path, encoding: str) ->
     ("file", "old", "new", "said"),
     [
         ("plan.toml", 'id = "hn-cs-01"', "id =", "not TOML"),
-        ("plan.toml", 'wire = "mqtt"', 'wire = "smoke"', "neither modbus nor mqtt"),
+        ("plan.toml", 'wire = "mqtt"', 'wire = "smoke"', "none of modbus, mqtt, http"),
         ("plan.toml", "LV-0002", "LV-0001", "LV-0001 stands twice"),
         ("plan.toml", "low-voltage-electrician", "baker", "baker"),
         ("plan.toml", "candidates.csv", "candidates.xlsx", "CSV only"),
