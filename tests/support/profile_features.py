@@ -16,7 +16,8 @@ from device_adapters.language.build_field import ANY_ORDER
 from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.handshake import HANDSHAKES
 from device_adapters.language.lint import examine_file
-from device_adapters.language.words import CODINGS, TYPES
+from device_adapters.language.shape import Shape
+from device_adapters.language.words import BCD, CODINGS, TYPES
 from device_adapters.limits import REGISTERS_PER_READ
 from gateway.texts import base_finder, shipped_profiles
 
@@ -37,11 +38,12 @@ KNOWN = [
     *(f"order {name}" for name in ANY_ORDER),
     *(f"{group} {name}" for group, names in OTHER.items() for name in names),
     *(f"scale {worth}" for worth in ("0.01", "0.1", "0.5", "1")),
-    *("bits of one word shared", "codes", "constant", "limits", "sums", "checksum from a later word"),
+    *("bits of one word shared", "digits cut", "codes", "constant", "limits", "sums", "checksum from a later word"),
     *("rows", "second record", "several pages", "one event only", "personal ticket", "personal name", "rig time"),
-    *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word", "messages"),
+    *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word"),
     *("input registers", "status flags", "pause after connect", "gap between requests", "smaller blocks"),
-    *("addresses from 1", "transport modbus-tcp", "transport modbus-rtu"),
+    *("addresses from 1", "transport modbus-tcp", "transport modbus-rtu", "transport mqtt", "transport http"),
+    *("message paths", "message words", "message scale", "message rows"),
 ]
 
 
@@ -59,7 +61,7 @@ def shipped() -> dict[str, Profile]:
 def features(profile: Profile) -> set[str]:
     """Rows of the table in which this profile stands."""
     if profile.message is not None:
-        return {"messages", f"guarantee {profile.guarantee}"}
+        return {f"transport {profile.transport.kind}", f"guarantee {profile.guarantee}", *_of_messages(profile)}
     records = [profile.status, *profile.records.values()]
     handshake = "none" if profile.ack is None else "echo" if profile.ack.echo else "sequence"
     handshake = handshake if profile.coil is None else "coil"
@@ -77,6 +79,19 @@ def features(profile: Profile) -> set[str]:
         "codes": bool(profile.codes),
     }
     return found | {name for name, there in rest.items() if there}
+
+
+def _of_messages(profile: Profile) -> Iterator[str]:
+    shape = profile.message
+    for layout in (shape.record, shape.status) if isinstance(shape, Shape) else ():
+        rest = {
+            "message paths": layout.paths,
+            "message words": layout.words,
+            "message scale": layout.factors,
+            "message rows": layout.rows,
+            "fixed": layout.fixed,
+        }
+        yield from (name for name, there in rest.items() if there)
 
 
 def _of_transport(profile: Profile) -> Iterator[str]:
@@ -119,6 +134,8 @@ def _of_field(field: Field) -> Iterator[str]:
         yield f"scale {field.hundredths / 100:g}"
     if field.personal is not None:
         yield f"personal {field.personal}"
+    if field.bits is not None and field.type in BCD:
+        yield "digits cut"
     if field.const is not None:
         yield "constant"
     if field.low is not None or field.high is not None:
