@@ -82,7 +82,7 @@ def decode_record(
     rule = rule_of(profile, event)
     found = number(event, "seq")
     if seq is not None and found != seq:  # a record without a frame has not been asked yet
-        raise DecodeError("sequence", f"{profile.event.name} is number {found}, not {seq}")
+        raise DecodeError("sequence", f"{profile.event.name} has another number than {seq}")
     expected = [(profile.event, profile.event.address(slot_of(profile.event, found)))]
     if rule.record is not None:
         record = profile.records[rule.record]
@@ -149,7 +149,7 @@ def rule_of(profile: Profile, event: Opened) -> EntryRule:
     code = number(event, "type")
     rule = profile.rules.get(code)
     if rule is None:
-        raise DecodeError("type", f"event type {code} is not in the profile")
+        raise DecodeError("type", "the type of the event is not in the profile")
     return rule
 
 
@@ -168,10 +168,15 @@ def slot_of(record: Record, seq: int) -> int:
 
 def named_address(record: Record, rule: EntryRule, event: Opened) -> int:
     """Where the record lies that the event names."""
+    return record.address(named_slot(record, rule, event))
+
+
+def named_slot(record: Record, rule: EntryRule, event: Opened) -> int:
+    """The slot of the record that the event names."""
     slot = number(event, rule.slot) if rule.slot is not None else 0
     if not 0 <= slot < record.slots:
-        raise DecodeError("range", f"slot {slot} of {record.name}, which has {record.slots}")
-    return record.address(slot)
+        raise DecodeError("range", f"{rule.slot} is no slot of {record.name}, which has {record.slots}")
+    return slot
 
 
 def _check_places(expected: Sequence[tuple[Record, int]], areas: Sequence[RawArea]) -> None:
@@ -238,7 +243,7 @@ def _number(field: Field, output: Output, value: int) -> FieldValue:
         return value == 1
     if output.codes is not None:
         if value not in output.codes:
-            raise DecodeError("code", f"{output.name} is {value}, a code that the profile does not name")
+            raise DecodeError("code", f"{output.name} has a code that the profile does not name")
         return output.codes[value]
     return _plain(field, value)
 

@@ -84,16 +84,18 @@ def handshake_of(top: Table) -> Handshake:
     """The table of a profile; a profile without one never tells its rig anything."""
     table = top.table("handshake", optional=True)
     kind = table.text("kind", among=HANDSHAKES) if "handshake" in top else "none"
+    by_word = "ack" in table and kind in {"sequence", "echo"}
     made = Handshake(
-        ack=_word(table.table("ack"), echo=kind == "echo") if "ack" in table and kind in {"sequence", "echo"} else None,
+        ack=word_of(table.table("ack"), echo=kind == "echo") if by_word else None,
         coil=_coil(table.table("ack")) if kind == "coil" else None,
-        ready=_word(table.table("ready")) if "ready" in table else None,
+        ready=word_of(table.table("ready")) if "ready" in table else None,
     )
     table.done()
     return made
 
 
-def _word(table: Table, *, echo: bool = False) -> Word:
+def word_of(table: Table, *, echo: bool = False) -> Word:
+    """A place to be written."""
     kind = table.text("type", among=("uint16", "uint32")) or "uint16"
     words = TYPES[kind].words or 1
     made = Word(table.number("at", 0, REGISTERS - words), words, order_of(table, words, "", kind), echo)

@@ -12,6 +12,7 @@ from device_adapters.language.rules_codes import check_codes
 from device_adapters.language.rules_fields import check_fields
 from device_adapters.language.rules_handshake import check_handshake
 from device_adapters.language.rules_once import check_read_once
+from device_adapters.language.rules_window import check_pages, page_words
 from device_adapters.language.spaces import BIT_SPACES, TABLE, WRITABLE, on_wire
 from device_adapters.language.words import TIMES, WHOLE
 from device_adapters.limits import BITS_PER_READ, RECORD_WORDS_MAX, REGISTERS_PER_READ, SCORE_MAX
@@ -91,6 +92,7 @@ def _check_areas(profile: Profile, report: Report) -> None:
 def _check_record(profile: Profile, record: Record, path: Path, report: Report) -> None:
     _check_place(profile, record, path, report)
     _check_frame(profile, record, path, report)
+    check_pages(profile, record, path, report)
     own = [field for field in record.fields.values() if record.tail is None or field.at < record.block_words]
     check_fields(own, record.words, (*path, "fields"), report)
     flags = [field for field in record.fields.values() if field not in own]
@@ -118,6 +120,8 @@ def _check_place(profile: Profile, record: Record, path: Path, report: Report) -
     home = [area for area in profile.areas.values() if area.at <= record.at < area.at + area.words]
     tail = record.words - record.block_words
     span = (record.slots - 1) * record.stride + record.words_max - tail
+    if record.window is not None:
+        span = record.window.shown
     if home and home[0].space in BIT_SPACES:
         report.add((*path, "area"), "holds bits: a record has words; bits belong to the status block, as its flags")
     elif not home or record.at + span > home[0].at + home[0].words:
@@ -125,7 +129,7 @@ def _check_place(profile: Profile, record: Record, path: Path, report: Report) -
         report.add((*path, "area"), f"its {record.slots} slots need {span} words from {start}: outside the area")
     if record.tail is not None and record is not profile.status:
         report.add((*path, "flags"), "only the status block has flags: what is read apart is not latched with a record")
-    if record.slots > 1 and record.stride < record.words_max:
+    if record.slots > 1 and record.stride < record.words_max and record.window is None:
         report.add((*path, "stride"), f"{record.stride} is less than the {record.words_max} words of a record")
     if record.words_max > RECORD_WORDS_MAX:
         report.add((*path, "words"), f"{record.words_max} words are more than a record may have ({RECORD_WORDS_MAX})")
@@ -143,7 +147,7 @@ def _check_frame(profile: Profile, record: Record, path: Path, report: Report) -
             report.add((*path, role), f'there is no number field "{name}"')
     if record.length is not None and record.length in record.fields:
         length = record.fields[record.length]
-        if length.at < 0 or length.at + length.words > min(record.words, profile.transport.registers_max):
+        if length.at < 0 or length.at + length.words > min(record.words, page_words(profile, record)):
             report.add((*path, "length"), "the length word must lie in the first reading, counted from the start")
     for at, rule in enumerate(record.sums):
         for name in (*rule.fields, *([rule.unless_zero] if rule.unless_zero else [])):

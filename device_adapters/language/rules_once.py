@@ -24,6 +24,8 @@ def check_read_once(profile: Profile, report: Report) -> None:
         report.add((*path, "index"), 'what is cleared by reading lies in one place: index must be "fixed"')
     if event.words_max > profile.transport.registers_max or profile.transport.one_field:
         report.add((*path, "words"), "what is cleared by reading must come in one request: a second one finds it gone")
+    if event.window is not None:
+        report.add((*path, "window"), "what is cleared by reading must come in one request, not page by page")
     for rule in profile.rules.values():
         if rule.record is not None:
             report.add(("entries", rule.name, "record"), "what is cleared by reading comes whole: no second record")

@@ -6,11 +6,14 @@ Knows neither position nor acknowledgement.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device_adapters.decoding.decode import Decoded, decode_record, named_address, rule_of, slot_of
+from device_adapters.decoding.decode import Decoded, decode_record, named_slot, rule_of, slot_of
 from device_adapters.decoding.records import cuts_of, open_record, words_of
 from device_adapters.errors import DecodeError
+from device_adapters.language.spaces import on_wire
+from device_adapters.modbus.pages import pages_of
 from device_adapters.observation import RawArea
 
 if TYPE_CHECKING:
@@ -27,12 +30,18 @@ class RefusedRecordError(DecodeError):
     """A record that was read and is not believed; `raw` is what came."""
 
 
-async def read_record(wire: Wire, profile: Profile, rig: str, seq: int, boot: int) -> Decoded:
-    """Record `seq` of the rig `rig`, whose newest boot is `boot`. Raises RefusedRecordError and the wire's errors."""
+async def read_record(
+    wire: Wire, profile: Profile, rig: str, seq: int, boot: int, *, connection: int | None = None
+) -> Decoded:
+    """Record `seq` of the rig `rig`, whose newest boot is `boot`. Raises RefusedRecordError and the wire's errors.
+
+    `connection`: the one on which the rig was recognised, where pages are turned; None: the caller has just done so.
+    """
     areas: list[RawArea] = []
     try:
-        return await _read(wire, profile, rig, seq, boot=boot, areas=areas)
+        return await _read(_Reader(wire, profile, areas, connection), rig, seq, boot=boot)
     except DecodeError as error:
+        areas.extend(error.raw)  # a page that was not the one asked for
         raise RefusedRecordError(error.reason, error.detail, marked(profile, error.reason, areas)) from None
 
 
@@ -56,14 +65,15 @@ def marked(profile: Profile, reason: str, areas: Sequence[RawArea]) -> tuple[Raw
     )
 
 
-async def _read(wire: Wire, profile: Profile, rig: str, seq: int, *, boot: int, areas: list[RawArea]) -> Decoded:
-    ring, page = profile.event, profile.transport.registers_max
-    await _read_twice(wire, ring, ring.address(slot_of(ring, seq)), page, areas)
+async def _read(reader: _Reader, rig: str, seq: int, *, boot: int) -> Decoded:
+    profile, areas = reader.profile, reader.areas
+    ring = profile.event
+    await reader.read_twice(ring, slot_of(ring, seq), seq)
     event = open_record(ring, areas[0].data, rig=rig, seq=seq)
     rule = rule_of(profile, event)
     if rule.record is not None:
         record = profile.records[rule.record]
-        await _read_twice(wire, record, named_address(record, rule, event), page, areas)
+        await reader.read_twice(record, named_slot(record, rule, event), seq)
     found = decode_record(profile, areas, rig=rig, seq=seq)
     check_boot(found, boot)
     return found
@@ -72,25 +82,30 @@ async def _read(wire: Wire, profile: Profile, rig: str, seq: int, *, boot: int, 
 def check_boot(found: Decoded, boot: int) -> None:
     """No record is of a later boot than its rig."""
     if found.epoch > boot:
-        raise DecodeError("pair", f"boot {found.epoch} of the record is later than boot {boot} of the rig")
+        raise DecodeError("pair", f"the boot of the record is later than boot {boot} of the rig")
 
 
-async def _read_twice(wire: Wire, record: Record, at: int, page: int, areas: list[RawArea]) -> None:
-    """One record into `areas`. Only its own words count: what lies behind a short record is not compared."""
-    first = await wire.read(at, min(record.words_max, page))
-    areas.append(RawArea(record.name, at, first))
-    words = words_of(record, first)
-    first = (first + await _read_pages(wire, at, len(first) // 2, words, page))[: words * 2]
-    areas[-1] = RawArea(record.name, at, first)
-    again = await _read_pages(wire, at, 0, words, page)
-    if again != first:
-        areas.append(RawArea(record.name, at, again))
-        raise DecodeError("changed", f"two readings of {record.name} at {at} differ")
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One reading of one record; `areas` is what came so far."""
 
+    wire: Wire
+    profile: Profile
+    areas: list[RawArea]
+    connection: int | None
 
-async def _read_pages(wire: Wire, at: int, start: int, words: int, page: int) -> bytes:
-    """Words `start` to `words` of a record at `at`, in as few requests as allowed."""
-    found = b""
-    for offset in range(start, words, page):
-        found += await wire.read(at + offset, min(page, words - offset))
-    return found
+    async def read_twice(self, record: Record, slot: int, seq: int) -> None:
+        """One record into `areas`. Only its own words count: what lies behind a short record is not compared."""
+        at, areas = record.address(slot), self.areas
+        connection = self.wire.connection if self.connection is None else self.connection
+        page = self.profile.transport.registers_max
+        pages = pages_of(self.wire, record, slot=slot, seq=seq, page=page, connection=connection)
+        first = await pages.read(0, min(record.words_max, pages.step))
+        areas.append(RawArea(record.name, at, first))
+        words = words_of(record, first)
+        first = (first + await pages.read(len(first) // 2, words))[: words * 2]
+        areas[-1] = RawArea(record.name, at, first)
+        again = await pages.read(0, words)
+        if again != first:
+            areas.append(RawArea(record.name, at, again))
+            raise DecodeError("changed", f"two readings of {record.name} at {on_wire(at)} differ")

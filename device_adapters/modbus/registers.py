@@ -61,6 +61,7 @@ class RegisterMemory:
         self._once = OnceRead(profile, wire, serial) if profile.guarantee == READ_ONCE else None
         self.tells_at_once = self._once is not None  # another reading does not give the same
         self._boot: int | None = None  # of the last status
+        self._recognised = -1  # the connection on which that came
         coil = profile.coil
         self._coil = CoilAck(coil, profile, wire, serial) if coil is not None else None
         self._watching = wire if isinstance(wire, Watching) else None
@@ -92,15 +93,15 @@ class RegisterMemory:
 
     async def look(self, *, again: bool) -> tuple[RigStatus, Standing]:  # noqa: ARG002  (every reading is newer)
         """Read the status block."""
-        block = self._profile.status
-        return self._shown(await self._heard(self._wire.read(block.at, block.words)))
+        block, connection = self._profile.status, self._wire.connection
+        return self._shown(await self._heard(self._wire.read(block.at, block.words)), connection)
 
     async def watch(self, when: float, rest: Rest) -> tuple[RigStatus, Standing]:
         """`wait` and `look`, until the status says something else than last time or `rest` has no next time for it."""
         if self._watching is None:
             await self.wait(when)
             return await self.look(again=False)
-        block, last = self._profile.status, self._last
+        block, last, connection = self._profile.status, self._last, self._wire.connection
         opened: Opened | None = None
 
         def judge(found: bytes) -> float | None:
@@ -115,7 +116,7 @@ class RegisterMemory:
             return rest(opened.values.get("elapsed_s") != last.values.get("elapsed_s"))
 
         found = await self._heard(self._watching.watch(block.at, block.words, when, judge))
-        return self._shown(found, opened)
+        return self._shown(found, connection, opened)
 
     async def _heard(self, reading: Awaitable[bytes]) -> bytes:
         try:
@@ -123,7 +124,7 @@ class RegisterMemory:
         except (ExceptionReply, OddReply) as error:
             raise _reply_refused(error) from None
 
-    def _shown(self, found: bytes, proven: Opened | None = None) -> tuple[RigStatus, Standing]:
+    def _shown(self, found: bytes, connection: int, proven: Opened | None = None) -> tuple[RigStatus, Standing]:
         """What these words say. `proven`: they were opened already."""
         block = self._profile.status
         try:
@@ -132,7 +133,7 @@ class RegisterMemory:
         except DecodeError as error:
             areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])
             raise DecodeError(error.reason, error.detail, areas) from None
-        self._boot = standing.boot
+        self._boot, self._recognised = standing.boot, connection
         return live, standing if self._once is None else self._once.held(standing)
 
     async def fetch(self, seq: int, boot: int, floor: int) -> Decoded:  # noqa: ARG002  (one memory, one record)
@@ -140,7 +141,7 @@ class RegisterMemory:
         try:
             if self._once is not None:
                 return await self._once.fetch(seq, boot)
-            return await read_record(self._wire, self._profile, self._serial, seq, boot)
+            return await read_record(self._wire, self._profile, self._serial, seq, boot, connection=self._recognised)
         except (ExceptionReply, OddReply) as error:
             raise _reply_refused(error) from None
         except NotConnected as error:  # a rig that falls silent at one record only would hold all others back
