@@ -2,7 +2,7 @@
 
 Knows rigs; knows no log, no gateway and no server. The rooms, each importing only those below it:
 
-- `modbus`, `mqtt`, `http`: the wires; they bring a rig's memory
+- `modbus`, `mqtt`, `sparkplug`, `http`: the wires; they bring a rig's memory
 - `streaming`: what holds for rigs that say each record once
 - `messages`: what holds for rigs that send messages, whatever carries them
 - `latching`: what holds for latched records whatever wire they come over

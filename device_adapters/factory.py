@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from device_adapters.contract import Adapter, Position, Source
     from device_adapters.language.profile import Profile
     from device_adapters.language.shape import Shape
-    from device_adapters.language.values import PlainShape
+    from device_adapters.language.values import PlainShape, SparkShape
     from device_adapters.messages.mailbox import Mailbox
     from device_adapters.messages.message_memory import Post
     from device_adapters.modbus.bus import Bus
     from device_adapters.modbus.polls import Polls
     from device_adapters.modbus.wire import Wire
     from device_adapters.mqtt.plain_box import PlainBox
+    from device_adapters.sparkplug.box import SparkBox
+    from device_adapters.sparkplug.node import EdgeNode
 
 
 def _unseen() -> int:
@@ -89,19 +92,32 @@ def _register_adapter(
     return LatchedAdapter(memory, observer, position=position, rng=spread, mono_us=mono_us, watch=memory.watch)
 
 
-def open_box(shape: Shape | PlainShape, serial: str) -> Mailbox | PlainBox:
-    """Where the messages of one rig come in. It outlives adapters and connections."""
-    from device_adapters.language.values import PlainShape  # noqa: PLC0415  (as above)
+def open_box(
+    shape: Shape | PlainShape | SparkShape, serial: str, nodes: dict[tuple[str, str], EdgeNode]
+) -> Mailbox | PlainBox | SparkBox:
+    """Where the messages of one rig come in. It outlives adapters and connections.
+
+    `nodes` are the edge nodes of its broker, shared by the rigs below them.
+    """
+    from device_adapters.language.values import PlainShape, SparkShape  # noqa: PLC0415  (as above)
     from device_adapters.messages.mailbox import Mailbox  # noqa: PLC0415
     from device_adapters.mqtt.plain_box import PlainBox  # noqa: PLC0415
+    from device_adapters.sparkplug.box import SparkBox  # noqa: PLC0415
+    from device_adapters.sparkplug.node import EdgeNode  # noqa: PLC0415
 
-    return PlainBox(serial, shape) if isinstance(shape, PlainShape) else Mailbox(serial, shape)
+    if isinstance(shape, PlainShape):
+        return PlainBox(serial, shape)
+    if isinstance(shape, SparkShape):
+        group, name, _ = shape.place(serial)
+        node = nodes.setdefault((group, name), EdgeNode(group, name, lambda: time.time_ns() // 1_000_000))
+        return SparkBox(serial, shape, node)
+    return Mailbox(serial, shape)
 
 
 def open_message_adapter(
     profile: Profile,
     post: Post,
-    box: Mailbox | PlainBox,
+    box: Mailbox | PlainBox | SparkBox,
     *,
     position: Position | None = None,
     source: Source = "sensor",
@@ -112,12 +128,19 @@ def open_message_adapter(
     from device_adapters.latching.latched import LatchedAdapter  # noqa: PLC0415  (as above)
     from device_adapters.messages.mailbox import Mailbox  # noqa: PLC0415
     from device_adapters.messages.message_memory import MessageMemory  # noqa: PLC0415
+    from device_adapters.sparkplug.box import SparkBox  # noqa: PLC0415
     from device_adapters.streaming.adapter import StreamAdapter  # noqa: PLC0415
 
     if not isinstance(box, Mailbox):
-        observer = Observer(box.serial, profile.guarantee, source)
-        every_ms, counts = profile.poll.status_every_ms, box.shape.said.counts
-        return StreamAdapter(post, box.inbox, observer, position=position, every_ms=every_ms, counts=counts)
+        return StreamAdapter(
+            post,
+            box.inbox,
+            Observer(box.serial, profile.guarantee, source),
+            position=position,
+            every_ms=profile.poll.status_every_ms,
+            counts=box.shape.said.counts,
+            chores=box.node.chores if isinstance(box, SparkBox) else None,
+        )
     memory = MessageMemory(post, box, profile.poll)
     spread = rng or Random()  # noqa: S311  (spreads polls in time, keeps no secret)
     observer = Observer(box.serial, profile.guarantee, source)

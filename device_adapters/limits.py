@@ -25,7 +25,6 @@ REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence
 
 GAP_CHARS = 3.5  # of silence end an RTU frame (Modbus over serial line V1.02, 2.5.1.1)
 GAP_MIN_S = 0.00175  # above 19200 baud, from the same page
-TURN_MS_MAX = 10_000  # a rig may take so long to turn a page of its window
 COIL_LOOK_S = 0.02  # between two looks at a coil that the rig has not answered yet: some turns of a controller
 COIL_AGAIN_S = 2.0  # a signal that freed nothing is not given again sooner
 BUS_SETTLE_S = 0.02  # converters hand on what came in bursts, up to 16 ms apart
@@ -78,3 +77,9 @@ PLAIN_BYTES_MAX = 256  # one value under its own topic
 TOPIC_BYTES_MAX = 512  # of a topic that stands in an entry
 ARRIVED_MAX = 256  # records of one rig that nobody stored yet; what comes beyond is told as lost
 NUMBERS_OPEN_MAX = 8  # half records of one rig, where each has its number in the topic
+SPARK_BYTES_MAX = 16_384  # one Sparkplug payload; a birth certificate and the data of one record fit into an entry
+SPARK_DATA_BYTES_MAX = 15_360  # all payloads with values of one record, together
+SPARK_METRICS_MAX = 512  # of one payload
+SPARK_NAME_BYTES_MAX = 256  # of a metric
+REBIRTH_FIRST_S = 2.0  # before the same edge node is asked again for its birth certificates, doubled each time
+REBIRTH_MAX_S = 60.0

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from device_adapters.modbus.bus import Bus
     from device_adapters.mqtt.connection import Account
     from device_adapters.mqtt.plain_box import PlainBox
+    from device_adapters.sparkplug.box import SparkBox
+    from device_adapters.sparkplug.node import EdgeNode
     from gateway.config import Config, RigConfig
     from gateway.texts import Texts
     from scorelog.journal.clock import Clock
@@ -45,7 +47,7 @@ class Wires:
         self._clock = clock
         self._polls = Polls()
         self._spread = random.Random()  # noqa: S311 - spreads the polls of all rigs in time, keeps no secret
-        self._boxes: dict[str, Mailbox | PlainBox] = {}
+        self._boxes: dict[str, Mailbox | PlainBox | SparkBox] = {}
         self._texts = texts
         self.buses: dict[str, Bus] = {}
         self.links: dict[str, BrokerLink] = {}
@@ -124,10 +126,11 @@ class Wires:
         new = [name for name in accounts if name not in self.links]
         for name in new:
             self.links[name] = BrokerLink(name, accounts[name], self._clock, random.SystemRandom())
+        nodes: dict[str, dict[tuple[str, str], EdgeNode]] = {}
         for rig in config.rigs:
             shape = self._texts.profiles[rig.profile].message
             if shape is not None and rig.broker in new:
-                self._boxes[rig.serial] = open_box(shape, rig.serial)
+                self._boxes[rig.serial] = open_box(shape, rig.serial, nodes.setdefault(rig.broker, {}))
                 self.links[rig.broker].broker.join(self._boxes[rig.serial])
         self.desk.set_up(
             Place(rig.serial, rig.push, shape, pushers.secrets[rig.serial], rig.signed, profile.poll.status_every_ms)

@@ -190,6 +190,7 @@ def _evidence(payload: bytes, serial: str, error: DecodeError, seq: int | None, 
 
 
 def int_of(found: Mapping[str, FieldValue], name: str) -> int:
+    """A value that was checked as a number."""
     value = found[name]
     if not isinstance(value, int):
         raise TypeError(f"{name} was not checked as a number")

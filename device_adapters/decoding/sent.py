@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from device_adapters.decoding.message import decode_message
 from device_adapters.decoding.plain import decode_plain
-from device_adapters.language.values import PlainShape
+from device_adapters.decoding.sparkplug import decode_spark
+from device_adapters.language.values import PlainShape, SparkShape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def decode_sent(
-    raw: Sequence[RawArea], *, shape: Shape | PlainShape, rig: str | None = None, erased: bool = False
+    raw: Sequence[RawArea], *, shape: Shape | PlainShape | SparkShape, rig: str | None = None, erased: bool = False
 ) -> Decoded:
     """Decode a record's raw areas. Raises DecodeError only."""
     if isinstance(shape, PlainShape):
         return decode_plain(shape, raw, rig=rig, erased=erased)
+    if isinstance(shape, SparkShape):
+        return decode_spark(shape, raw, rig=rig, erased=erased)
     return decode_message(raw, rig=rig, erased=erased, shape=shape)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from device_adapters.language.build_blocks import NOWHERE, area_of, with_flags
 from device_adapters.language.build_field import check_limits, codes_of, fields_of, named_codes, scale_of
 from device_adapters.language.build_message import MESSAGE_KINDS, build_message
-from device_adapters.language.build_values import build_plain
+from device_adapters.language.build_values import build_plain, build_spark
 from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.handshake import handshake_of
 from device_adapters.language.profile import (
@@ -26,7 +26,6 @@ from device_adapters.language.profile import (
     Transport,
 )
 from device_adapters.language.rules_once import READ_ONCE
-from device_adapters.language.window import window_of
 from device_adapters.language.words import ORDERS, TIMES
 from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, SCORE_MAX, UNIT_MAX
 
@@ -50,6 +49,8 @@ def build(top: Table, text: bytes) -> Profile:
         return build_message(top, text, [name for name in GUARANTEES if name != READ_ONCE])
     if _kind(top) == "mqtt-values":
         return build_plain(top, text)
+    if _kind(top) == "sparkplug":
+        return build_spark(top, text)
     top.number("profile", 1, 1)
     codes = {name: codes_of(top.table("codes", optional=True), name) for name in top.table("codes", optional=True)}
     areas_table = top.table("areas")
@@ -139,8 +140,7 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
     index = table.text("index", "fixed", among=INDEXES)
     words = table.number("words", 1, REGISTERS)
     slots = 1 if index == "fixed" else table.number("slots", 1, REGISTERS)
-    window = window_of(table.table("window")) if "window" in table else None
-    stride = words if index == "fixed" or window is not None else table.number("stride", 1, REGISTERS)
+    stride = words if index == "fixed" else table.number("stride", 1, REGISTERS)
     fields = fields_of(table.table("fields"), order, codes, strict=strict)
     crc = table.table("crc", optional=True)
     has_crc = "crc" in table
@@ -156,7 +156,6 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
         length=table.maybe_text("length"),
         crc=crc.text("field") if has_crc else None,
         crc_kind=crc.text("kind", among=CHECKSUMS) if has_crc else None,
-        window=window,
         crc_from=crc.number("from", 0, REGISTERS, 0) if has_crc else 0,
         fields=fields,
         repeat=_repeat(table.table("repeat"), order, codes, strict=strict) if "repeat" in table else None,

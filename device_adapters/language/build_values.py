@@ -15,13 +15,19 @@ from device_adapters.language.jsonspans import Node
 from device_adapters.language.profile import Line, Poll, Profile, Transport
 from device_adapters.language.values import (
     CLOCKS,
+    DATATYPES,
+    FLAGS,
+    FLOATS,
     NUMBER,
     OURS,
     POINTS,
+    STRINGS,
+    TEXTS,
     TIMES,
     TRIGGER,
     WORDS,
     PlainShape,
+    SparkShape,
     Value,
     ValueSet,
     value_names,
@@ -48,7 +54,7 @@ NEVER_FIXED: Final = (
 LINES_MAX: Final = 0xFFFF
 
 
-def profile_of(top: Table, text: bytes, kind: str, shape_of: Callable[[Table], PlainShape]) -> Profile:
+def profile_of(top: Table, text: bytes, kind: str, shape_of: Callable[[Table], PlainShape | SparkShape]) -> Profile:
     """The profile of the whole file. Meaningless if the report holds a finding."""
     top.number("profile", 1, 1)
     transport, names = top.table("transport"), top.table("name")
@@ -84,6 +90,47 @@ def build_plain(top: Table, text: bytes) -> Profile:
     return profile_of(top, text, "mqtt-values", _plain)
 
 
+def build_spark(top: Table, text: bytes) -> Profile:
+    """A rig whose values are Sparkplug metrics."""
+    return profile_of(top, text, "sparkplug", _spark)
+
+
+def _spark(top: Table) -> SparkShape:
+    place = top.table("sparkplug")
+    group, node, device = place.text("group"), place.text("node"), place.maybe_text("device")
+    stamps = place.flag("stamps")
+    for key, level in (("group", group), ("node", node), ("device", device)):
+        if level is not None and (not level or any(sign in level for sign in "/+#\0")):
+            place.wrong(key, "is one level of a topic: no /, +, # in it")
+        if level is not None and "{" in level.replace("{serial}", ""):
+            place.wrong(key, "has another brace than those of {serial}")
+    if [level.count("{serial}") for level in (group, node, device or "")] not in ([0, 1, 0], [0, 0, 1]):
+        place.wrong("device", "must be, or the node, what has {serial}, once: else two rigs would be one")
+    said = value_set(top, "metric", (TRIGGER,), DATATYPES, implied=("time",) if stamps else ())
+    values = top.table("values")
+    for value in said.values.values():
+        _check_datatype(values.table(value.name), value)
+    if stamps and ("time" in said.values or "time" in said.fixed):
+        place.wrong("stamps", "the time is said by a value already, or fixed")
+    place.done()
+    return SparkShape(said, group, node, device, stamps)
+
+
+def _check_datatype(table: Table, value: Value) -> None:
+    name, kind = value.name, value.datatype
+    text = name in TEXTS or (name in TIMES and value.clock == "rfc3339")
+    if kind in FLOATS and name not in POINTS:
+        table.wrong("datatype", "only points may be a float: a number that should be whole is not checked so")
+    elif text and kind not in STRINGS:
+        table.wrong("datatype", f"{name} is a text")
+    elif kind in STRINGS and not text and name not in WORDS:
+        table.wrong("datatype", f"{name} is no text")
+    elif kind == "Boolean" and name not in {*FLAGS, *WORDS}:
+        table.wrong("datatype", f"{name} is more than yes or no")
+    elif kind == "DateTime" and (name not in TIMES or value.clock != "unix-ms"):
+        table.wrong("datatype", 'is a time in milliseconds: clock = "unix-ms"')
+
+
 def _plain(top: Table) -> PlainShape:
     said = value_set(top, "topic", (TRIGGER, NUMBER))
     values, complete = top.table("values"), top.table("complete")
@@ -114,7 +161,9 @@ def _check_topic(table: Table, key: str, template: str, by: str) -> None:
         table.wrong(key, "is no topic of one rig: no +, #, empty level, nor $ at its start")
 
 
-def value_set(top: Table, source: str, ways: Collection[str], datatypes: Collection[str] = ()) -> ValueSet:
+def value_set(
+    top: Table, source: str, ways: Collection[str], datatypes: Collection[str] = (), implied: Collection[str] = ()
+) -> ValueSet:
     """`values`, `fixed` and `complete`; `source` is the key that says where a value stands."""
     values_table, fixed_table = top.table("values"), top.table("fixed", optional=True)
     complete = top.table("complete")
@@ -133,18 +182,18 @@ def value_set(top: Table, source: str, ways: Collection[str], datatypes: Collect
         values_table.wrong("seq", told)
     if by != NUMBER and trigger not in values:
         complete.wrong("trigger", f'there is no value "{trigger}"')
-    _check_needs(made, values_table)
+    _check_needs(made, values_table, implied)
     complete.done()
     return made
 
 
-def _check_needs(said: ValueSet, table: Table) -> None:
+def _check_needs(said: ValueSet, table: Table, implied: Collection[str]) -> None:
     if not said.kinds():
         table.wrong("type", "is missing: which record is this? Say it by words, or once and for all in fixed")
     for kind in said.kinds():
         fields: Collection[str] = KINDS[kind].fields if kind in KINDS else ()
         for name in dict.fromkeys((*COMMON, *fields)):
-            known = {*said.values, *said.fixed, *OURS, "seq"}
+            known = {*said.values, *said.fixed, *implied, *OURS, "seq"}
             if name not in known:
                 table.wrong(name, f"is missing: {kind} has it; if the rig never says it, it belongs into fixed")
 

@@ -28,6 +28,14 @@ LIVE: Final = ("state", "running_score", "deduction_count", "fault")  # what a s
 OURS: Final = ("v", "serial")  # never said by the rig: the topic has the serial
 CLOCKS: Final = ("rfc3339", "unix-s", "unix-ms")
 TRIGGER, NUMBER = "trigger", "number"
+NAMESPACE: Final = "spBv1.0"
+# Data types of Sparkplug B 3.0 that a value may have; arrays, files, data sets and templates are none.
+DATATYPES: Final = {
+    "Int8": 1, "Int16": 2, "Int32": 3, "Int64": 4, "UInt8": 5, "UInt16": 6, "UInt32": 7, "UInt64": 8,
+    "Float": 9, "Double": 10, "Boolean": 11, "String": 12, "DateTime": 13, "Text": 14, "UUID": 15,
+}
+FLOATS: Final = ("Float", "Double")
+STRINGS: Final = ("String", "Text", "UUID")
 
 
 def value_names() -> frozenset[str]:
@@ -104,6 +112,30 @@ class PlainShape:
     def templates(self) -> tuple[str, ...]:
         """All topics of values."""
         return tuple(dict.fromkeys(value.source for value in self.said.values.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class SparkShape:
+    """Metrics of a device below an edge node, or of the edge node itself (`device` None).
+
+    Exactly one of `node` and `device` has `{serial}`. `stamps`: the trigger's timestamp is the time of the record.
+    """
+
+    said: ValueSet
+    group: str
+    node: str
+    device: str | None
+    stamps: bool = False
+
+    def place(self, serial: str) -> tuple[str, str, str | None]:
+        """Group, edge node and device of one rig."""
+        device = self.device.replace("{serial}", serial) if self.device is not None else None
+        return self.group, self.node.replace("{serial}", serial), device
+
+    def topic(self, serial: str) -> str:
+        """Where the data of one rig come."""
+        group, node, device = self.place(serial)
+        return f"{NAMESPACE}/{group}/NDATA/{node}" if device is None else f"{NAMESPACE}/{group}/DDATA/{node}/{device}"
 
 
 def topic_pattern(template: str) -> re.Pattern[str]:

@@ -87,6 +87,7 @@ class Broker:
         self._account = account
         self._boxes: list[Box | Mailbox] = []
         self._topics: dict[str, Take] = {}
+        self._wild: dict[str, Take] = {}  # those of them with a level that changes
         self._client: Client | None = None
         self._connection = 0
         self._trouble: str | None = "no connection to the broker yet"
@@ -111,6 +112,7 @@ class Broker:
         """From the next connection on this rig's messages come."""
         self._boxes.append(box)
         self._topics.update(_routes(box) if isinstance(box, Mailbox) else box.routes())
+        self._wild = {topic: take for topic, take in self._topics.items() if "+" in topic}
 
     async def hold(self, up: Callable[[], None]) -> None:
         """Connect, subscribe, tell `up`, and stay until it breaks. Raises NotConnected only, beside cancellation."""
@@ -205,8 +207,9 @@ class Broker:
     def _taker(self, topic: str) -> Take | None:
         """By the topic itself; few rigs have a level that changes."""
         exact = self._topics.get(topic)
-        wild = (take for one, take in self._topics.items() if "+" in one and topic_matches_sub(one, topic))
-        return exact if exact is not None else next(wild, None)
+        if exact is not None:
+            return exact
+        return next((take for one, take in self._wild.items() if topic_matches_sub(one, topic)), None)
 
     def _settler(self, client: Client, connection: int, message: MQTTMessage) -> Settle:
         """PUBACK, once, and only on the connection that the number of this message belongs to."""

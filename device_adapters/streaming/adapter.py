@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from device_adapters.decoding.observed import GAP, REBOOTED
 from device_adapters.errors import BadReading, NotConnected
@@ -22,6 +22,8 @@ from device_adapters.messages.fates import LET_GO, Refused, Stored
 from device_adapters.observation import Evidence, Position
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from device_adapters.contract import Ack, Reading
     from device_adapters.decoding.decode import Decoded
     from device_adapters.decoding.observed import Observer
@@ -29,12 +31,23 @@ if TYPE_CHECKING:
     from device_adapters.observation import Observation, RigStatus
     from device_adapters.streaming.inbox import Arrived, Inbox
 
+    # Asks the rig what it must be asked; seconds until it is to be asked again, None if it is not.
+    Chores: TypeAlias = Callable[[Post], Awaitable[float | None]]
+
 
 class StreamAdapter:
     """One rig."""
 
     def __init__(
-        self, post: Post, inbox: Inbox, observer: Observer, *, position: Position | None, every_ms: int, counts: bool
+        self,
+        post: Post,
+        inbox: Inbox,
+        observer: Observer,
+        *,
+        position: Position | None,
+        every_ms: int,
+        counts: bool,
+        chores: Chores | None = None,
     ) -> None:
         self._post = post
         self._inbox = inbox
@@ -42,6 +55,7 @@ class StreamAdapter:
         self._position = position
         self._every_ms = every_ms
         self._counts = counts
+        self._chores = chores
         self._opened: tuple[int, int] | None = None
         self._offer: Observation | None = None
         self._record: Arrived | None = None
@@ -61,7 +75,7 @@ class StreamAdapter:
         while (why := self._absent()) is not None:
             if self._now() >= until:
                 raise NotConnected(why)
-            await self._inbox.wait(until - self._now())
+            await self._rest(until - self._now())
         self._opened = (self._post.connection, self._inbox.presence)
 
     async def close(self) -> None:
@@ -85,7 +99,12 @@ class StreamAdapter:
             shown = self._news()
             if shown is not None:
                 return shown, _nothing
-            await self._inbox.wait(self._every_ms / 1000 - (self._now() - self._shown_at))
+            await self._rest(self._every_ms / 1000 - (self._now() - self._shown_at))
+
+    async def _rest(self, seconds: float) -> None:
+        """Until something came, at most so long; what the rig must be asked is asked first."""
+        wanted = await self._chores(self._post) if self._chores is not None else None
+        await self._inbox.wait(seconds if wanted is None else min(seconds, wanted))
 
     # ------------------------------------------------------------------ what is next
 

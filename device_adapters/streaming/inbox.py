@@ -34,8 +34,10 @@ class Arrived:
 class Inbox:
     """Of one rig."""
 
-    def __init__(self, serial: str) -> None:
+    def __init__(self, serial: str, *, told: bool = False) -> None:
+        """`told`: the broker says of this rig when it goes, so its silence means nothing."""
         self.serial = serial
+        self._told = told
         self.arrived: deque[Arrived] = deque()
         self.lost = 0  # what found no place since that was told last
         self.live = RigStatus(serial, "unknown", "unknown", "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -90,6 +92,8 @@ class Inbox:
         """Why the rig is not there, of one that says something so often."""
         if self.offline:
             return "the rig is away from its broker"
+        if self._told:
+            return None if self.here else "no birth certificate of the rig yet"
         silence_s = every_ms / 1000 * SILENT_AFTER_STATUSES
         if asyncio.get_running_loop().time() - self._heard_at > silence_s:
             return f"nothing of the rig for {silence_s:g} s"

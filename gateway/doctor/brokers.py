@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from device_adapters.mqtt.connection import Account
     from device_adapters.mqtt.plain_box import PlainBox
+    from device_adapters.sparkplug.box import SparkBox
+    from device_adapters.sparkplug.node import EdgeNode
     from gateway.config import BrokerConfig, Config, RigConfig
     from gateway.doctor.report import Finding
     from gateway.texts import Texts
@@ -122,11 +124,12 @@ class _Visit:
 
     async def _by_listening(self, who: Account) -> list[Finding]:
         broker, up = Broker(who), asyncio.Event()
-        boxes = {}
+        boxes: dict[str, Mailbox | PlainBox | SparkBox] = {}
+        nodes: dict[tuple[str, str], EdgeNode] = {}
         for rig in self._rigs:
             shape = self._texts.profiles[rig.profile].message
             if shape is not None:
-                boxes[rig.serial] = open_box(shape, rig.serial)
+                boxes[rig.serial] = open_box(shape, rig.serial, nodes)
                 broker.join(boxes[rig.serial])
         holding, waiting = asyncio.create_task(broker.hold(up.set)), asyncio.create_task(up.wait())
         try:
@@ -173,7 +176,7 @@ class _Visit:
             f"接受连接后失败（{reason}）：protocol 有误，或不是 MQTT 代理",
         )
 
-    def _heard(self, rig: RigConfig, box: Mailbox | PlainBox) -> Finding:
+    def _heard(self, rig: RigConfig, box: Mailbox | PlainBox | SparkBox) -> Finding:
         state = _state(box)
         if state is not None:
             return good(step_of(rig), f"answers, {state}", f"应答正常，{state}")
@@ -194,7 +197,7 @@ class _Visit:
         )
 
 
-def _state(box: Mailbox | PlainBox) -> str | None:
+def _state(box: Mailbox | PlainBox | SparkBox) -> str | None:
     """What the rig shows; None of one that said nothing yet."""
     if isinstance(box, Mailbox):
         return None if box.status is None else box.status.live.state if box.status.live is not None else "?"

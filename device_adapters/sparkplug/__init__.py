@@ -1,0 +1,1 @@
+"""Sparkplug B over a broker: edge nodes, their certificates and sequence numbers, and the rigs below them."""
