@@ -61,7 +61,7 @@ async def test_a_record_is_turned_over_twice_and_comes_whole() -> None:
 
 
 # Page, number, then ten words: 34 words, "WB-0001", boot 3, finished, exam | the ticket, item "K21" | exam 9,
-# ordinal 2, 400 s of 600, times as in coil-bench.golden.toml, 87.50, no veto | no rows, number again, checksum, nothing.
+# ordinal 2, 400 s of 600, times as in coil-bench.golden.toml, 87.50, no veto | no rows, number again, checksum.
 GOLDEN = """
 0001 0000 000C  0000 000C 0022 5742 2D30 3030 3100 0003 0001 0000
 0002 0000 000C  3230 3236 3131 3233 2D30 3030 3700 0000 4B32 3100
