@@ -25,6 +25,7 @@ REPLY_BYTES_KEPT = 520  # of a reply that broke the protocol, kept as evidence
 
 GAP_CHARS = 3.5  # of silence end an RTU frame (Modbus over serial line V1.02, 2.5.1.1)
 GAP_MIN_S = 0.00175  # above 19200 baud, from the same page
+TURN_MS_MAX = 10_000  # a rig may take so long to turn a page of its window
 COIL_LOOK_S = 0.02  # between two looks at a coil that the rig has not answered yet: some turns of a controller
 COIL_AGAIN_S = 2.0  # a signal that freed nothing is not given again sooner
 BUS_SETTLE_S = 0.02  # converters hand on what came in bursts, up to 16 ms apart

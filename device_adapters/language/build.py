@@ -26,6 +26,7 @@ from device_adapters.language.profile import (
     Transport,
 )
 from device_adapters.language.rules_once import READ_ONCE
+from device_adapters.language.window import window_of
 from device_adapters.language.words import ORDERS, TIMES
 from device_adapters.limits import REGISTERS, REGISTERS_PER_READ, SCORE_MAX, UNIT_MAX
 
@@ -140,7 +141,8 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
     index = table.text("index", "fixed", among=INDEXES)
     words = table.number("words", 1, REGISTERS)
     slots = 1 if index == "fixed" else table.number("slots", 1, REGISTERS)
-    stride = words if index == "fixed" else table.number("stride", 1, REGISTERS)
+    window = window_of(table.table("window")) if "window" in table else None
+    stride = words if index == "fixed" or window is not None else table.number("stride", 1, REGISTERS)
     fields = fields_of(table.table("fields"), order, codes, strict=strict)
     crc = table.table("crc", optional=True)
     has_crc = "crc" in table
@@ -156,6 +158,7 @@ def _record(table: Table, name: str, areas: Mapping[str, Area], codes: Mapping[s
         length=table.maybe_text("length"),
         crc=crc.text("field") if has_crc else None,
         crc_kind=crc.text("kind", among=CHECKSUMS) if has_crc else None,
+        window=window,
         crc_from=crc.number("from", 0, REGISTERS, 0) if has_crc else 0,
         fields=fields,
         repeat=_repeat(table.table("repeat"), order, codes, strict=strict) if "repeat" in table else None,

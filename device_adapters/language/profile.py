@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from device_adapters.language.handshake import Coil, Word
     from device_adapters.language.shape import Shape
     from device_adapters.language.values import PlainShape, SparkShape
+    from device_adapters.language.window import Window
     from device_adapters.observation import Guarantee
 
 Codes: TypeAlias = "Mapping[int, str]"
@@ -155,6 +156,7 @@ class Record:
     sums: tuple[Sum, ...]
     crc_from: int = 0  # the first word that the checksum covers
     tail: Tail | None = None
+    window: Window | None = None
     places: tuple[tuple[Field, int, int], ...] = dataclass_field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -173,8 +175,8 @@ class Record:
         return self.words - (self.tail.words if self.tail is not None else 0)
 
     def address(self, slot: int) -> int:
-        """Register address of the record in `slot`."""
-        return self.at + slot * self.stride
+        """Register address of the record in `slot`; in a window all are shown at one place."""
+        return self.at if self.window is not None else self.at + slot * self.stride
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ FILES += [
 ]
 # A name that leads nowhere, and an order that the record gives or not, are seen across tables.
 ACROSS = re.compile(
-    r"\.(codes|area|record): \"|there is no field|is taken by|^(records|status)\.(?!\w+\.window\.(page|slot)\b).*the order of its bytes|orders \d"
-)
+    r"\.(codes|area|record): \"|there is no field|is taken by|orders \d|"
+    r"^(records|status)\.(?!\w+\.window\.(page|slot)\b).*the order of its bytes"
+))
 # Keys of tables whose names are the profile's own: of one key too many there, the parser says what is missing inside.
 NAMED = {
     "areas",
