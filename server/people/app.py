@@ -5,6 +5,7 @@ It starts nothing: projector, board and hub are run and stopped by the compositi
 
 from __future__ import annotations
 
+from functools import cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +72,8 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     app.include_router(wall_router(services, wall))
     app.include_router(plan_router(services))
     app.mount("/static", _Static(directory=STATIC), name="static")
-    document = _openapi(app)
-    app.add_api_route("/api/openapi.json", lambda: document, include_in_schema=False)
+    document = cache(partial(_openapi, app))  # made when it is first read: half a start's time, and few read it
+    app.add_api_route("/api/openapi.json", lambda: document(), include_in_schema=False)  # noqa: PLW0108
     renderer.know(href for href in words.NAVIGATION if _leads_somewhere(app, href))
     install(app, renderer)
     app.add_middleware(SecurityHeaders)
@@ -86,6 +87,7 @@ def _leads_somewhere(app: FastAPI, path: str) -> bool:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Of the routes as they stand once the application is made: they never change."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes, description=__doc__.split("\n")[0])
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = models.Problem.model_json_schema()
