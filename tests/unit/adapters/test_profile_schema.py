@@ -29,7 +29,7 @@ FILES += [
 ACROSS = re.compile(
     r"\.(codes|area|record): \"|there is no field|is taken by|orders \d|"
     r"^(records|status)\.(?!\w+\.window\.(page|slot)\b).*the order of its bytes"
-))
+)
 # Keys of tables whose names are the profile's own: of one key too many there, the parser says what is missing inside.
 NAMED = {
     "areas",
