@@ -17,6 +17,7 @@ from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.handshake import HANDSHAKES
 from device_adapters.language.lint import examine_file
 from device_adapters.language.shape import Shape
+from device_adapters.language.values import TIMES, TRIGGER, PlainShape, SparkShape
 from device_adapters.language.words import BCD, CODINGS, TYPES
 from device_adapters.limits import REGISTERS_PER_READ
 from gateway.texts import base_finder, shipped_profiles
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from device_adapters.language.profile import Field, Output, Profile, Record
+    from device_adapters.language.values import ValueSet
 
 OTHER = {
     "handshake": HANDSHAKES,
@@ -43,7 +45,10 @@ KNOWN = [
     *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word"),
     *("input registers", "status flags", "pause after connect", "gap between requests", "smaller blocks"),
     *("addresses from 1", "transport modbus-tcp", "transport modbus-rtu", "transport mqtt", "transport http"),
-    *("message paths", "message words", "message scale", "message rows"),
+    *("message paths", "message words", "message scale", "message rows", "transport mqtt-values"),
+    *("transport sparkplug", "record stamped by its metric"),
+    *("ended by a trigger", "joined by number", "numbers count", "numbers grow", "a value that stays"),
+    *("a value kept by the broker", "presence", "clock rfc3339", "clock unix-s", "clock unix-ms"),
 ]
 
 
@@ -83,13 +88,35 @@ def features(profile: Profile) -> set[str]:
 
 def _of_messages(profile: Profile) -> Iterator[str]:
     shape = profile.message
-    for layout in (shape.record, shape.status) if isinstance(shape, Shape) else ():
+    if isinstance(shape, PlainShape) and shape.presence is not None:
+        yield "presence"
+    if isinstance(shape, SparkShape) and shape.stamps:
+        yield "record stamped by its metric"
+    if shape is not None and not isinstance(shape, Shape):
+        yield from _of_values(shape.said)
+        return
+    for layout in (shape.record, shape.status) if shape is not None else ():
         rest = {
             "message paths": layout.paths,
             "message words": layout.words,
             "message scale": layout.factors,
             "message rows": layout.rows,
             "fixed": layout.fixed,
+        }
+        yield from (name for name, there in rest.items() if there)
+
+
+def _of_values(said: ValueSet) -> Iterator[str]:
+    yield "ended by a trigger" if said.by == TRIGGER else "joined by number"
+    yield f"numbers {'count' if said.counts else 'grow'}"
+    if said.fixed:
+        yield "fixed"
+    for value in said.values.values():
+        rest = {
+            "a value that stays": value.stays,
+            "a value kept by the broker": value.retained,
+            "lines of bits": value.lines,
+            f"clock {value.clock}": value.name in TIMES,
         }
         yield from (name for name, there in rest.items() if there)
 
