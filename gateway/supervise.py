@@ -71,6 +71,8 @@ class RigSupervisor:
         self._adapter: Adapter | None = None
         self._full = False
         self._halted = False
+        self._read_us = 0  # when the rig gave a reading, or was connected
+        self._mute = False  # it was silent for too long: a reading comes before it is said to be online again
         self._unreadable: int | None = None
         self._gauged: tuple[int | None, int] = (None, 0)  # what the gauges say
         self._online: bool | None = None  # None: nothing was said about this rig yet
@@ -80,7 +82,7 @@ class RigSupervisor:
         await self._recorder.resume(self.subject)
         adapter = self._adapter = self._open(self._recorder.position(self.subject))
         while True:
-            on_trial = self._breaker.trial()
+            on_trial = self._breaker.trial() or self._mute
             self._show_breaker()
             broke = await self._until_it_breaks(adapter, on_trial=on_trial)
             pause_s = self._breaker.failed(broke.held_s)
@@ -123,6 +125,7 @@ class RigSupervisor:
         try:
             async with asyncio.timeout(limits.CONNECT_RIG_TIMEOUT_S):
                 await adapter.connect()
+            self._read_us = self._clock.mono_us()
             if not on_trial:
                 await self._up(adapter)
             while True:
@@ -130,6 +133,7 @@ class RigSupervisor:
         except NotConnected as error:
             return error
         except TimeoutError:
+            self._mute = True
             return NotConnected("silent")
         except (Fatal, JournalError):
             raise
@@ -143,6 +147,9 @@ class RigSupervisor:
                 reading, ack = await adapter.read()
         except BackOff as busy:
             await self._clock.sleep(min(busy.wait_s, limits.RIG_BACKOFF_CAP_S))
+            if self._clock.mono_us() - self._read_us > limits.READ_SILENCE_S * 1_000_000:
+                self._mute = True
+                raise NotConnected(f"no reading: {busy.reason}") from None
             return
         except BadReading as bad:
             self._meters.refusals.labels(self.subject.serial, bad.evidence.reason).inc()
@@ -151,6 +158,7 @@ class RigSupervisor:
             with contextlib.suppress(LogFull):
                 await self._recorder.refuse(self.subject, bad.evidence)
             return
+        self._read_us, self._mute = self._clock.mono_us(), False
         if not self._online:
             await self._up(adapter)
         self._answered()

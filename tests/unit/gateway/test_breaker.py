@@ -231,6 +231,28 @@ def test_a_dead_rig_that_comes_back_is_read_again_and_says_so(tmp_path: Path) ->
     run_wired(work)
 
 
+def test_a_rig_that_is_busy_for_ever_is_said_to_be_offline(tmp_path: Path) -> None:
+    """P6, R4: it answers, and never with a reading: its last state is not shown as if it were true."""
+
+    async def work(loop: WiredLoop) -> None:
+        hall, rig = Hall(tmp_path, loop), ScriptedRig()
+        loop.places[1] = Place(rig)
+        board = hall.supervise({rig.serial: partial(open_adapter_at, 1, rig.serial, Random(1), hall.polls)})
+        await asyncio.sleep(3)
+        view = board.rigs[rig.serial]
+        assert view.state == "idle"
+        rig.faults = always(lambda request, _: [rig.frame(request, bytes((request[7] | 0x80, 6)))])
+        await asyncio.sleep(limits.READ_SILENCE_S + 1)
+        assert view.state == "offline"
+        assert "busy" in view.reason
+        rig.faults = {}
+        await asyncio.sleep(5)
+        assert view.state == "idle"
+        await hall.end()
+
+    run_wired(work)
+
+
 def test_a_dead_unit_of_a_bus_is_left_alone_and_its_neighbours_are_read(tmp_path: Path) -> None:
     """P8: the bus's word is the rig's state; its figures tell what the dead one costs."""
 
