@@ -82,9 +82,11 @@ def _parameters(text: str) -> dict[str, str]:
     for part in text[1:].split(";"):
         name, _, value = part.partition("=")
         grammar = _PARAMETERS.get(name)
-        match = grammar.fullmatch(value) if grammar is not None else None
+        if grammar is None:
+            raise NotProven("malformed", f"Signature-Input: a parameter is none of {', '.join(_PARAMETERS)}")
+        match = grammar.fullmatch(value)
         if match is None or name in found:
-            raise NotProven("malformed", f"Signature-Input: {name} is unknown, there twice, or not as it must be")
+            raise NotProven("malformed", f"Signature-Input: {name} is there twice, or not as it must be")
         found[name] = match[1]
     for name in ("created", "nonce", "keyid"):
         if name not in found:

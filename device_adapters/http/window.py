@@ -101,7 +101,9 @@ class Window:
         one = _Waiting(None, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         one.seq = self.box.deliver_record(payload, lambda fate: self._settled(one, fate), retained=False)
-        if one.seq is not None and one.seq == self._resend:
+        if one.seq is not None and self._resend is not None and one.seq > self._resend:
+            asyncio.get_running_loop().call_later(PUSH_ORDER_S, self._out_of_order, self._resend)
+        elif one.seq is not None and one.seq == self._resend:
             self._resend = None
         if self.box.status is not None:  # a record is a sign of life, too: its sender cannot say a status meanwhile
             self.box.heard_at = asyncio.get_running_loop().time()

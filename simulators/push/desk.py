@@ -63,7 +63,7 @@ def parse_desk(url: str, secrets: Path | None, ca: Path | None = None, *, signed
     except ValueError:
         host = port = None
     if host is None or port is None or parts.scheme not in ("http", "https") or parts.path not in ("", "/"):
-        raise InputError(f"--push {url}: expected http://HOST:PORT or https://HOST:PORT")
+        raise InputError(f"--push {url!r}: expected http://HOST:PORT or https://HOST:PORT")
     if secrets is None:
         raise InputError("--push needs --push-secrets: a file with lines of SERIAL:SECRET")
     return Desk(host, port, secrets, ca, signed, parts.scheme == "https")

@@ -142,6 +142,8 @@ class PushHost(Host):
         if self.plan.active:
             for seq in fresh[:IN_FLIGHT_MAX]:
                 await self._hand_in_spoilt(seq)
+                if self._cursor < seq:
+                    return  # an answer says from where on again
             return
         batch: list[int] = []
         size = 0

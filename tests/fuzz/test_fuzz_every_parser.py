@@ -58,6 +58,7 @@ FUZZED = {
     "device_adapters/decoding/sparkplug.py decode_spark": "spark-data",
     "device_adapters/decoding/sparkplug.py read_birth": "spark-birth",
     "device_adapters/decoding/sparkplug.py read_data": "spark-data",
+    "device_adapters/http/signing.py read_signature": "push-signature",
     "device_adapters/language/profile.py load_profile": "profile",
     "device_adapters/language/variants.py read_toml": "profile",
     "gateway/config.py parse_config": "gateway-config",
@@ -92,6 +93,7 @@ FUZZED = {
     "simulators/mqtt/payloads.py read_ready": "simulator-answers",
     "simulators/mqtt/payloads.py read_resend": "simulator-answers",
     "simulators/scenes/scene.py parse_scene": "simulator-scenario",
+    "simulators/push/desk.py parse_desk": "simulator-desk",
     "simulators/rubric.py load_rubric": "simulator-rubric",
 }
 ROWS = "reads rows of the log's own database: tests/unit/scorelog_journal/test_journal_bad_rows.py puts any value there"

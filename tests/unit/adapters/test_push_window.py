@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERIAL, BOOT, ENTRY = "CP-0001", 3, bytes(range(32))
-PROFILE = load_profile(
-    b"""
+TEXT = b"""
 profile = 1
 id = "quick"
 version = "1"
@@ -36,7 +35,8 @@ kind = "http"
 status_every_ms = 300
 resend_every_ms = 300
 """
-)
+PROFILE = load_profile(TEXT)
+PATIENT = load_profile(TEXT.replace(b"resend_every_ms = 300", b"resend_every_ms = 60000"))
 
 
 def record(seq: int, **values: Any) -> bytes:
@@ -75,12 +75,12 @@ class Gateway:
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    assert PROFILE.message is not None
-    window = Window(Mailbox(SERIAL, PROFILE.message))
+async def gateway(request: pytest.FixtureRequest) -> AsyncIterator[Gateway]:
+    profile = getattr(request, "param", PROFILE)
+    window = Window(Mailbox(SERIAL, profile.message))
     window.open()
     window.begin(Position(BOOT, 0))
-    adapter = open_message_adapter(PROFILE, window, window.box, position=Position(BOOT, 0), rng=random.Random(7))
+    adapter = open_message_adapter(profile, window, window.box, position=Position(BOOT, 0), rng=random.Random(7))
     made = Gateway(window, adapter)
 
     async def beat() -> None:
@@ -153,6 +153,15 @@ async def test_a_record_whose_forerunner_is_missing_is_not_kept_waiting(gateway:
     verdicts = await gateway.window.hand_in([record(1), record(2)])
     assert [type(one) for one in verdicts] == [Stored, Stored]
     assert (gateway.seen, gateway.window.told()["resend"]) == ([1, 2], None)
+
+
+@pytest.mark.parametrize("gateway", [PATIENT], indirect=True)
+async def test_what_comes_while_a_number_is_missing_is_sent_back_too(gateway: Gateway) -> None:
+    """W7: not only what waited when the rig was asked. Found by a fleet that lost records: each later one was late."""
+    gateway.window.say_status(said(3, 1))
+    assert await gateway.window.hand_in([record(2)]) == [OutOfOrder(1)]
+    assert await gateway.window.hand_in([record(3)]) == [OutOfOrder(1)]
+    assert gateway.window.told()["resend"] == 1
 
 
 async def test_a_closed_window_answers_nothing(gateway: Gateway) -> None:
