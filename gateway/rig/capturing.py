@@ -21,6 +21,7 @@ from device_adapters.observation import RawArea
 from gateway.cutting import zeroed
 from gateway.errors import ConfigError
 from gateway.rig.limits import CAPTURE_BYTES_MAX, CAPTURE_S_MAX, EVERY_S_MAX, EVERY_S_MIN, HELD_READ_MAX
+from gateway.rig.looking import untouchable
 from gateway.rig.place import ReadOnlyWire, open_wire, transport_of
 from gateway.rig.probing import LAST_REGISTER, NO_ANSWER
 from gateway.rig.recording import Exchange, Head, exchange_line, head_line, runs_of
@@ -202,6 +203,8 @@ class _Looking:
             self._refused(profile, marked(profile, error.reason, [RawArea(status.name, status.at, data)]))
             return
         self._show(profile, [RawArea(status.name, status.at, data)])
+        if untouchable(profile) is not None:
+            return
         if standing.last_seq < self._seen:  # its memory began anew
             self._seen = 0
         first = max(self._seen + 1, standing.oldest_seq or standing.last_seq, standing.last_seq - HELD_READ_MAX + 1)

@@ -18,7 +18,7 @@ from device_adapters.language.words import TIMES, number_of
 from device_adapters.observation import RawArea
 from gateway.doctor.report import Finding, fail, good, warn
 from gateway.rig.capturing import READ_MAX, Plan, capture
-from gateway.rig.looking import value_of
+from gateway.rig.looking import Reason, untouchable, value_of
 from gateway.rig.probing import LAST_REGISTER
 from gateway.rig.recording import Recording, parse_recording
 from gateway.rig.samples import Round, Sample, memory_of, rounds_of
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from gateway.rig.place import Place
     from scorelog.journal.clock import Clock
 
+_NONE_CAME: Final = Reason(
+    "未读到记录，请让设备产生一条后再查。", "none was read: let the rig latch one and check again."
+)
 _BEAT_S: Final = 2.5  # a heartbeat that stands for so long has stopped
 _SAMPLES_MAX: Final = 256  # of one field
 
@@ -87,13 +90,8 @@ def check(profile: Profile, recording: Recording) -> list[Finding]:
         if found:
             findings += _of_record(record, found)
         else:
-            findings.append(
-                warn(
-                    record.name,
-                    "none was read: let the rig latch one and check again.",
-                    "未读到记录，请让设备产生一条后再查。",
-                )
-            )
+            why = untouchable(profile) or _NONE_CAME
+            findings.append(warn(record.name, why.en, why.zh))
     return [*findings, *_of_entries(profile, rounds)]
 
 
@@ -154,13 +152,15 @@ def _of_record(record: Record, samples: Sequence[Sample]) -> list[Finding]:
                 f"{number} 完整：{told}。{_checksum_hint(record, open_ones)}",
             )
         )
+    # In a record that is not proven any number may be somebody's, if the record has personal words at all (P7).
+    quote = not refused or not any(field.personal for field in record.fields.values())
     idle: list[str] = []
     for field in record.fields.values():
         found = _bytes_of(field, open_ones)
         if _unused(field, found):
             idle.append(field.name)
         else:
-            findings += _of_field(record, field, found)
+            findings += _of_field(record, field, found, quote=quote)
     if idle:
         told = ", ".join(idle)
         findings.append(
@@ -200,17 +200,17 @@ def _checksum_hint(record: Record, samples: Sequence[Sample]) -> str:
     return f" These fit / 可用: {'; '.join(fitting)}." if fitting else ""
 
 
-def _of_field(record: Record, field: Field, found: Sequence[bytes]) -> list[Finding]:
+def _of_field(record: Record, field: Field, found: Sequence[bytes], *, quote: bool) -> list[Finding]:
     step = f"{record.name}.{field.name}"
     if not found:
         return [good(step, f"hidden: {field.personal or 'over hidden words'}", "已隐藏")]
     findings = _of_person(step, field, found)
-    wrong = sorted({error for data in found if (error := _wrong(field, data))})
+    wrong = sorted({error for data in found if (error := _wrong(field, data, quote=quote))})
     if wrong:
         hint = _hint(field, found)
         return [*findings, fail(step, f"{'; '.join(wrong[:2])}.{hint}", f"{'; '.join(wrong[:2])}。{hint}")]
     if field.codes is not None and (unknown := sorted({number_of(field, data) for data in found} - set(field.codes))):
-        told = ", ".join(map(str, unknown[:5]))
+        told = ", ".join(map(str, unknown[:5])) if quote else f"{len(unknown)} ×"
         return [
             *findings,
             warn(step, f"codes that the profile does not name: {told}.", f"profile 未列出的代码：{told}。"),
@@ -218,17 +218,18 @@ def _of_field(record: Record, field: Field, found: Sequence[bytes]) -> list[Find
     hint = _hint(field, found)
     if not all(plausible(field, data) for data in found) and (hint or field.type in TIMES):
         what = "no date of our time" if field.type in TIMES else "very large"
-        told = "; ".join(sorted({value_of(field, data) for data in found if field.type != "text"})[:2])
+        told = "; ".join(sorted({value_of(field, data) for data in found if field.type != "text" and quote})[:2])
         return [*findings, warn(step, f"{told}: {what}.{hint}", f"{told}：数值可疑。{hint}")]
-    return findings or [good(step, _range(field, found), _range(field, found))]
+    told = _range(field, found) if quote else f"{len(found)} ×"
+    return findings or [good(step, told, told)]
 
 
-def _wrong(field: Field, data: bytes) -> str:
+def _wrong(field: Field, data: bytes, *, quote: bool = False) -> str:
     """Why the words are not what the profile says; a number is shown as it was read."""
     try:
         value_of(field, data)
     except DecodeError as error:
-        shown = field.type != "text" and field.personal is None
+        shown = quote and field.type != "text" and field.personal is None
         return printable(error.detail) + (f", reads {data.hex()}" if shown else "")
     return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -12,18 +13,19 @@ import typer
 
 from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
 from gateway.errors import ConfigError
-from gateway.rig import capturing, probing
+from gateway.rig import capturing, probing, scanning
 from gateway.rig.accept.cli import accept
 from gateway.rig.checking import check as check_recording
 from gateway.rig.checking import check_live
 from gateway.rig.draft import draft_of
+from gateway.rig.limits import PORT_MAX, SCAN_UNIT_MAX
 from gateway.rig.linting import lint_file
-from gateway.rig.place import place_of
+from gateway.rig.place import MODBUS_PORT, place_of
 from gateway.rig.recording import read_recording
 from gateway.rig.replaying import Replay
 from gateway.rig.sheet import read_sheet
 from gateway.rig.writing import as_toml, counted
-from gateway.texts import profile_named
+from gateway.texts import profile_named, shipped_profiles
 from scorelog.journal.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -195,6 +197,52 @@ def replay(
             await server.serve_forever()
 
     _finished(work())
+
+
+@rig.command()
+def scan(
+    where: Annotated[
+        str, typer.Argument(metavar="WHERE", help="A serial port, HOST, HOST:PORT, 10.0.0.1-40 or 10.0.0.0/26.")
+    ],
+    *,
+    units: Annotated[str, typer.Option("--units", help="1-247, 1,5,9; of hosts only the first is asked.")] = "",
+    ports: Annotated[str, typer.Option("--ports", help="Of hosts: 502,1502.")] = "502",
+    more: Annotated[list[Path] | None, typer.Option("--profile", help="Try this .toml, too; again.")] = None,
+    rate: Annotated[float, typer.Option("--rate", help="At most so many places a second.")] = 20.0,
+    timeout: Annotated[int, typer.Option("--timeout", help="Milliseconds to wait for an answer.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="One document a line and find.")] = False,
+    rtu: Rtu = False,
+    baud: Baud = 9600,
+    parity: Parity = "none",
+    stop_bits: StopBits = 1,
+) -> None:
+    """Name what answers on a bus, a bridge or in a range of hosts, and which profiles fit. Never writes."""
+    manners = scanning.Manners(rate, timeout)
+    known = [profile_named(file.name.removesuffix(".toml"), Path()) for file in shipped_profiles()]
+    known += [profile_named(str(file), Path()) for file in more or ()]
+
+    def show(found: scanning.Found) -> None:
+        print(json.dumps(asdict(found), ensure_ascii=False) if as_json else found.line(), flush=True)
+
+    on_line = where.startswith("/") or rtu or (units and not scanning.is_range(where))
+    if on_line:
+        place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
+        asked = scanning.numbers_of(units or "1-247", "--units", SCAN_UNIT_MAX)
+        work = scanning.scan_line(place, asked, known, manners, show)
+        told = f"{len(asked)} units"
+    else:
+        one = None if scanning.is_range(where) else place_of(where)
+        given = (one.number,) if one is not None and one.number != MODBUS_PORT else ()
+        numbers = given or scanning.numbers_of(ports, "--ports", PORT_MAX)
+        places = scanning.places_of((one.host,) if one is not None else scanning.hosts_of(where), numbers)
+        unit = scanning.numbers_of(units or "1", "--units", SCAN_UNIT_MAX)[0]
+        work = scanning.scan_hosts(places, unit, known, manners, show)
+        told = f"{len(places)} places"
+    print(f"开始 asking {told}; Ctrl-C 随时停止 stops at once", file=sys.stderr, flush=True)
+    count = _finished(work)
+    print(f"{told}, {count} answered", file=sys.stderr)
+    if not count:
+        raise typer.Exit(FAILED)
 
 
 @rig.command()

@@ -30,3 +30,10 @@ CLOCK_GOOD_S = 60
 SCENARIO_BYTES_MAX = 64 * 1024
 REPORT_BYTES_MAX = 256 * 1024
 CONTROL_LINE_BYTES_MAX = 64 * 1024
+
+SCAN_UNIT_MAX = 247  # 0 is for everybody, above are reserved (Modbus over serial line V1.02, 2.2)
+SCAN_PLACES_MAX = 1024  # hosts times ports of one scan
+SCAN_AT_ONCE = 16  # connections that are being tried
+SCAN_PER_S_MAX = 100.0
+SCAN_TIMEOUT_MS_MIN = 20
+SCAN_TIMEOUT_MS_MAX = 5000

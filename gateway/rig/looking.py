@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from device_adapters.decoding.decode import named_address, rfc3339, rule_of, slot_of
 from device_adapters.decoding.records import cuts_of, open_record, words_of
 from device_adapters.errors import DecodeError
+from device_adapters.language.rules_once import READ_ONCE
 from device_adapters.language.words import TIMES, number_of, text_of
 from gateway.rig.views import printable
 
@@ -47,16 +48,35 @@ class Table:
     fault: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is left alone."""
+
+    zh: str
+    en: str
+
+
+def untouchable(profile: Profile) -> Reason | None:
+    """Why a tool that only looks must not read the records of such a rig; None if it may."""
+    if profile.guarantee == READ_ONCE:
+        return Reason("读取即清除，未读。", "reading a record clears it, so none is read.")
+    if any(record.window is not None for record in profile.records.values()):
+        return Reason("翻页需写入，未读。", "its pages are turned by writing, so none is read.")
+    return None
+
+
 async def look(wire: Wire, profile: Profile, *, with_personal: bool = False) -> tuple[Table, ...]:
     """Status, newest event and what it names, as far as they can be read. Raises the wire's errors."""
     status = profile.status
-    data = await read_words(wire, profile, status.at, status.words)
+    data = await wire.read(status.at, status.words)
     opened, table = seen(status, status.at, data, with_personal)
     tables = [table]
     newest = number_at(status, data, "last_seq", opened)
     if not newest:
         return tuple(tables)
     event = profile.event
+    if (why := untouchable(profile)) is not None:
+        return (*tables, Table(event.name, event.at, (), f"{why.zh} {why.en}"))
     at = event.address(slot_of(event, newest))
     event_opened, table = seen(event, at, await read_words(wire, profile, at, event.words_max), with_personal, newest)
     tables.append(table)

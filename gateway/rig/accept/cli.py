@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from device_adapters.language.rules_once import READ_ONCE
 from gateway.errors import ConfigError
 from gateway.rig.accept.bench import Commanded, Person, read_scenario
 from gateway.rig.accept.report import OUTCOMES, PASSED, TRIALS, Report
@@ -85,6 +86,11 @@ def accept(
         by,
     )
     transport_of(asked.profile, unit)
+    if asked.profile.guarantee == READ_ONCE:
+        raise ConfigError(
+            f"{asked.profile.id}: reading a record clears it, so no second reading can be compared with the first; "
+            "`rig check` looks at its status, and a running gateway at its records"
+        )
     base = out or Path(f"accept-{serial or asked.profile.id}")
     _refuse_old(base)
     signer, made = signer_at(key)

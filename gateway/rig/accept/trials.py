@@ -132,7 +132,7 @@ class Acceptance:
         if wanted and rig.serial != wanted:
             raise StepFailed(f"应答的是 {rig.serial}，不是 {wanted}", f"the rig is {rig.serial}, not {wanted}")
         _, standing = await rig.status()
-        shows = rig.profile.ack is not None and "acked_seq" in rig.profile.status.fields
+        shows = rig.profile.told and "acked_seq" in rig.profile.status.fields
         self._acked = standing.acked_seq if shows else standing.last_seq
         await rig.follow(standing)
         held = rig.results(self._acked)
@@ -264,7 +264,7 @@ class Acceptance:
     async def _handshake(self) -> Trial:
         """First half of what is held is acknowledged, then all; the other half stays until then."""
         rig = self._rig
-        if rig.profile.ack is None:
+        if not rig.profile.told:
             return Trial(
                 "handshake", NOT_THERE, "描述文件无确认字", f"no acknowledgement: guarantee {rig.profile.guarantee}"
             )
@@ -294,7 +294,7 @@ class Acceptance:
         started = [seq for seq in rig.records if seq > before.last_seq and rig.records[seq].type == "item.started"]
         if begun or started:
             raise StepFailed("网关未就绪时仍可开考，成绩可能无人记录", "an item began although no gateway was ready")
-        if rig.profile.ack is not None and standing.last_seq > self._acked:
+        if rig.profile.told and standing.last_seq > self._acked:
             await self._told(standing.last_seq)
         return Trial(
             "ready", PASSED, "网关未就绪（gateway_ready = 0）时拒绝开考", "no item began while gateway_ready was 0"
@@ -306,7 +306,7 @@ class Acceptance:
         """One more, read under load; at a rig that keeps no more, the older ones are acknowledged first."""
         rig = self._rig
         held = rig.results(self._acked)
-        if rig.profile.ack is not None and held and len(held) >= self._promised:
+        if rig.profile.told and held and len(held) >= self._promised:
             await self._told(max(rig.records))
         before, self._made = max(rig.records, default=0), self._made + 1
         pressing = asyncio.create_task(self._bench.result(self._made), name="bench")
@@ -335,7 +335,7 @@ class Acceptance:
         await rig.follow(standing)
         kept = [seq for seq in sorted(rig.records) if seq > self._acked]
         missing = [seq for seq in kept if seq < standing.oldest_seq or not standing.oldest_seq]
-        if missing and rig.profile.ack is not None:
+        if missing and rig.profile.told:
             raise StepFailed(
                 f"丢失 {len(missing)} 条未确认记录",
                 f"{len(missing)} unacknowledged records are gone, first {missing[0]}",
