@@ -12,6 +12,7 @@ from device_adapters.language.rules_codes import check_codes
 from device_adapters.language.rules_fields import check_fields
 from device_adapters.language.rules_handshake import check_handshake
 from device_adapters.language.rules_once import check_read_once
+from device_adapters.language.rules_places import check_places
 from device_adapters.language.rules_window import check_pages, page_words
 from device_adapters.language.spaces import BIT_SPACES, TABLE, WRITABLE, on_wire
 from device_adapters.language.words import TIMES, WHOLE
@@ -69,6 +70,7 @@ def check(profile: Profile, report: Report) -> None:
         _check_rule(profile, rule, ("entries", rule.name), report)
     check_handshake(profile, report)
     check_read_once(profile, report)
+    check_places(profile, report)
     check_codes(profile, report)
 
 

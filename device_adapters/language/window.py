@@ -1,6 +1,6 @@
 """A window: a record longer than what a rig shows at once is turned over page by page, at the same addresses.
 
-Owns: `Window` and its grammar (docs/formats/profile.md rules 34 to 36). Pure: never writes anything.
+Owns: `Window` and its grammar (docs/formats/profile.md rules 33 to 35). Pure: never writes anything.
 """
 
 from __future__ import annotations
