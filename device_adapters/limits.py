@@ -78,6 +78,7 @@ PLAIN_BYTES_MAX = 256  # one value under its own topic
 TOPIC_BYTES_MAX = 512  # of a topic that stands in an entry
 ARRIVED_MAX = 256  # records of one rig that nobody stored yet; what comes beyond is told as lost
 NUMBERS_OPEN_MAX = 8  # half records of one rig, where each has its number in the topic
+KEPT_WAIT_S = 2.0  # after the first record of a connection, for what the broker keeps: it gives that last
 SPARK_BYTES_MAX = 16_384  # one Sparkplug payload; a birth certificate and the data of one record fit into an entry
 SPARK_DATA_BYTES_MAX = 15_360  # all payloads with values of one record, together
 SPARK_METRICS_MAX = 512  # of one payload

@@ -9,6 +9,7 @@ Knows no library. Spec: docs/formats/profile-values.md rules V10 to V14.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ from device_adapters.decoding.values import from_text
 from device_adapters.errors import DecodeError
 from device_adapters.language.jsonspans import Node
 from device_adapters.language.values import NUMBER, Value, topic_filter, topic_pattern
-from device_adapters.limits import NUMBERS_OPEN_MAX, PLAIN_BYTES_MAX, TOPIC_BYTES_MAX
+from device_adapters.limits import KEPT_WAIT_S, NUMBERS_OPEN_MAX, PLAIN_BYTES_MAX, TOPIC_BYTES_MAX
 from device_adapters.messages.fates import LET_GO
 from device_adapters.observation import Evidence, RawArea
 from device_adapters.streaming.inbox import Inbox
@@ -65,6 +66,16 @@ class _Half:
     kept: dict[str, _Kept] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A record that came before the broker gave its kept values: on a session that stands it gives them last."""
+
+    topic: str
+    kind: str
+    payloads: dict[str, bytes]
+    settles: list[Settle]
+
+
 class PlainBox:
     """Of one rig, on one broker."""
 
@@ -77,6 +88,9 @@ class PlainBox:
         self._kept: dict[str, _Kept] = {}
         self._halves: dict[str, _Half] = {}
         self._done: dict[str, dict[str, bytes]] = {}
+        self._waiting: list[_Waiting] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._waited = False
 
     # ------------------------------------------------------------------ the broker's side
 
@@ -97,6 +111,10 @@ class PlainBox:
         """The connection is gone: what was said before it may have changed since. What is not settled comes again."""
         self._kept.clear()
         self._halves.clear()
+        self._waiting.clear()
+        self._waited = False
+        if self._timer is not None:
+            self._timer.cancel()
         self.inbox.unheard()
 
     def let_go(self) -> bool:
@@ -127,7 +145,9 @@ class PlainBox:
         kept = self._kept[area] = _Kept(payload, settle, fresh=not retained, retained=retained)
         if not retained:
             self.inbox.heard()
+        if not retained or self._keeps(area):
             self._show(area, payload)
+        self._awaited(area, payload, retained=retained)
         if retained or area not in self._needed:
             kept.let_go()
         elif area == self._trigger:
@@ -140,8 +160,7 @@ class PlainBox:
         repeated = payloads[self._trigger] in self._done.get(self._trigger, {}).values()
         try:
             kind = self._kind(payloads)
-            self._check(kind)
-            found = decode_plain(self.shape, areas_of(self.shape, topic, payloads, kind), rig=self.serial)
+            waits = self._check(kind)
         except DecodeError as error:
             if repeated and error.reason == "missing_field":
                 _settle_all(settles, LET_GO)  # the message that ended the last record came again
@@ -149,20 +168,64 @@ class PlainBox:
                 self._refuse(error.reason, error.detail, topic, payloads, settles)
         else:
             self._done[self._trigger] = {"": payloads[self._trigger]}
-            self.inbox.arrive(found, partial(_settle_all, settles))
+            record = _Waiting(topic, kind, payloads, settles)
+            if waits:
+                self._wait_for_kept(record)
+            else:
+                self._arrive(record)
         for kept in self._kept.values():
             kept.settle, kept.fresh = None, False
 
-    def _check(self, kind: str) -> None:
-        """Every value that the record needs is one of this record, or one that stays."""
+    def _arrive(self, record: _Waiting) -> None:
+        try:
+            areas = areas_of(self.shape, record.topic, record.payloads, record.kind)
+            found = decode_plain(self.shape, areas, rig=self.serial)
+        except DecodeError as error:
+            self._refuse(error.reason, error.detail, record.topic, record.payloads, record.settles)
+        else:
+            self.inbox.arrive(found, partial(_settle_all, record.settles))
+
+    def _wait_for_kept(self, record: _Waiting) -> None:
+        self._waiting.append(record)
+        if self._timer is None or self._timer.cancelled():
+            self._timer = asyncio.get_running_loop().call_later(KEPT_WAIT_S, self._wait_no_longer)
+
+    def _awaited(self, area: str, payload: bytes, *, retained: bool) -> None:
+        """A kept value held for what came before it; one that is said only now may not have."""
+        waiting, self._waiting = self._waiting, []
+        for record in waiting:
+            if area in record.payloads or area not in needed_areas(self.shape, record.kind):
+                self._waiting.append(record)
+            elif retained:
+                record.payloads[area] = payload
+                whole = set(record.payloads).issuperset(needed_areas(self.shape, record.kind))
+                (self._arrive if whole else self._waiting.append)(record)
+            else:
+                detail = f"{area} was said only after the record"
+                self._refuse("missing_field", detail, record.topic, record.payloads, record.settles)
+
+    def _wait_no_longer(self) -> None:
+        """The broker keeps nothing."""
+        self._waited, waiting, self._waiting = True, self._waiting, []
+        for record in waiting:
+            missing = [area for area in needed_areas(self.shape, record.kind) if area not in record.payloads]
+            detail = f"{', '.join(missing)} was not said on this connection, and is not kept by the broker"
+            self._refuse("missing_field", detail, record.topic, record.payloads, record.settles)
+
+    def _check(self, kind: str) -> bool:
+        """Every value of the record is of this record, or one that stays. True: those of the broker are to come."""
+        waits = False
         for area in needed_areas(self.shape, kind):
             kept, stays, retained = self._kept.get(area), self._stays(area), self._keeps(area)
-            if kept is None:
+            if kept is None and retained and not self._waited:
+                waits = True
+            elif kept is None:
                 raise DecodeError("missing_field", f"{area} was not said on this connection")
-            if kept.retained and not retained:
+            elif kept.retained and not retained:
                 raise DecodeError("retained", f"{area} stands there retained, and was not said since")
-            if not kept.fresh and not stays:
+            elif not kept.fresh and not stays:
                 raise DecodeError("missing_field", f"{area} was not said since the last record")
+        return waits
 
     def _stays(self, area: str) -> bool:
         return all(self.shape.said.values[name].stays for name in self._names(area))

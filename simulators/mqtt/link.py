@@ -40,10 +40,22 @@ class LinkOwner(Protocol):
         ...
 
 
+class Deaf:
+    """An owner who wants nothing."""
+
+    def came(self, name: str, payload: bytes) -> None:
+        """Nothing."""
+
+    def delivered(self, mid: int, refusal: str) -> None:
+        """Nothing."""
+
+
 class Link:
     """`open`, then `publish`; `gone` is set once it has ended, for whatever reason."""
 
-    def __init__(self, broker: Broker, serial: str, will: tuple[str, bytes], owner: LinkOwner) -> None:
+    def __init__(
+        self, broker: Broker, serial: str, will: tuple[str, bytes], owner: LinkOwner, *, keep_will: bool = True
+    ) -> None:
         self.gone = asyncio.Event()
         self._broker = broker
         self._owner = owner
@@ -51,15 +63,15 @@ class Link:
         self._answer: asyncio.Future[str] = self._loop.create_future()
         self._sock: Any = None  # paho's, plain or TLS
         self._housekeeping: asyncio.TimerHandle | None = None
-        self._client = self._make(serial, will)
+        self._client = self._make(serial, will, keep_will)
 
-    def _make(self, serial: str, will: tuple[str, bytes]) -> Client:
+    def _make(self, serial: str, will: tuple[str, bytes], keep_will: bool) -> Client:
         v5 = self._broker.protocol == "5"
         protocol, clean = (MQTTv5, None) if v5 else (MQTTv311, False)  # with 5, CONNECT says it
         client = Client(CallbackAPIVersion.VERSION2, serial, clean_session=clean, protocol=protocol)
         client.connect_timeout = BROKER_CONNECT_S
         client.max_inflight_messages_set(0)  # the host counts, not the library
-        client.will_set(will[0], will[1], qos=1, retain=True)
+        client.will_set(will[0], will[1], qos=1, retain=keep_will)
         context = self._broker.tls(serial)
         if context is not None:
             client.tls_set_context(context)
@@ -110,9 +122,9 @@ class Link:
         """QoS 1 each."""
         self._client.subscribe([(name, 1) for name in topics])
 
-    def publish(self, name: str, payload: bytes, *, retain: bool = False) -> int:
-        """QoS 1; the number under which its PUBACK will come."""
-        return self._client.publish(name, payload, qos=1, retain=retain).mid
+    def publish(self, name: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> int:
+        """The number under which its PUBACK will come; of QoS 0 none comes."""
+        return self._client.publish(name, payload, qos=qos, retain=retain).mid
 
     def break_off(self) -> None:
         """As if the cable were pulled: the broker publishes the will."""

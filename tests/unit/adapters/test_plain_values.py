@@ -159,6 +159,42 @@ async def test_a_retained_value_counts_only_where_the_profile_says_so() -> None:
     assert (found.mode, found.seq) == ("exam", 18)
 
 
+async def test_records_of_a_standing_session_wait_for_what_the_broker_keeps() -> None:
+    """V13: it gives what it queued first and what it keeps last; a value that is said later says nothing of before."""
+    values = {last: payload for last, payload in GOOD.items() if last != "key"}
+    bench = await ready()
+    for number in ("18", "19"):
+        for last, payload in values.items():
+            bench.say(last, payload)
+        bench.say("count", number)
+    assert not bench.box.inbox.arrived
+    bench.say("key", "1", retained=True)
+    assert [(await bench.next()).seq for _ in range(2)] == [18, 19]  # type: ignore[union-attr]
+    bench.cut()
+    for last, payload in values.items():
+        bench.say(last, payload)
+    bench.say("count", "20")
+    bench.say("key", "2")
+    await bench.adapter.connect()
+    found = await bench.next()
+    assert isinstance(found, Evidence)
+    assert (found.reason, found.detail) == ("missing_field", "mode was said only after the record")
+
+
+async def test_a_broker_that_keeps_nothing_is_not_waited_for_long() -> None:
+    """P5: then the record is refused; the next ones at once."""
+    values = {last: payload for last, payload in GOOD.items() if last != "key"}
+    bench = await ready()
+    for number in ("18", "19"):
+        for last, payload in values.items():
+            bench.say(last, payload)
+        bench.say("count", number)
+        bench.box._wait_no_longer()
+        found = await bench.next()
+        assert isinstance(found, Evidence)
+        assert found.detail.startswith("mode was not said on this connection")
+
+
 async def test_what_was_said_before_a_lost_connection_does_not_count_after_it() -> None:
     """M1, P5: the switch may have been turned meanwhile; what was not settled comes again from the broker."""
     bench = await ready()

@@ -409,6 +409,8 @@ async def test_a_birth_of_the_node_without_its_number_is_none() -> None:
     bench = Bench(position=AT)
     bench.say("NBIRTH", [], None)
     bench.say("DBIRTH", birth())
+    assert not bench.boxes[SERIAL].inbox.arrived, "no record is in a certificate, so nothing is refused"
+    bench.finish(18)
     await bench.adapter.connect()
     await refused(bench, "sequence")
 
