@@ -41,7 +41,17 @@ KNOWN = [
     *(f"{group} {name}" for group, names in OTHER.items() for name in names),
     *(f"scale {worth}" for worth in ("0.01", "0.1", "0.5", "1")),
     *("bits of one word shared", "digits cut", "codes", "constant", "limits", "sums", "checksum from a later word"),
-    *("rows", "second record", "several pages", "one event only", "personal ticket", "personal name", "rig time"),
+    *(
+        "rows",
+        "second record",
+        "several pages",
+        "pages in a window",
+        "pages that need time",
+        "one event only",
+        "personal ticket",
+        "personal name",
+        "rig time",
+    ),
     *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word"),
     *("input registers", "status flags", "pause after connect", "gap between requests", "smaller blocks"),
     *("addresses from 1", "transport modbus-tcp", "transport modbus-rtu", "transport mqtt", "transport http"),
@@ -147,6 +157,8 @@ def _of_record(record: Record, page: int) -> Iterator[str]:
         "sums": bool(record.sums),
         "checksum from a later word": record.crc_from > 0,
         "several pages": record.words_max > page,
+        "pages in a window": record.window is not None,
+        "pages that need time": record.window is not None and record.window.turn_ms > 0,
         "bits of one word shared": len(shared) > len(set(shared)),
     }
     yield from (name for name, there in rest.items() if there)

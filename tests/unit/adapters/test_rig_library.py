@@ -82,8 +82,9 @@ class GoldenWire:
         self.statuses = [words(status["words"]) for status in found["status"]]
         self.hold(self.profile.status.at, self.statuses[0])
         for frame in found["frame"]:
-            for area in areas_of(frame):
+            for area in areas_of(frame) if "pages" not in frame else ():
                 self.hold(area.at, area.data)
+        self.pages = [words(page) for page in found["frame"][0].get("pages", ())]
 
     def hold(self, at: int, data: bytes) -> None:
         self.memory |= {at + place // 2: data[place : place + 2] for place in range(0, len(data), 2)}
@@ -101,6 +102,9 @@ class GoldenWire:
 
     async def write(self, at: int, values: Sequence[int], connection: int) -> None:
         self.hold(at, b"".join(value.to_bytes(2, "big") for value in values))
+        window = self.profile.event.window
+        if window is not None and at == window.page.at and 0 < values[0] <= len(self.pages):
+            self.hold(self.profile.event.at, self.pages[values[0] - 1])
         coil = self.profile.coil
         if coil is not None and coil.taken is not None and at == coil.at:
             self.signals.append([*values])
@@ -229,6 +233,25 @@ def test_any_words_of_any_model_decode_or_are_refused(name: str, data: st.DataOb
     else:
         assert 0 <= int(str(decoded.fields["score"])) <= 10000
         assert not any(isinstance(value, float) for value in decoded.fields.values())
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+def test_a_refusal_quotes_no_word_of_its_record(name: str) -> None:
+    """P7: in the layout of the rig's next program a ticket may stand anywhere: what is told is the same for any two."""
+    (good,) = areas_of(golden(name)["frame"][0])
+    for at in range(0, len(good.data) - 8, 2):
+        one, two = (refused(name, good, at, digits) for digits in (b"98765439", b"89674528"))
+        if one and two and one.detail.split()[0] == two.detail.split()[0]:
+            assert one.detail == two.detail
+
+
+def refused(name: str, good: RawArea, at: int, digits: bytes) -> DecodeError | None:
+    data = good.data[:at] + digits + good.data[at + len(digits) :]
+    try:
+        decode_entry_raw(profile_of(name), [RawArea(good.area, good.at, data)], erased=True)
+    except DecodeError as error:
+        return error
+    return None
 
 
 def test_a_fault_bit_without_a_line_is_refused() -> None:
