@@ -21,6 +21,7 @@ from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefus
 from gateway.identity import first_certificate, mirror_verifier
 from gateway.opening import signer_of
 from gateway.plan.shelf import Shelf
+from gateway.push.identity import identities
 from gateway.readonly import open_generation, open_read_only
 from gateway.reload import read_setup
 from gateway.run import run_file, still_runs
@@ -48,6 +49,7 @@ def check(config: Config) -> None:
     load_texts(config)
     for broker in config.brokers:
         account(broker, config.gateway_id)
+    identities(config)
     mirror_of(config)
     server = config.server
     gateway_client_context(server.cert, server.key, server.ca, pin=server.pin)
@@ -125,6 +127,11 @@ def status_text(document: dict[str, Any]) -> str:
         f"bus {one['id']}: {one['waiting']} waiting, turn {one['turn_ms']:.0f} ms, {one['silent']} silent, "
         f"{one['odd']} odd, {one['strays']} strays" + (f", {one['held']} units left alone" if one["held"] else "")
         for one in document.get("buses", [])
+    ]
+    lines += [
+        f"push {one['id']}: not listening, {one['reason']}"
+        for one in document.get("pushes", [])
+        if not one["listening"]
     ]
     lines += _plan_lines(document)
     lines += [_rig_line(rig) for rig in document["rigs"]]

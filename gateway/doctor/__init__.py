@@ -13,6 +13,7 @@ from gateway import commands
 from gateway.doctor.brokers import STATUS_S, check_brokers, mute
 from gateway.doctor.buses import check_buses
 from gateway.doctor.files import check_files
+from gateway.doctor.pushes import check_pushes
 from gateway.doctor.report import good, warn
 from gateway.doctor.rigs import check_rigs
 from gateway.doctor.server import check_server
@@ -46,11 +47,11 @@ async def _network(config: Config, live: Mapping[str, Any] | None) -> list[Findi
         return await server()  # the settings' own step has said it
     if not config.rigs:
         return [*await server(), warn("rigs", "none in the settings", "设置中没有设备")]
-    own = tuple(rig for rig in config.rigs if not rig.broker and not rig.bus)
+    own = tuple(rig for rig in config.rigs if not rig.broker and not rig.bus and not rig.push)
     found, brokers, rigs, buses = await asyncio.gather(
         server(), check_brokers(config, texts, live), check_rigs(own, texts), check_buses(config, texts, live)
     )
-    return [*found, *brokers, *rigs, *buses]
+    return [*found, *brokers, *rigs, *buses, *check_pushes(config, live)]
 
 
 def _heard(config: Config) -> dict[str, Any]:

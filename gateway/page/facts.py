@@ -150,6 +150,15 @@ class Facts:
             rows.append(Row("ok" if one["online"] else "bad", (one["id"], state, one.get("reason") or "")))
         return rows
 
+    def pushes(self) -> list[Row]:
+        """One row a listener for rigs that push."""
+        rows = []
+        for one in self._status.get("pushes") or []:
+            state = self.word("listening" if one["listening"] else "not listening")
+            mark: Mark = "ok" if one["listening"] else "bad"
+            rows.append(Row(mark, (one["id"], state, str(one["connections"]), one.get("reason") or "")))
+        return rows
+
     def buses(self) -> list[Row]:
         """One row a bus: what its line does, and what it should not have seen."""
         rows = []

@@ -36,10 +36,12 @@ def render(status: Mapping[str, Any], language: Language, now_us: int, *, renewi
     facts = Facts(status, language, now_us)
     word = facts.word
     box, brokers, buses, rigs = facts.box(), facts.brokers(), facts.buses(), facts.rigs()
+    pushes = facts.pushes()
     parts = [
         _table(facts, "box", ("thing", "value"), box, ""),
         _table(facts, "sessions", ("session", "value", "opens", "closes"), facts.sessions(), ""),
         _table(facts, "brokers", ("broker", "value", "reason"), brokers, ""),
+        _table(facts, "pushes", ("push", "value", "connections", "reason"), pushes, ""),
         _table(facts, "buses", ("bus", "value", "waiting", "turn", "silent", "odd", "strays", "left"), buses, ""),
         _table(
             facts, "rigs", ("station", "serial", "value", "item", "last record", "since", "reason"), rigs, "no rigs"
@@ -54,7 +56,7 @@ def render(status: Mapping[str, Any], language: Language, now_us: int, *, renewi
 <header><h1>{escape(word("title"))}</h1><span class="soft">{escape(str(status["origin"]))}</span>
 {_nav(facts, language, renewing)}</header>
 <main>
-{_summary(facts, [*box, *brokers, *buses, *rigs])}
+{_summary(facts, [*box, *brokers, *pushes, *buses, *rigs])}
 <p class="soft">{escape(word("as of"))} <time>{local_time(now_us)}</time> ·
 {escape(word("renews" if renewing else "paused"))}</p>
 {"".join(parts)}
