@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 Take: TypeAlias = "Callable[[str, bytes, Settle, bool], object]"
 PROTOCOLS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 _ENDED: Final = "Unspecified error"
+_EARLY: Final = "closed the connection before it answered (does it take this certificate?)"
 _REFUSED_FROM: Final = 128  # a reason code of SUBACK from here on grants nothing
 
 # The libraries log every lost connection by themselves, and at debug level whole topics.
@@ -184,6 +185,7 @@ class Broker:
         paho = client._client  # noqa: SLF001  (no public way yet: the module's docstring)
         client._disconnected.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # noqa: SLF001
         paho.manual_ack_set(True)
+        _tell_of_early_end(client)
         paho.on_message = lambda _client, _data, message: self._deliver(client, number, message)
         return client
 
@@ -224,6 +226,26 @@ class Broker:
                 client._client.ack(open_.popleft(), message.qos)  # noqa: SLF001
 
         return settle
+
+
+def _tell_of_early_end(client: Client) -> None:
+    """A broker that closes before it answers CONNECT, as after a certificate that it does not take, is not waited for.
+
+    The library says nothing of that, and would wait for its whole timeout.
+    """
+    paho, loop, connected = client._client, asyncio.get_running_loop(), client._connected  # noqa: SLF001
+    told = paho.on_disconnect
+
+    def end() -> None:
+        if not connected.done():
+            connected.set_exception(MqttError(_EARLY))
+
+    def ended(*said: Any) -> None:
+        loop.call_soon_threadsafe(end)
+        if told is not None:
+            told(*said)
+
+    paho.on_disconnect = ended
 
 
 def _routes(box: Mailbox) -> Iterator[tuple[str, Take]]:
