@@ -235,7 +235,7 @@ def test_no_fault_at_any_place_of_the_exchange_gives_a_wrong_record(how: str) ->
         await adapter.close()
         await bus.close()
 
-    for at in range(2, EXCHANGE + 2, 1 if how in {"request lost", "reply lost"} else 5):
+    for at in range(2, EXCHANGE + 2, 2 if how in {"request lost", "reply lost"} else 7):
         on_virtual_time(work(at))
 
 
@@ -259,7 +259,7 @@ class Turning:
         return (self.spoil(head) if self.page == self.wrong else head) + body
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_pages_give_exactly_the_record_or_are_refused(data: st.DataObject) -> None:
     """P5, property: any length, any beginning at a page; one changed bit of one head is always seen."""
