@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device_adapters.language.rules_codes import range_of
 from device_adapters.language.spaces import COIL_ALONE, SPACES
+from device_adapters.language.words import WHOLE
 
 if TYPE_CHECKING:
     from device_adapters.language.handshake import Coil, Word
@@ -20,6 +22,7 @@ def check_handshake(profile: Profile, report: Report) -> None:
     """Words, coil, and what the guarantee promises."""
     check_written(profile, profile.ack, ("handshake", "ack"), report)
     check_written(profile, profile.ready, ("handshake", "ready"), report)
+    _check_room(profile, report)
     if profile.coil is not None:
         _check_coil(profile, profile.coil, report)
     if profile.guarantee == "latched" and not profile.told:
@@ -32,6 +35,17 @@ def check_written(profile: Profile, word: Word | None, path: Path, report: Repor
     """A word that the gateway writes."""
     if word is not None and not _inside(profile, word.at, word.words, write=True):
         report.add((*path, "at"), "lies in no area marked write = true")
+
+
+def _check_room(profile: Profile, report: Report) -> None:
+    """Every number that the rig can count to can be told to it."""
+    seq, word = profile.event.fields.get("seq"), profile.ack
+    if seq is None or word is None or seq.type not in WHOLE:
+        return
+    last = range_of(seq)[1]
+    if last >= 1 << 16 * word.words:
+        room = f"{word.words} word{'s' if word.words > 1 else ''}"
+        report.add(("handshake", "ack", "type"), f"a seq up to {last} does not fit into {room}: give it a max, or a wider type here")
 
 
 def _check_coil(profile: Profile, coil: Coil, report: Report) -> None:
