@@ -9,12 +9,13 @@ The checksum over hidden words is made anew over their zeros, so that a replay d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from device_adapters.decoding.decode import decode_status
 from device_adapters.decoding.records import open_record
 from device_adapters.errors import DecodeError
 from device_adapters.language.checksums import CHECKSUMS
+from device_adapters.language.spaces import SPACES, TABLE, on_wire
 from device_adapters.modbus.reading import RefusedRecordError, marked, read_record
 from device_adapters.modbus.wire import ExceptionReply
 from device_adapters.observation import RawArea
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from scorelog.journal.clock import Clock
 
 READ_MAX = 125
+_TABLES: Final = (*SPACES, "coils")  # of the last two, one writes otherwise
 # By profile address: the word as it may be written, and whether it only stands in for a hidden one.
 Clear: TypeAlias = dict[int, tuple[int, bool]]
 
@@ -58,9 +60,9 @@ class Plan:
         if self.reads and not self.with_personal:
             raise ConfigError("which words are personal only a profile says: without one give --with-personal, too")
         for at, words in self.reads:
-            if not (1 <= words <= READ_MAX and 0 <= at <= LAST_REGISTER + 1 - words):
+            if not (1 <= words <= READ_MAX and on_wire(at) <= LAST_REGISTER + 1 - words):
                 raise ConfigError(
-                    f"--read {at}:{words}: 1 to {READ_MAX} words from an address below {LAST_REGISTER + 1}"
+                    f"--read {on_wire(at)}:{words}: 1 to {READ_MAX} words from an address below {LAST_REGISTER + 1}"
                 )
         if not EVERY_S_MIN <= self.every_s <= EVERY_S_MAX:
             raise ConfigError(f"--every {self.every_s:g}: {EVERY_S_MIN:g} to {EVERY_S_MAX:g} seconds")
@@ -124,7 +126,10 @@ class TapWire(ReadOnlyWire):
         failed: str = "",
     ) -> None:
         at_ms, took_ms = (asked_us - self._began_us) / 1000, (self._clock.mono_us() - asked_us) / 1000
-        self.heard.append(Exchange(self.round, at_ms, took_ms, at, words, reply, exception, failed))
+        space = _TABLES[at // TABLE]
+        self.heard.append(
+            Exchange(self.round, at_ms, took_ms, on_wire(at), words, reply, exception, failed, space=space)
+        )
 
 
 async def capture(place: Place, plan: Plan, clock: Clock, write: Callable[[str], object]) -> Tally:
@@ -227,7 +232,13 @@ class _Looking:
             whole = area.cut == ((0, len(area.data)),)
             shown = stand_ins(records[area.area], area)
             hidden = {at // 2 for start, size in area.cut for at in range(start, start + size)}
-            for number in range(len(shown) // 2 if not whole else 0):
+            record = records[area.area]
+            words = len(shown) // 2
+            if record.tail is not None:  # its bits lie elsewhere
+                words = record.block_words
+                if not whole:
+                    self.clear[record.tail.at] = (1, False)
+            for number in range(words if not whole else 0):
                 word = int.from_bytes(shown[number * 2 : number * 2 + 2], "big")
                 self.clear[area.at + number] = (word, number in hidden)
 
@@ -253,15 +264,19 @@ def hide(one: Exchange, clear: Clear, offset: int) -> Exchange:
     """What may be written of it."""
     if one.reply is None:
         return one
-    addresses = range(one.at, one.at + one.words)
-    found = {address: clear.get(address - offset, (0, True)) for address in addresses}
-    hidden = runs_of(address for address, (_, is_hidden) in found.items() if is_hidden)
-    return replace(one, reply=b"".join(word.to_bytes(2, "big") for word, _ in found.values()), hidden=hidden)
+    first = one.base + one.at - offset
+    if one.of_bits:  # all of a proven record, or none
+        if first in clear:
+            return one
+        return replace(one, reply=bytes(len(one.reply)), hidden=((one.at, one.words),))
+    found = [clear.get(first + number, (0, True)) for number in range(one.words)]
+    hidden = runs_of(one.at + number for number, (_, is_hidden) in enumerate(found) if is_hidden)
+    return replace(one, reply=b"".join(word.to_bytes(2, "big") for word, _ in found), hidden=hidden)
 
 
 def parse_read(text: str) -> tuple[int, int]:
-    """`ADDRESS:WORDS`. Raises ConfigError."""
-    at, colon, words = text.partition(":")
-    if not colon or not at.isdecimal() or not words.isdecimal():
-        raise ConfigError(f"--read {text}: ADDRESS:WORDS, such as 0:48")
-    return int(at), int(words)
+    """`ADDRESS:WORDS`, or `input:ADDRESS:WORDS`. Raises ConfigError."""
+    at, colon, words = text.removeprefix("input:").partition(":")
+    if not colon or not at.isdecimal() or not words.isdecimal() or int(at) > LAST_REGISTER:
+        raise ConfigError(f"--read {text}: ADDRESS:WORDS, such as 0:48, or input:0:48")
+    return int(at) + (SPACES["input"] if text.startswith("input:") else 0), int(words)

@@ -112,6 +112,7 @@ def probe(
     unit: Unit = None,
     at: Annotated[int | None, typer.Option("--at", help="An address, from 0: all orders side by side.")] = None,
     words: Annotated[int, typer.Option("--words", help="How many words from there.")] = 4,
+    of_input: Annotated[bool, typer.Option("--input", help="--at is of input registers: function 4.")] = False,
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
     looks: Annotated[int, typer.Option("--looks", min=0, help="So many looks; 0: until Ctrl-C.")] = 0,
     once: Annotated[bool, typer.Option("--once", help="One look; exit code 1 if it was not good.")] = False,
@@ -124,7 +125,7 @@ def probe(
 ) -> None:
     """Show what a live rig says: raw words beside their meaning. Never writes to it."""
     place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
-    wanted = probing.Wanted(_profile(profile), unit, at, words, every, 1 if once else looks, with_personal)
+    wanted = probing.Wanted(_profile(profile), unit, at, words, of_input, every, 1 if once else looks, with_personal)
     before: list[probing.Look] = []
 
     def show(found: probing.Look) -> None:

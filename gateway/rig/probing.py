@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from device_adapters.errors import BackOff, NotConnected
+from device_adapters.language.spaces import SPACES, TABLE, on_wire
 from device_adapters.modbus.wire import ExceptionReply, OddReply
 from gateway.errors import ConfigError
 from gateway.rig.limits import EVERY_S_MAX, EVERY_S_MIN, VIEW_WORDS_MAX
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LAST_REGISTER: Final = 0xFFFF
 NO_ANSWER: Final = (NotConnected, BackOff, OddReply, ExceptionReply)
+_TABLES: Final = (*SPACES, "coils")
 _WORDS_SHOWN: Final = 8  # of a field; a longer one goes on behind …
 
 
@@ -38,6 +40,7 @@ class Wanted:
     unit: int | None = None
     at: int | None = None
     words: int = 4
+    of_input: bool = False  # function 4 instead of 3
     every_s: float = 1.0
     looks: int = 0  # 0: until it is stopped
     with_personal: bool = False
@@ -58,7 +61,8 @@ class Wanted:
     def _refuse_personal(self, profile: Profile, at: int) -> None:
         for record in profile.records.values():
             end = record.at + record.stride * (record.slots - 1) + record.words_max
-            if has_personal(record) and at < end and at + self.words > record.at:
+            first = at + (SPACES["input"] if self.of_input else 0)
+            if has_personal(record) and first < end and first + self.words > record.at:
                 raise ConfigError(
                     f"--at {at}: in {record.name}, where {profile.id} has personal words; --with-personal shows them"
                 )
@@ -106,7 +110,9 @@ async def _one(wire: Wire, wanted: Wanted, number: int) -> Look:
         tables: tuple[Table, ...] = ()
         if wanted.profile is not None:
             tables = await look(wire, wanted.profile, with_personal=wanted.with_personal)
-        raw = await wire.read(wanted.at, wanted.words) if wanted.at is not None else b""
+        raw = b""
+        if wanted.at is not None:
+            raw = await wire.read(wanted.at + (SPACES["input"] if wanted.of_input else 0), wanted.words)
     except NO_ANSWER as error:
         return Look(number, fault=str(error))
     return Look(number, tables, views_of(raw) if raw else (), raw)
@@ -120,13 +126,14 @@ def as_lines(look: Look, wanted: Wanted, before: Look | None) -> list[str]:
     known = {(row.at, row.name): row.value for table in (before.tables if before else ()) for row in table.rows}
     for table in look.tables:
         state = f"不可信 REFUSED: {table.fault}" if table.fault else "完整 proven"
-        lines += ["", f"[{table.name}] @{table.at}  {state}"]
+        lines += ["", f"[{table.name}] @{place_text(table.at)}  {state}"]
         if table.rows:
             lines.append("  " + _aligned(("地址 at", "字段 field", "原始字 raw words", "值 value")))
         for row in table.rows:
             changed = known.get((row.at, row.name), row.value) != row.value
             value = f"!! {row.wrong}" if row.wrong else row.value
-            lines.append(("* " if changed else "  ") + _aligned((str(row.at), row.name, words_text(row.raw), value)))
+            cells = (place_text(row.at), row.name, words_text(row.raw), value)
+            lines.append(("* " if changed else "  ") + _aligned(cells))
     if look.views and wanted.at is not None:
         lines += ["", f"@{wanted.at}: {words_text(look.raw, VIEW_WORDS_MAX)}"]
         lines += [view_line(view) for view in look.views]
@@ -159,6 +166,12 @@ def as_document(look: Look) -> dict[str, Any]:
         "raw": look.raw.hex(),
         "views": [{"type": view.type, "words": view.words, "values": dict(view.values)} for view in look.views],
     }
+
+
+def place_text(at: int) -> str:
+    """An address as it stands in a request, with its table if that is not the usual one."""
+    table = _TABLES[at // TABLE]
+    return f"{table}:{on_wire(at)}" if at >= TABLE else str(at)
 
 
 def view_line(view: View) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from device_adapters.language.spaces import BIT_SPACES, SPACES, words_for
 from gateway.errors import ConfigError
 from gateway.rig.limits import CAPTURE_BYTES_MAX, CAPTURE_LINE_BYTES_MAX
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 _ANSWERS: Final = ("reply", "exception", "failed")
 _REGISTERS: Final = 0x10000
+_HOLDING: Final = "holding"
 _READ_MAX: Final = 125
+_BITS_MAX: Final = 2000
 _MS_MAX: Final = 2**40
 
 
@@ -50,6 +53,17 @@ class Exchange:
     exception: int | None = None
     failed: str = ""
     hidden: tuple[tuple[int, int], ...] = ()
+    space: str = "holding"  # the rig's table; of one of bits `words` counts bits
+
+    @property
+    def base(self) -> int:
+        """What makes the address one of `language.spaces`."""
+        return SPACES[self.space]
+
+    @property
+    def of_bits(self) -> bool:
+        """Whether the reply is bits, sixteen to a word, the first one lowest."""
+        return self.space in BIT_SPACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,8 @@ def exchange_line(one: Exchange) -> str:
         document["exception"] = one.exception
     else:
         document["failed"] = one.failed
+    if one.space != _HOLDING:
+        document["space"] = one.space
     if one.hidden:
         document["hidden"] = [list(part) for part in one.hidden]
     return json.dumps(document, ensure_ascii=False) + "\n"
@@ -171,11 +187,16 @@ def _head(document: Mapping[str, Any]) -> Head:
 
 def _exchange(number: int, document: Mapping[str, Any]) -> Exchange:
     at, words = _run(number, document.get("read"), "read")
-    if not 1 <= words <= _READ_MAX:
-        raise ConfigError(f"{number}: read: 1 to {_READ_MAX} words")
+    space = document.get("space", _HOLDING)
+    if not isinstance(space, str) or space not in SPACES:
+        raise ConfigError(f"{number}: space: one of {', '.join(SPACES)}")
+    most = _BITS_MAX if space in BIT_SPACES else _READ_MAX
+    if words > most:
+        raise ConfigError(f"{number}: read: 1 to {most}")
     given = [name for name in _ANSWERS if name in document]
     if len(given) != 1:
         raise ConfigError(f"{number}: one of {', '.join(_ANSWERS)} is needed")
+    reply_words = words_for(words) if space in BIT_SPACES else words
     hidden = document.get("hidden", [])
     if not isinstance(hidden, list):
         raise ConfigError(f"{number}: hidden: a list of [address, words]")
@@ -185,10 +206,11 @@ def _exchange(number: int, document: Mapping[str, Any]) -> Exchange:
         _time(number, document, "took_ms"),
         at,
         words,
-        _reply(number, document["reply"], words) if given == ["reply"] else None,
+        _reply(number, document["reply"], reply_words) if given == ["reply"] else None,
         _number(number, document, "exception", 255) if given == ["exception"] else None,
         str(document.get("failed", ""))[:200],
         tuple(_run(number, part, "hidden") for part in hidden),
+        space,
     )
 
 

@@ -1,6 +1,6 @@
 """`rig replay`: a capture served as a Modbus TCP rig, for support far from the site.
 
-    rounds ──clock──> words by address ──> functions 3 and 4        writes are taken, kept and told, never believed
+    rounds ──clock──> words and bits by address ──> functions 1 to 4    writes are taken, kept and told, never believed
 
 Owns: what stands in the registers when. A whole round becomes visible at once, at the time of its last answer, so
 that a status is never ahead of the records that it counts. What was never captured is exception 2.
@@ -13,6 +13,7 @@ import contextlib
 import struct
 from typing import TYPE_CHECKING, Final
 
+from device_adapters.language.spaces import BIT_SPACES, SPACES
 from gateway.errors import ConfigError
 from gateway.rig.limits import REPLAY_CONNECTIONS_MAX, REPLAY_IDLE_S, REPLAY_SPEED_MAX
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from gateway.rig.recording import Exchange, Recording
     from scorelog.journal.clock import Clock
 
-_READS: Final = (3, 4)
-_WRITE_ONE, _WRITE = 6, 16
+_READS: Final = {1: "coils", 2: "discrete", 3: "holding", 4: "input"}
+_WRITE_ONE, _WRITE, _WRITE_COIL, _WRITE_COILS = 6, 16, 5, 15
+_WRITES: Final = {_WRITE_ONE: "holding", _WRITE: "holding", _WRITE_COIL: "coils", _WRITE_COILS: "coils"}
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _TARGET_SILENT = 1, 2, 3, 11
-_READ_MAX, _WRITE_MAX = 125, 123
+_READ_MAX, _WRITE_MAX, _BITS_MAX = 125, 123, 2000
 _PDU_MAX: Final = 253
 _BODY: Final = 5  # bytes of every request's PDU that we answer: function, two words
 
@@ -59,7 +61,7 @@ class Replay:
         function = pdu[0]
         if unit != self._unit:
             return bytes((function | 0x80, _TARGET_SILENT))
-        if len(pdu) < _BODY or function not in {*_READS, _WRITE_ONE, _WRITE}:
+        if len(pdu) < _BODY or function not in {*_READS, *_WRITES}:
             return bytes((function | 0x80, _ILLEGAL_FUNCTION))
         at, count = struct.unpack(">HH", pdu[1:_BODY])
         if function in _READS:
@@ -74,22 +76,30 @@ class Replay:
             raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}; take another --port") from None
 
     def _read(self, function: int, at: int, count: int) -> bytes | None:
-        end = self._ends.get((at, count))
+        base = SPACES[_READS[function]]
+        end = self._ends.get((base + at, count))
         if end is not None:
             return None if end.exception is None else bytes((function | 0x80, end.exception))
-        if not 1 <= count <= _READ_MAX:
+        bits = _READS[function] in BIT_SPACES
+        if not 1 <= count <= (_BITS_MAX if bits else _READ_MAX):
             return bytes((function | 0x80, _ILLEGAL_VALUE))
-        words = [self._words.get(address) for address in range(at, at + count)]
+        words = [self._words.get(base + address) for address in range(at, at + count)]
         if None in words:
             return bytes((function | 0x80, _ILLEGAL_ADDRESS))
+        if bits:
+            whole = sum(bool(bit) << number for number, bit in enumerate(words))
+            data = whole.to_bytes((count + 7) // 8, "little")
+            return bytes((function, len(data))) + data
         return bytes((function, 2 * count)) + struct.pack(f">{count}H", *words)
 
     def _write(self, function: int, at: int, count: int, pdu: bytes) -> bytes:
-        if function == _WRITE and (len(pdu) != 6 + 2 * count or not 1 <= count <= _WRITE_MAX):
+        values = _written(function, count, pdu)
+        if values is None:
             return bytes((function | 0x80, _ILLEGAL_VALUE))
-        values = [count] if function == _WRITE_ONE else [*struct.unpack(f">{count}H", pdu[6:])]
-        self._words.update(enumerate(values, at))
-        self._say(f"写入 written at {at}: {' '.join(f'{value:04x}' for value in values)}")
+        base = SPACES[_WRITES[function]]
+        self._words.update(enumerate(values, base + at))
+        name = "" if not base else "coils "
+        self._say(f"写入 written at {name}{at}: {' '.join(f'{value:04x}' for value in values)}")
         return pdu[:_BODY]
 
     def _go_on(self) -> None:
@@ -99,11 +109,15 @@ class Replay:
 
     def _show_round(self) -> None:
         for one in self._rounds[self._shown]:
+            first = one.base + one.at
             if one.reply is None:
-                self._ends[one.at, one.words] = one
-            else:
-                self._ends.pop((one.at, one.words), None)
-                self._words.update(enumerate(struct.unpack(f">{one.words}H", one.reply), one.at))
+                self._ends[first, one.words] = one
+                continue
+            self._ends.pop((first, one.words), None)
+            words = struct.unpack(f">{len(one.reply) // 2}H", one.reply)
+            if one.of_bits:
+                words = tuple(words[number // 16] >> number % 16 & 1 for number in range(one.words))
+            self._words.update(enumerate(words, first))
         self._shown += 1
         if self.over:
             self._say("回放已到末尾 the end of the capture; its last state stays")
@@ -132,3 +146,15 @@ class Replay:
         writer.write(head[:4] + (1 + len(answer)).to_bytes(2, "big") + head[6:7] + answer)
         await writer.drain()
         return True
+
+
+def _written(function: int, count: int, pdu: bytes) -> list[int] | None:
+    """The values of a write, None when its bytes are no such request."""
+    if function in {_WRITE_ONE, _WRITE_COIL}:
+        return [int(bool(count)) if function == _WRITE_COIL else count]
+    if function == _WRITE:
+        good = len(pdu) == 6 + 2 * count and 1 <= count <= _WRITE_MAX
+        return [*struct.unpack(f">{count}H", pdu[6:])] if good else None
+    whole = int.from_bytes(pdu[6:], "little")
+    good = len(pdu) == 6 + (count + 7) // 8 and 1 <= count <= _BITS_MAX
+    return [whole >> number & 1 for number in range(count)] if good else None

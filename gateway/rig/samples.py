@@ -51,6 +51,7 @@ class Round:
 class _Memory:
     words: dict[int, int] = field(default_factory=dict)
     hidden: set[int] = field(default_factory=set)
+    bits: dict[int, tuple[bytes, bool]] = field(default_factory=dict)  # what a request brought, and if it is hidden
 
 
 def rounds_of(profile: Profile, recording: Recording) -> tuple[Round, ...]:
@@ -68,15 +69,20 @@ def _memory(exchanges: tuple[Exchange, ...], offset: int) -> _Memory:
     memory = _Memory()
     for one in exchanges:
         reply = one.reply or b""
+        first = one.base + one.at - offset
+        if one.of_bits:
+            if reply:
+                memory.bits[first] = (reply, bool(one.hidden))
+            continue
         for number in range(len(reply) // 2):
-            memory.words[one.at + number - offset] = int.from_bytes(reply[number * 2 : number * 2 + 2], "big")
-        memory.hidden |= {at - offset for first, count in one.hidden for at in range(first, first + count)}
+            memory.words[first + number] = int.from_bytes(reply[number * 2 : number * 2 + 2], "big")
+        memory.hidden |= {one.base + at - offset for start, count in one.hidden for at in range(start, start + count)}
     return memory
 
 
 def _round(profile: Profile, exchanges: tuple[Exchange, ...], offset: int) -> Round:
     memory = _memory(exchanges, offset)
-    starts = sorted({one.at - offset for one in exchanges if one.reply is not None})
+    starts = sorted({one.base + one.at - offset for one in exchanges if one.reply is not None and not one.of_bits})
     records = [
         found
         for record in profile.records.values()
@@ -97,15 +103,20 @@ def _round(profile: Profile, exchanges: tuple[Exchange, ...], offset: int) -> Ro
 def _sample(record: Record, at: int, memory: _Memory) -> Sample | None:
     """The record that begins there, as far as its own length word says, or its shortest form."""
     data = b""
-    for address in range(at, at + record.words_max):
+    for address in range(at, at + (record.words_max if record.tail is None else record.block_words)):
         if address not in memory.words:
             break
         data += memory.words[address].to_bytes(2, "big")
+    bits, bits_hidden = memory.bits.get(record.tail.at, (b"", False)) if record.tail is not None else (b"", False)
+    if record.tail is not None and len(data) == record.block_words * 2:
+        data += bits
     try:
         words = words_of(record, data)
     except DecodeError:
         words = record.words
     if len(data) < words * 2:
         return None
-    hidden = frozenset(number for number in range(words) if at + number in memory.hidden)
-    return Sample(record, at, data[: words * 2], hidden)
+    block = words if record.tail is None else record.block_words
+    hidden = {number for number in range(block) if at + number in memory.hidden}
+    hidden |= set(range(block, words)) if bits_hidden else set()
+    return Sample(record, at, data[: words * 2], frozenset(hidden))
