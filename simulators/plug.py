@@ -136,6 +136,16 @@ class Host:
             self.power_cut()
             self._spawn(self._power_up_later())
 
+    def acknowledge_unread(self) -> None:
+        """The `foreign-ack` fault: what was not read may be gone, so the truth says so."""
+        memory = self.rig.memory
+        if memory.oldest_seq:
+            self._on_memory_lost(self.rig.serial, memory.oldest_seq, memory.last_seq)
+            self.rig.write_ack(memory.last_seq)
+
+    def be_impersonated(self) -> None:
+        """The `stolen-id` fault; registers have no names."""
+
     def lose_memory(self) -> None:
         """The `seq-restart` fault: the boot counter alone survives."""
         old = self.rig.memory

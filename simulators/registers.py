@@ -18,6 +18,7 @@ from simulators.limits import (
     RESULT_SLOTS,
     RESULT_WORDS,
     RESULTS_AT,
+    SCORE_FULL,
     STATUS_AT,
     STATUS_WORDS,
 )
@@ -50,6 +51,7 @@ class RegisterMap(Protocol):
     """Which words lie where in one model of rig, and what faults must know of them. `record` is a whole slot."""
 
     status_at: int
+    full_score: bytes | None  # a full score in one word; None: no fault of sums
 
     def area_of(self, address: int) -> str:
         """The name of the area that holds the address, "" for none: status, control, event, result."""
@@ -96,6 +98,7 @@ class V1Registers:
     """The map of docs/rig-interface-v1.md."""
 
     status_at = STATUS_AT
+    full_score: bytes | None = SCORE_FULL.to_bytes(2, "big")
 
     def area_of(self, address: int) -> str:
         """Four areas."""

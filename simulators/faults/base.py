@@ -81,6 +81,14 @@ class Bench(Protocol):
         """Cut the power and come back."""
         ...
 
+    def acknowledge_unread(self) -> None:
+        """Another master writes the acknowledgement."""
+        ...
+
+    def be_impersonated(self) -> None:
+        """Somebody else connects under this rig's name, where there are names."""
+        ...
+
     def lose_memory(self) -> None:
         """Cut the power and come back without what memory held."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulators.errors import FaultError
-from simulators.faults import bus, link, messages, wire, words
+from simulators.faults import bus, hostile, link, messages, values, wire, words
 
 if TYPE_CHECKING:
     import random
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from simulators.faults.base import Fault
     from simulators.faults.spec import FaultSpec
 
-_ALL = (*words.FAULTS, *wire.FAULTS, *bus.FAULTS, *messages.FAULTS, *link.FAULTS)
+_ALL = (*words.FAULTS, *values.FAULTS, *wire.FAULTS, *bus.FAULTS, *messages.FAULTS, *hostile.FAULTS, *link.FAULTS)
 CATALOGUE: dict[str, type[Fault]] = {kind.name: kind for kind in _ALL}
 ALIASES = {"busy": "exception-6"}
 

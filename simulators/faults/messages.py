@@ -16,7 +16,7 @@ _RECORD = frozenset({"record"})
 _LATE_MS = 400
 
 
-class _Payload(Fault):
+class Payload(Fault):
     """A fault that changes the bytes of a record."""
 
     areas = _RECORD
@@ -81,7 +81,7 @@ class RetainedRecord(Fault):
         return [replace(one, retain=True) for one in now]
 
 
-class BadUtf8(_Payload):
+class BadUtf8(Payload):
     """R5: A byte of the record is not UTF-8."""
 
     name, catalogue = "bad-utf8", "R5"
@@ -91,7 +91,7 @@ class BadUtf8(_Payload):
         return payload.replace(b'"serial":"', b'"serial":"\xff', 1)
 
 
-class BadJson(_Payload):
+class BadJson(Payload):
     """R5: The record stops after `at` bytes (half): no JSON."""
 
     name, catalogue = "bad-json", "R5"
@@ -101,7 +101,7 @@ class BadJson(_Payload):
         return payload[: len(payload) // 2 if self.spec.at is None else self.spec.at]
 
 
-class DuplicateKey(_Payload):
+class DuplicateKey(Payload):
     """R5: A key stands twice in the record, with two values (breaks M1)."""
 
     name, catalogue = "duplicate-key", "R5"
@@ -111,7 +111,7 @@ class DuplicateKey(_Payload):
         return payload[:-1] + b',"exam_no":%d}' % self.rng.randrange(1000, 9999)
 
 
-class Fraction(_Payload):
+class Fraction(Payload):
     """R5: A number has a fraction (breaks M1)."""
 
     name, catalogue = "fraction", "R5"
@@ -121,7 +121,7 @@ class Fraction(_Payload):
         return payload.replace(b'"v":1,', b'"v":1.0,', 1)
 
 
-class Oversize(_Payload):
+class Oversize(Payload):
     """R5: The record has more than 16,384 bytes (breaks M1); `at` more than that (1)."""
 
     name, catalogue = "oversize", "R5"
@@ -131,7 +131,7 @@ class Oversize(_Payload):
         return payload.ljust(PAYLOAD_BYTES_MAX + (1 if self.spec.at is None else self.spec.at))
 
 
-class OtherBytes(_Payload):
+class OtherBytes(Payload):
     """R5: What is sent under this number differs in its score or time from what is held (breaks M6)."""
 
     name, catalogue = "other-bytes", "R5"

@@ -37,12 +37,20 @@ def _record_words(look: Look, record: bytes) -> int:
     return look.rig.registers.used(look.area, record)
 
 
-def _with_word(look: Look, slot: int, at: int, word: bytes) -> bytes:
-    """The slot with another word in its record, under a right checksum."""
+def with_words(look: Look, changes: dict[int, bytes]) -> bytes:
+    """The slot that the read begins in with other words in its record, under a right checksum."""
+    slot, _ = _slot(look)
     whole = _now(look, slot)
     size = 2 * _record_words(look, whole)
-    record = whole[: 2 * at] + word + whole[2 * at + 2 : size]
-    return look.rig.registers.sealed(look.area, record) + whole[size:]
+    record = bytearray(whole[:size])
+    for at, word in changes.items():
+        record[2 * at : 2 * at + 2] = word
+    return look.rig.registers.sealed(look.area, bytes(record)) + whole[size:]
+
+
+def cut_to_read(look: Look, slot_words: bytes) -> bytes:
+    """The part of a changed slot that the read asked for."""
+    return _window(look, _slot(look)[1], slot_words)
 
 
 def _window(look: Look, start: int, slot_words: bytes) -> bytes:
@@ -88,7 +96,7 @@ class ChangingRecord(Fault):
         slot, start = _slot(look)
         at = look.rig.registers.word_of(look.area, "score") if self.spec.at is None else self.spec.at
         value = int.from_bytes(_now(look, slot)[2 * at : 2 * at + 2], "big") ^ self.rng.randrange(1, 0x400)
-        return _window(look, start, _with_word(look, slot, at, value.to_bytes(2, "big")))
+        return _window(look, start, with_words(look, {at: value.to_bytes(2, "big")}))
 
 
 class TornStatus(Fault):
@@ -183,9 +191,8 @@ class ForeignSerial(Fault):
 
     def words(self, look: Look) -> bytes:
         """The last two characters of the serial number are others, and the checksum is right."""
-        slot, start = _slot(look)
         at = look.rig.registers.word_of(look.area, "serial")
-        return _window(look, start, _with_word(look, slot, at, b"ZZ"))
+        return cut_to_read(look, with_words(look, {at: b"ZZ"}))
 
 
 class WrongBoot(Fault):
@@ -195,9 +202,8 @@ class WrongBoot(Fault):
 
     def words(self, look: Look) -> bytes:
         """The low word of `boot` is 0xEEEE."""
-        slot, start = _slot(look)
         at = look.rig.registers.word_of(look.area, "boot")
-        return _window(look, start, _with_word(look, slot, at, b"\xee\xee"))
+        return cut_to_read(look, with_words(look, {at: b"\xee\xee"}))
 
 
 def _status(look: Look, **numbers: int) -> bytes:

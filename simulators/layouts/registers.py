@@ -28,6 +28,7 @@ class LayoutRegisters:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.status_at = layout.status.at
+        self.full_score: bytes | None = None
 
     def area_of(self, address: int) -> str:
         """Three areas: results are its only records."""

@@ -24,7 +24,7 @@ from simulators.limits import (
     STATUS_EVERY_US,
     STATUS_PAUSE_S,
 )
-from simulators.mqtt.link import Link, LinkFailed
+from simulators.mqtt.link import Deaf, Link, LinkFailed
 from simulators.mqtt.payloads import offline, read_ack, read_ready, read_resend, status, topic
 from simulators.plug import Host
 
@@ -95,6 +95,19 @@ class MqttHost(Host):
         """Pull the cable."""
         if self._link is not None:
             self._link.break_off()
+
+    def be_impersonated(self) -> None:
+        """The `stolen-id` fault."""
+        self._spawn(self._steal_id())
+
+    async def _steal_id(self) -> None:
+        """A stranger with this rig's id, who hears nothing and is gone again at once."""
+        serial = self.rig.serial
+        will = topic(serial, "status"), offline(serial, self.rig.memory.boot)
+        stranger = Link(self.broker, serial, will, Deaf())
+        with contextlib.suppress(LinkFailed):
+            await stranger.open()
+            stranger.break_off()
 
     async def _leave(self) -> None:
         for timer in self._timers:
