@@ -16,7 +16,7 @@ from device_adapters.factory import open_message_adapter
 from device_adapters.http.answers import of_records, of_status, records_of
 from device_adapters.http.window import Late, OutOfOrder, Window
 from device_adapters.language.profile import load_profile
-from device_adapters.limits import PUSH_BATCH_MAX
+from device_adapters.limits import PUSH_BATCH_MAX, PUSH_WAITING_MAX
 from device_adapters.messages.fates import LET_GO, Refused, Stored
 from device_adapters.messages.mailbox import Mailbox
 
@@ -173,6 +173,22 @@ async def test_a_closed_window_answers_nothing(gateway: Gateway) -> None:
     gateway.window.shut()
     assert await asking == [Late()]
     assert gateway.window.told()["ready"] == 0
+
+
+async def test_a_full_window_takes_no_more(gateway: Gateway) -> None:
+    """I10: so many records wait for their answers, and the next request is told to come later."""
+    gateway.storing.clear()
+    window = gateway.window
+    window.say_status(said(PUSH_WAITING_MAX, 1))
+    asking = asyncio.create_task(window.hand_in([record(seq) for seq in range(1, PUSH_WAITING_MAX)]))
+    await asyncio.wait({asking}, timeout=0.01)
+    assert not window.full
+    last = asyncio.create_task(window.hand_in([record(PUSH_WAITING_MAX)]))
+    await asyncio.wait({last}, timeout=0.01)
+    assert window.full
+    gateway.storing.set()
+    assert all(isinstance(one, Stored) for one in [*await asking, *await last])
+    assert not window.full
 
 
 def test_a_refused_status_says_what_and_where() -> None:

@@ -22,6 +22,7 @@ from scorelog.format.tree import leaf_hash
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.app import App
     from gateway.doctor.report import Finding
 
 SERIAL = "CP-0001"
@@ -52,13 +53,19 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.01)
 
 
+async def heard(app: App, rig: PushRig) -> None:
+    """Switched on, and taken up by the gateway: before that an answer may take its whole time."""
+    rig.open()
+    await until(lambda: app.status()["rigs"][0]["state"] == "running")
+
+
 async def test_what_is_answered_stored_is_in_the_log(tmp_path: Path) -> None:
     """P1, W1: each answer names the leaf of an entry that is there; after a restart the same answer comes again."""
     world = PushWorld(tmp_path)
     async with world.gateway() as app:
         await until(lambda: app.status()["pushes"][0]["listening"])
         rig = PushRig(SERIAL, app.status()["pushes"][0]["port"])
-        rig.open()
+        await heard(app, rig)
         rig.latch("exam_opened")
         rig.latch("item_finished", score=9200)
         await rig.acked(2)
@@ -74,9 +81,11 @@ async def test_what_is_answered_stored_is_in_the_log(tmp_path: Path) -> None:
         await until(lambda: app.status()["pushes"][0]["listening"])
         rig.port = app.status()["pushes"][0]["port"]
         rig.records, rig.acked_seq, size = {2: payload}, 1, len(world.log)
+        rig.withheld = {2}
+        await heard(app, rig)
         rig.replies.clear()
+        rig.withheld = set()
         rig.say_again()
-        rig.open()
         await rig.acked(2)
         again = {row["seq"]: row["entry"] for reply in rig.replies for row in _rows(reply.body)}
         assert again == {2: told[2]}
