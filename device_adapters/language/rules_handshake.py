@@ -45,7 +45,10 @@ def _check_room(profile: Profile, report: Report) -> None:
     last = range_of(seq)[1]
     if last >= 1 << 16 * word.words:
         room = f"{word.words} word{'s' if word.words > 1 else ''}"
-        report.add(("handshake", "ack", "type"), f"a seq up to {last} does not fit into {room}: give it a max, or a wider type here")
+        report.add(
+            ("handshake", "ack", "type"),
+            f"a seq up to {last} does not fit into {room}: give it a max, or a wider type here",
+        )
 
 
 def _check_coil(profile: Profile, coil: Coil, report: Report) -> None:
