@@ -277,4 +277,6 @@ def test_the_table_of_features_is_the_published_one() -> None:
     used = set().union(*map(profile_features.features, SHIPPED().values()))
     assert used <= set(profile_features.KNOWN)
     assert set(profile_features.KNOWN) <= used
-    assert profile_features.table() in (ROOT / "docs/rig-library.md").read_text(encoding="utf-8"), "run tests/support/profile_features.py"
+    assert profile_features.table() in (ROOT / "docs/rig-library.md").read_text(encoding="utf-8"), (
+        "run tests/support/profile_features.py"
+    )
