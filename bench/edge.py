@@ -51,7 +51,7 @@ RECEIPT: Final = "kaofen_first_read_to_receipt_seconds"
 def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="script/bench edge", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rigs", type=int, nargs="+", default=[100, 500], help="fleets (default 100 and 500)")
+    parser.add_argument("--rigs", type=int, nargs="+", default=[10, 100, 500], help="fleets (default 10, 100, 500)")
     parser.add_argument("--seconds", type=float, default=20, help="measured time of each fleet (default 20)")
     parser.add_argument("--period-ms", type=int, default=100, help="how often a rig is read (default 100)")
     parser.add_argument("--folder", type=Path, help="where the databases stand (default: a temporary folder)")
