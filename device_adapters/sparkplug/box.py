@@ -56,6 +56,7 @@ class _Known:
 
     place: int
     data: bytes
+    stamp: int | None
     fresh: bool = True
 
 
@@ -69,6 +70,7 @@ class SparkBox:
         self.inbox = Inbox(serial, told=True)
         self._birth: Birth | None = None
         self._known: dict[str, _Known] = {}  # by metric
+        self._doubtful: set[str] = set()  # metrics of which something is called historical that is not older
         self._place = 0
         self._unborn = False  # told that data came without a birth certificate
         self._hopeless = False  # its certificate is there, and is none that the profile can read
@@ -100,6 +102,7 @@ class SparkBox:
         """The certificate counts no longer."""
         self._birth = None
         self._known.clear()
+        self._doubtful.clear()
         self.inbox.unheard()
 
     def renew(self) -> None:
@@ -148,13 +151,23 @@ class SparkBox:
             self._record(topic, birth, [data], data, settle)
             return
         for name, metric in metrics.items():
-            if not metric.historical:
-                self._known[name] = _Known(self._place, data)
+            if metric.historical:
+                self._doubt(name, metric, birth)
+            else:
+                self._known[name] = _Known(self._place, data, metric.timestamp)
+                self._doubtful.discard(name)
         self._show(payload, {name: one for name, one in metrics.items() if not one.historical})
         if trigger is None:
             settle(LET_GO)
         else:
             self._end(topic, birth, data, settle)
+
+    def _doubt(self, name: str, metric: Metric, birth: Birth) -> None:
+        """What is historical is older than what holds; else nobody knows what holds."""
+        known = self._known.get(name)
+        holds = birth.metrics[name].timestamp if known is None else known.stamp
+        if holds is None or metric.timestamp is None or metric.timestamp >= holds:
+            self._doubtful.add(name)
 
     # ------------------------------------------------------------------ records
 
@@ -169,11 +182,16 @@ class SparkBox:
                 places[known.place] = known.data
             elif not value.stays and value.name in self._needed():
                 old.append(value.name)
+        doubtful = [value.name for value in values.values() if value.source in self._doubtful]
         for known in self._known.values():
             known.fresh = False
         if old:
             detail = f"{', '.join(old)} not said since the last record"
             self.refuse("missing_field", detail, topic, data, settle)
+            return
+        if doubtful:
+            detail = f"{', '.join(doubtful)} said as historical, and not older than what holds"
+            self.refuse("pair", detail, topic, data, settle)
             return
         self._record(topic, birth, [places[place] for place in sorted(places)], data, settle)
 

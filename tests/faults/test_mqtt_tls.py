@@ -69,7 +69,7 @@ async def connects(config: BrokerConfig) -> str:
             gc.collect()
 
 
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("protocol", ["5", pytest.param("3.1.1", marks=pytest.mark.long)])
 async def test_the_right_certificate_comes_in(brokers: tuple[RealMosquitto, RealMosquitto], protocol: str) -> None:
     """M6: the name in the certificate is the identity; nothing below TLS 1.2, and the host name is checked."""
     config = replace(settings(brokers[0]), protocol=protocol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from tree import ROOT
@@ -15,6 +16,7 @@ from device_adapters.mqtt.plain_box import PlainBox
 
 if TYPE_CHECKING:
     from device_adapters.contract import Adapter, Evidence, Position
+    from device_adapters.language.profile import Profile
     from device_adapters.messages.fates import Fate
 
 TEXT = (ROOT / "tests/vectors/profile/plain-values.toml").read_text(encoding="utf-8")
@@ -41,11 +43,16 @@ def by_number() -> str:
     return text.replace('topic = "bench/{serial}/', 'topic = "bench/{serial}/{seq}/').replace("{seq}/link", "link")
 
 
+@functools.cache
+def _profile(text: str) -> Profile:
+    return load_profile(text.encode())
+
+
 class Bench:
     """The broker's connection is there until `cut`; `open` counts what is not settled."""
 
     def __init__(self, text: str = TEXT, position: Position | None = None) -> None:
-        self.profile = load_profile(text.encode())
+        self.profile = _profile(text)
         assert isinstance(self.profile.message, PlainShape)
         self.box = PlainBox(SERIAL, self.profile.message)
         self.connection, self.trouble = 1, None

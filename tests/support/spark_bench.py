@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from tree import ROOT
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from device_adapters.contract import Adapter, Evidence, Position
+    from device_adapters.language.profile import Profile
     from device_adapters.messages.fates import Fate
 
 TEXT = (ROOT / "tests/vectors/profile/sparkplug-device.toml").read_text(encoding="utf-8")
@@ -61,11 +63,16 @@ def data(values: dict[str, Any], *, historical: bool = False, at_ms: int = AT_MS
     ]
 
 
+@functools.cache
+def _profile(text: str) -> Profile:
+    return load_profile(text.encode())
+
+
 class Bench:
     """One edge node with two devices, of which the first is a rig."""
 
     def __init__(self, text: str = TEXT, position: Position | None = None, serials: Sequence[str] = (SERIAL,)) -> None:
-        self.profile = load_profile(text.encode())
+        self.profile = _profile(text)
         assert isinstance(self.profile.message, SparkShape)
         nodes: dict[Any, Any] = {}
         self.boxes: dict[str, SparkBox] = {}

@@ -371,12 +371,24 @@ async def test_historical_values_are_a_record_only_all_together() -> None:
     late = [*data(whole, historical=True), *data({"Result/Number": 21}, historical=True, at_ms=AT_MS + 1)]
     bench.say("DDATA", late)
     await refused(bench, "pair")
-    bench.say("DDATA", data({"Result/Score": 1.0}, historical=True))
+    bench.say("DDATA", data({"Result/Score": 1.0, "Exam/Number": 3}, historical=True, at_ms=AT_MS - 1))
     bench.finish(22)
     gap = await bench.next()
     assert isinstance(gap, Observation)
     assert gap.fields["to"] == 21
     assert (await record(bench, 22)).fields["score"] == 8750
+
+
+async def test_what_is_called_historical_and_is_not_older_leaves_nothing_certain() -> None:
+    """S8, P5: the exam number of the birth may have been the last one's; said again, it holds."""
+    bench = await ready()
+    bench.say("DDATA", data({"Exam/Number": 18}, historical=True))
+    bench.finish(18)
+    assert (await refused(bench, "pair")).detail == "exam_no said as historical, and not older than what holds"
+    bench.say("DDATA", data({"Exam/Number": 18}))
+    bench.finish(19)
+    assert isinstance(await bench.next(), Observation)
+    assert (await record(bench, 19)).fields["exam_no"] == 18
 
 
 async def test_a_birth_is_no_record_and_the_number_in_it_tells_what_was_lost() -> None:
