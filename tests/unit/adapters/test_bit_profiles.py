@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
 
 import pytest
-from scripted_rig import ScriptedRig
-from tree import ROOT
+from golden_bits import GOLDEN, TEXT, golden_rig, laid
 
 from device_adapters.decoding.decode import decode_entry_raw, decode_status
 from device_adapters.language.lint import lint
@@ -18,27 +16,7 @@ from device_adapters.modbus.quirks import worked_around
 from device_adapters.modbus.registers import RegisterMemory
 from device_adapters.modbus.tcp import ModbusWire
 
-FOLDER = ROOT / "tests/vectors/profile"
-TEXT = (FOLDER / "coil-bench.toml").read_text(encoding="utf-8")
-GOLDEN = tomllib.loads((FOLDER / "coil-bench.golden.toml").read_text(encoding="utf-8"))
 PROFILE = load_profile(TEXT.encode())
-
-
-def laid(text: str) -> bytes:
-    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
-
-
-def golden_rig() -> ScriptedRig:
-    """Holds the golden frames, and nothing else anywhere."""
-    rig = ScriptedRig()
-    rig.registers = [0] * 65536
-    for at, block in ((0, laid(GOLDEN["status"])), (256, laid(GOLDEN["result"]))):
-        rig.input_registers[at : at + len(block) // 2] = [
-            int.from_bytes(block[n : n + 2], "big") for n in range(0, len(block), 2)
-        ]
-    bits = int.from_bytes(laid(GOLDEN["flags"]), "little")
-    rig.inputs[8:28] = bytes(bits >> at & 1 for at in range(20))
-    return rig
 
 
 async def test_golden_frames_of_other_tables_are_read_exactly() -> None:
