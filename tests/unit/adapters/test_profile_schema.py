@@ -94,8 +94,13 @@ def one_of_each(values: dict[str, Any]) -> list[tuple[str | int, ...]]:
     return found
 
 
-# Which keys a single value needs depends on its name: that is the linter's.
-EXACT = [path for path in FILES if "\n[values]" not in path.read_text()]
+# Which keys a single value needs depends on its name: that is the linter's. Of typical rigs those that show all forms.
+FORMS = {"low-voltage-electrician-typical", "work-at-height-typical", "vr-emergency-typical"}
+EXACT = [
+    path
+    for path in FILES
+    if "\n[values]" not in path.read_text() and (path.stem in FORMS or not path.stem.endswith("-typical"))
+]
 
 
 @pytest.mark.parametrize("path", EXACT, ids=lambda path: path.stem)
