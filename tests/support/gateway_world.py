@@ -81,6 +81,7 @@ class World:
         self.folder = folder
         self.server = FakeServer()
         self.config_file = folder / "gateway.toml"
+        folder.mkdir(parents=True, exist_ok=True)
         self.configure(config_text(rigs, self.server))
         self.config.data.mkdir(parents=True, exist_ok=True)
         create_ed25519(self.config.log_key)
