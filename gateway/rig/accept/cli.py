@@ -13,11 +13,12 @@ import typer
 
 from device_adapters.language.rules_once import READ_ONCE
 from gateway.errors import ConfigError
+from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.bench import Commanded, Person, read_scenario
 from gateway.rig.accept.report import OUTCOMES, PASSED, TRIALS, Report
+from gateway.rig.accept.session import Session, Wishes
 from gateway.rig.accept.signing import prove, sign, signer_at
 from gateway.rig.accept.subject import UnderTest
-from gateway.rig.accept.trials import Acceptance, Wishes
 from gateway.rig.place import open_wire, place_of, transport_of
 from gateway.texts import profile_named
 from scorelog.format.text import utc_text
@@ -56,6 +57,9 @@ def accept(
     firmware: Annotated[str, typer.Option("--firmware", help="If the rig does not tell it.")] = "",
     results: Annotated[int, typer.Option("--results", help="Results to pile up; 0: all that are promised.")] = 0,
     deadline: Annotated[float, typer.Option("--deadline", help="Seconds for one step of the person or bench.")] = 300.0,
+    discard_held: Annotated[
+        bool, typer.Option("--discard-held", help="Throw away what an interrupted acceptance left on the rig.")
+    ] = False,
     scenario: Annotated[Path | None, typer.Option("--scenario", help="Commands (TOML) for a test bench.")] = None,
     key: Annotated[Path, typer.Option("--key", help="Signs; made if missing.")] = Path("kaofen-accept.key"),
     out: Annotated[Path | None, typer.Option("--out", metavar="BASE", help="Writes BASE.txt, BASE.html.")] = None,
@@ -80,7 +84,7 @@ def accept(
         place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits),
         profile_named(profile, Path()),
         unit,
-        Wishes(results, deadline, serial),
+        Wishes(results, deadline, serial, discard_held),
         None if scenario is None else read_scenario(scenario),
         firmware,
         by,
@@ -121,7 +125,7 @@ async def _tried(asked: _Asked) -> Report:
 
         bench = Person(say) if asked.scenario is None else Commanded(asked.scenario, lambda: rig.serial)
         driven = bench.told
-        trials = await Acceptance(rig, bench, asked.wishes, clock, say).run()
+        trials = await Acceptance(Session(rig, bench, asked.wishes, clock, say)).run()
         told = [str(rig.shown[name]) for name in _FIRMWARE if rig.shown.get(name) not in {None, ""}]
     return Report(
         serial=rig.serial or asked.wishes.serial or "未识别 unknown",

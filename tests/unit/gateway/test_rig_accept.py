@@ -15,9 +15,10 @@ from sim_parts import rubric
 from gateway.cli import main
 from gateway.errors import ConfigError, StepFailed
 from gateway.rig import limits
+from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.bench import Commanded, Person, Scenario, read_scenario
+from gateway.rig.accept.session import Session, Wishes, promised
 from gateway.rig.accept.subject import UnderTest
-from gateway.rig.accept.trials import Acceptance, Wishes, promised
 from gateway.rig.place import Place, open_wire, transport_of
 from scorelog.journal.clock import SystemClock
 from simulators.control import Control
@@ -43,7 +44,7 @@ async def tried(
     place = Place("tcp", "127.0.0.1", port)
     async with asyncio.timeout(60), open_wire(place, profile, transport_of(profile, 1)) as wire:
         rig = UnderTest(profile, wire, SystemClock(), patience_s)
-        trials = await Acceptance(rig, bench, wishes, SystemClock(), lambda _: None).run()
+        trials = await Acceptance(Session(rig, bench, wishes, SystemClock(), lambda _: None)).run()
     return {trial.id: trial for trial in trials}
 
 
@@ -131,6 +132,19 @@ async def test_somebodys_results_are_never_thrown_away() -> None:
         assert (rig.acks, rig.ready) == ([], [])
     assert "a gateway must store them first" in trials["identity"].en
     assert outcomes(trials)["handshake"] == "not-done"
+
+
+async def test_what_an_acceptance_latched_does_not_stay_on_the_rig() -> None:
+    """Also after a failure; what an interrupted one left goes only when somebody says so."""
+    async with ScriptedRig() as rig:
+        bench = FakeBench(rig)
+        bench.on_restart = lambda: _rewrites(rig)
+        assert outcomes(await tried(rig.port, bench))["restart"] == "failed"
+        assert rig.acked_seq == rig.last_seq
+    async with ScriptedRig() as rig:
+        rig.latch_item()
+        trials = await tried(rig.port, FakeBench(rig), Wishes(results=2, step_s=30.0, discard=True))
+        assert (outcomes(trials)["handshake"], rig.acks[0]) == ("passed", 1)
 
 
 @pytest.mark.parametrize("hostile", ["silent", "endless", "other", "gone", "serial"])

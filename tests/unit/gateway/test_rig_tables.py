@@ -20,8 +20,9 @@ from device_adapters.language.profile import load_profile
 from device_adapters.language.spaces import SPACES
 from gateway.cli import main
 from gateway.errors import ConfigError
+from gateway.rig.accept.acceptance import Acceptance
+from gateway.rig.accept.session import Session, Wishes
 from gateway.rig.accept.subject import UnderTest
-from gateway.rig.accept.trials import Acceptance, Wishes
 from gateway.rig.capturing import Plan, capture, parse_read
 from gateway.rig.checking import check_live
 from gateway.rig.place import Place, open_wire, transport_of
@@ -98,9 +99,9 @@ async def test_a_rig_that_is_told_by_a_coil_is_accepted() -> None:
     """Record by record, whatever the handshake is."""
     async with coil_rig("toggle") as rig, open_wire(place_of(rig), COIL, transport_of(COIL, 1)) as wire:
         subject = UnderTest(COIL, wire, SystemClock(), 20.0)
-        acceptance = Acceptance(subject, FakeBench(rig), Wishes(results=2, step_s=30.0), SystemClock(), lambda _: None)
+        session = Session(subject, FakeBench(rig), Wishes(results=2, step_s=30.0), SystemClock(), lambda _: None)
         async with asyncio.timeout(60):
-            trials = {trial.id: trial for trial in await acceptance.run()}
+            trials = {trial.id: trial for trial in await Acceptance(session).run()}
     assert trials["handshake"].outcome == "passed", trials
 
 

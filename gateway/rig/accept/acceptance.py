@@ -1,0 +1,70 @@
+"""An acceptance from its first trial to its last: what is done in which order, and what is done at all.
+
+Owns: the outcome of a trial that could not go on (failed, with its reason) and of those that need what it should
+have shown (not done).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from device_adapters.errors import BackOff, DecodeError, NotConnected
+from device_adapters.modbus.wire import ExceptionReply, OddReply
+from gateway.errors import StepFailed
+from gateway.rig.accept.report import FAILED, NOT_DONE, PASSED, TRIALS, Trial
+from gateway.rig.accept.trials import STEPS
+from gateway.rig.limits import TRIAL_S_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.rig.accept.session import Session
+
+_NEEDS: Final = {
+    "limits": "identity",
+    "coherence": "identity",
+    "clock": "coherence",
+    "kept": "coherence",
+    "restart": "coherence",
+    "handshake": "coherence",
+    "ready": "identity",
+}
+
+
+class Acceptance:
+    """All trials of one rig."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def run(self) -> tuple[Trial, ...]:
+        """In the order of `STEPS`."""
+        profile = self._session.rig.profile
+        trials = [Trial("profile", PASSED, f"{profile.id} {profile.version}", profile.sha256)]
+        good = {"profile"}
+        for id_, step in STEPS.items():
+            needed = _NEEDS.get(id_)
+            if needed is not None and needed not in good:
+                trials.append(
+                    Trial(id_, NOT_DONE, f"须先通过：{TRIALS[needed][0]}", f"needs first: {TRIALS[needed][1]}")
+                )
+                continue
+            self._session.say(f"[{len(trials) + 1}/{len(TRIALS)}] {TRIALS[id_][0]} {TRIALS[id_][1]} …")
+            trials.append(await self._bounded(id_, step))
+            self._session.say(f"    {trials[-1].outcome}: {trials[-1].zh}\n    {trials[-1].en}")
+            if trials[-1].outcome != FAILED:
+                good.add(id_)
+        await self._session.leave()
+        return tuple(trials)
+
+    async def _bounded(self, id_: str, step: Callable[[Session], Awaitable[Trial]]) -> Trial:
+        try:
+            async with asyncio.timeout(TRIAL_S_MAX):
+                return await step(self._session)
+        except StepFailed as error:
+            return Trial(id_, FAILED, error.zh, error.en)
+        except TimeoutError:
+            return Trial(id_, FAILED, "超过总时限", "the whole time for it is over")
+        except (NotConnected, BackOff, OddReply, ExceptionReply, DecodeError) as error:
+            return Trial(id_, FAILED, f"通信失败：{error}", str(error))
