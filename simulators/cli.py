@@ -93,6 +93,7 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     timeout: Annotated[float | None, typer.Option(help="Give up after so many real seconds, exit 1.")] = None,
     stay: Annotated[bool, typer.Option("--stay", help="Go on serving when everything is done.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No summary.")] = False,
+    view: Annotated[bool, typer.Option("--view", help="Show the fleet on the terminal, drawn twice a second.")] = False,
     plan: Annotated[Path | None, typer.Option(help="Run the rigs and candidates of this plan (TOML).")] = None,
     gateway: Annotated[list[str] | None, typer.Option(help="With --plan: only rigs of this gateway; again.")] = None,
     sitting: Annotated[list[str] | None, typer.Option(help="With --plan: only the session of this id; again.")] = None,
@@ -146,7 +147,7 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     if line_up is not None and layout:
         played = line_up
         line_up = _checked(lambda: with_makers(played, layout))
-    wishes = Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet, line_up=line_up)
+    wishes = Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet, line_up=line_up, view=view)
     raise typer.Exit(run(run_fleet(settings, wishes)))
 
 

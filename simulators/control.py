@@ -12,7 +12,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
-from simulators.errors import InputError, SimulatorError
+from simulators.commands import Request, parse_command
+from simulators.errors import InputError, RigRefuses, SimulatorError
 from simulators.faults import FaultSpec
 from simulators.limits import CONTROL_LINE_BYTES_MAX, U16_MAX
 from simulators.plug import POWER_OFF_S, Host
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _WAIT_S = 10.0
 _LOOK_S = 0.005
 
-Request = dict[str, Any]
 Answer = dict[str, Any]
 
 
@@ -62,6 +62,7 @@ class Control:
             ),
             "start": self._start,
             "deduct": lambda h, r: h.rig.deduct(int(r["line"]), int(r["points"])),
+            "veto": lambda h, _: _veto(h),
             "finish": lambda h, _: h.rig.finish_item(),
             "timeout": lambda h, _: h.rig.time_out(),
             "abort": lambda h, r: h.rig.abort(AbortReason[_word(r, "reason", "examiner")]),
@@ -87,10 +88,7 @@ class Control:
     async def obey(self, line: bytes | str) -> Answer:
         """One command. A wrong one is answered, never raised."""
         try:
-            request = json.loads(line)
-            if not isinstance(request, dict):
-                raise InputError('a command is a JSON object, such as {"cmd":"rigs"}')
-            return {"ok": True, **await self._answer(request)}
+            return {"ok": True, **await self._answer(parse_command(line))}
         except KeyError as error:
             return {"ok": False, "error": f"{error} is missing or unknown"}
         except (SimulatorError, ValueError, TypeError) as error:
@@ -247,6 +245,18 @@ class Control:
     def _stop(self, _: Request) -> Answer:
         self.stopped.set()
         return {}
+
+
+def _veto(host: Host) -> Latched:
+    """The first veto line of the running item."""
+    exam = host.rig.memory.exam
+    run = exam.run if exam else None
+    if run is None or run.over:
+        raise RigRefuses("no item is running")
+    lines = run.sheet.item.veto_lines
+    if not lines:
+        raise RigRefuses(f"item {run.sheet.item.code} has no veto line")
+    return host.rig.deduct(lines[0].number, lines[0].max_points)
 
 
 def _word(request: Request, key: str, usual: str | None = None) -> str:

@@ -20,6 +20,7 @@ from simulators.limits import CONNECTIONS_MAX
 from simulators.rubric import find_rubric, load_rubric
 from simulators.summary import summary
 from simulators.truth import TruthFile, truth_line
+from simulators.view import watch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -66,6 +67,7 @@ class Wishes:
     talk: bool = False
     quiet: bool = False
     line_up: LineUp | None = None  # of a plan
+    view: bool = False
 
 
 async def run_fleet(settings: FleetSettings, wishes: Wishes) -> int:
@@ -99,6 +101,7 @@ async def _until_done(the_fleet: Fleet, control: Control, wishes: Wishes) -> int
     """Done, timed out or stopped, whichever is first; the exit code."""
     caught = catch_signals(control.stopped)
     done = asyncio.create_task(the_fleet.finished(), name="finished")
+    drawing = asyncio.create_task(watch(the_fleet), name="view") if wishes.view else None
     stopped = asyncio.create_task(control.stopped.wait(), name="stopped")
     await asyncio.wait({done, stopped}, timeout=wishes.deadline_s, return_when=asyncio.FIRST_COMPLETED)
     if done.done():
@@ -108,6 +111,8 @@ async def _until_done(the_fleet: Fleet, control: Control, wishes: Wishes) -> int
             sys.stdout.flush()
         if wishes.stay:
             await stopped
+    if drawing is not None:
+        drawing.cancel()
     done.cancel()
     was_stopped = control.stopped.is_set()
     stopped.cancel()

@@ -27,6 +27,7 @@ from scorelog.journal.errors import JournalError
 from scorelog.journal.identity import read_identity
 from scorelog.journal.statefile import State, StateDamaged, parse_state, read_state
 from scorelog.journal.walcheck import wal_damage
+from simulators.commands import parse_command
 from simulators.errors import InputError
 from simulators.exam_plan import load_plan
 from simulators.faults.spec import parse_fault
@@ -213,6 +214,18 @@ TARGETS = [
         ],
         (*TOML_TOKENS, b"[[behaviour]]", b"strength", b"faults", b"drip:0.1@5-20"),
         slow=20,
+    ),
+    Target(
+        "simulator-command",
+        parse_command,
+        (InputError,),
+        None,
+        lambda: [
+            b'{"cmd":"open","rig":"LV-0001","ticket":"S1","try":1,"verdict":"match"}',
+            b'{"cmd":"fault","name":"drip","probability":1,"start_s":0,"stop_s":5.5,"times":1,"skip":0,"area":"event","at":4}',
+            b'{"cmd":"wait","rig":null,"acked":3,"gateway":true,"done":false,"timeout_s":1}',
+        ],
+        JSON_TOKENS,
     ),
     Target(
         "simulator-broker",
