@@ -179,6 +179,24 @@ RIGS = (
         ),
     ),
     Bug(
+        "push-answered-before-append",
+        "a pushed record is answered as stored when it comes",
+        "P1, M1",
+        "test_push_window.py::test_the_answer_waits_for_the_log",
+        one(
+            "device_adapters/http/window.py",
+            "        return one\n\n    def _settled(",
+            "        one.tell(Stored(0, one.seq or 0, b'', None))\n        return one\n\n    def _settled(",
+        ),
+    ),
+    Bug(
+        "pushed-replay-taken",
+        "a signed request works twice",
+        "P3, P5",
+        "test_push_guard.py::test_a_request_works_once",
+        one("device_adapters/http/guard.py", "        self._used[said.nonce] = now_s\n", ""),
+    ),
+    Bug(
         "no-application-acknowledgement",
         "a rig is never told that its record is stored",
         "P1, M1, M7",
