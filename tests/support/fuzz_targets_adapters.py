@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = ROOT / "device_adapters" / "profiles"
+BENCHES = ROOT / "tests" / "vectors" / "profile"
 PROFILE = load_profile((FOLDER / "kaofen-v1-low-voltage.toml").read_bytes())
 SERIAL = "LV-0001"
 _HEAD = struct.Struct(">I")
@@ -127,7 +128,9 @@ TARGETS = [
         load_profile,
         (ProfileError,),
         None,
-        lambda: [path.read_bytes() for path in sorted(FOLDER.glob("*.toml"))[:3]],
+        lambda: [
+            path.read_bytes() for path in (*sorted(FOLDER.glob("*.toml"))[:3], *sorted(BENCHES.glob("*-bench.toml")))
+        ],
         TOML_TOKENS,
         slow=20,
     ),
