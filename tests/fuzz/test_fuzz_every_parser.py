@@ -118,7 +118,7 @@ EXCUSED = {
     "device_adapters/streaming/adapter.py StreamAdapter.read": "gives on what the boxes decoded",
     "device_adapters/latching/latched.py LatchedAdapter.read": WIRE,
     "device_adapters/modbus/pages.py StraightPages.read": WIRE,
-    "device_adapters/modbus/pages.py WindowPages.read": "tests/unit/adapters/test_windows.py: any length, any damaged head",
+    "device_adapters/modbus/pages.py WindowPages.read": "every length and head: tests/unit/adapters/test_windows.py",
     "device_adapters/modbus/tcp.py ModbusWire.read": WIRE,
     "device_adapters/modbus/pdu.py read_body": "writes a request",
     "device_adapters/modbus/quirks.py QuirkyWire.read": WIRE,
