@@ -129,7 +129,7 @@ EXCUSED = {
     "gateway/plan/shelf.py Shelf.load": "parse_answer over a file that this process wrote",
     "gateway/rig/accept/bench.py read_scenario": "parse_scenario over a file",
     "gateway/rig/capturing.py TapWire.read": WIRE,
-    "gateway/rig/capturing.py parse_read": "an option that the integrator typed; tests/unit/gateway/test_rig_capture.py",
+    "gateway/rig/capturing.py parse_read": "an option that the integrator typed; test_rig_capture.py",
     "gateway/rig/looking.py read_words": WIRE,
     "gateway/rig/place.py ReadOnlyWire.read": WIRE,
     "gateway/rig/recording.py read_recording": "parse_recording over a file",

@@ -135,23 +135,38 @@ def read_scenario(path: Path) -> Scenario:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        return parse_scenario(data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse_scenario(data: bytes) -> Scenario:
+    """Raises ConfigError that names the key."""
     if len(data) > SCENARIO_BYTES_MAX:
-        raise ConfigError(f"{path}: a scenario has at most {SCENARIO_BYTES_MAX} bytes")
+        raise ConfigError(f"a scenario has at most {SCENARIO_BYTES_MAX} bytes")
     try:
         table = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: no TOML: {error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"no TOML: {error}") from None
     for key in table.keys() - {"control", *STEPS, TIDY}:
-        raise ConfigError(f"{path}: {key}: no such key; control, {', '.join(STEPS)}, {TIDY}")
+        raise ConfigError(f"{key}: no such key; control, {', '.join(STEPS)}, {TIDY}")
     for step in (*STEPS, TIDY):
         commands = table.get(step, [] if step == TIDY else None)
-        if not isinstance(commands, list) or not all(isinstance(one, dict) and "cmd" in one for one in commands):
-            raise ConfigError(f'{path}: {step}: a list of commands such as {{ cmd = "finish" }} is needed')
-    return Scenario(_control(path, table.get("control")), table, hashlib.sha256(data).hexdigest())
+        if not isinstance(commands, list) or not all(map(_is_command, commands)):
+            raise ConfigError(f'{step}: a list of commands such as {{ cmd = "finish" }} is needed')
+    return Scenario(_control(table.get("control")), table, hashlib.sha256(data).hexdigest())
 
 
-def _control(path: Path, value: Any) -> tuple[str, int]:
+def _is_command(value: Any) -> bool:
+    """Flat, and what JSON knows: no dates."""
+    return (
+        isinstance(value, dict) and "cmd" in value and all(isinstance(one, str | int | float) for one in value.values())
+    )
+
+
+def _control(value: Any) -> tuple[str, int]:
     host, _, port = str(value).rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise ConfigError(f'{path}: control: "HOST:PORT" of the test bench is needed')
+        raise ConfigError('control: "HOST:PORT" of the test bench is needed')
     return host, int(port)
