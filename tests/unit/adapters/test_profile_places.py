@@ -93,3 +93,9 @@ def test_a_person_is_never_split_by_two_requests(longest: int, edge: int | None)
     found = [one.reason for one in lint(text) if "split by the page boundary" in one.reason]
     wanted = [] if edge is None else [f"is split by the page boundary at word {edge if edge > 14 else 28}"]
     assert [one.partition(": ")[2].partition(":")[0] for one in found] == wanted * 2
+
+
+def test_endless_places_are_refused_before_they_are_compared() -> None:
+    """Slots that fill four thousand million registers: a finding, and no bit for each of them."""
+    text = V1.replace("slots = 512\nstride = 48", "slots = 65536\nstride = 65536")
+    assert any("outside the area" in str(one) for one in lint(text))
