@@ -21,6 +21,7 @@ _EVERY_S = 0.5
 _EVERY_APART_S = 5.0  # where nothing can be drawn over
 _HOME = "\x1b[H\x1b[J"  # cursor to the corner, screen empty
 _FRAME_LINES = 4
+_PIPE_COLUMNS = 200
 _ROW = "{:<11} {:<7} {:<6} {:<9} {:<9} {:<5} {:>9} {:>7} {:>8} {:>8} {:<3} {}"
 _HEAD = _ROW.format(
     "rig", "station", "wire", "state", "mode", "item", "time", "score", "records", "untold", "gw", "what it waits for"
@@ -32,7 +33,8 @@ async def watch(fleet: Fleet, out: TextIO = sys.stdout) -> None:
     alone = out.isatty()
     while True:
         size = shutil.get_terminal_size()
-        out.write((_HOME if alone else "") + screen(fleet, size.lines - 1, size.columns) + "\n")
+        lines, columns = (size.lines - 1, size.columns) if alone else (len(fleet.hosts) + _FRAME_LINES, _PIPE_COLUMNS)
+        out.write((_HOME if alone else "") + screen(fleet, lines, columns) + "\n")
         out.flush()
         await asyncio.sleep(_EVERY_S if alone else _EVERY_APART_S)
 
