@@ -19,6 +19,7 @@ from gateway.brokers import account
 from gateway.contentkey import load_content_key
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.identity import first_certificate, mirror_verifier
+from gateway.lifecycle import refuse_untellable
 from gateway.opening import signer_of
 from gateway.plan.shelf import Shelf
 from gateway.push.identity import identities
@@ -46,7 +47,7 @@ _LOOK_S = 0.1
 
 def check(config: Config) -> None:
     """Everything that can be wrong before a rig is asked. Raises ConfigError or CertsError with the reason."""
-    load_texts(config)
+    refuse_untellable(config, load_texts(config))
     for broker in config.brokers:
         account(broker, config.gateway_id)
     identities(config)

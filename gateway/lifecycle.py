@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scorelog.format import types
+from gateway import limits
+from gateway.errors import ConfigError
+from scorelog.format import canonical, types
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -46,7 +48,7 @@ async def record_start(
         )
     ]
     known = past.config or {}
-    rigs = _rigs(config, texts)
+    rigs = rigs_said(config, texts)
     if known.get("config") != config.sha256 or known.get("rigs") != rigs:
         entries.append(_changed(config, rigs, known.get("config")))
     entries.extend(_adopted(past.adopted, texts))
@@ -58,8 +60,8 @@ def changes(
     old: Config, old_texts: Texts, new: Config, new_texts: Texts, adopted: Collection[str]
 ) -> list[tuple[str, dict[str, Any]]]:
     """What is said of a configuration that is changed while the process runs, before it is used."""
-    rigs = _rigs(new, new_texts)
-    said = [] if old.sha256 == new.sha256 and _rigs(old, old_texts) == rigs else [_changed(new, rigs, old.sha256)]
+    rigs = rigs_said(new, new_texts)
+    said = [] if old.sha256 == new.sha256 and rigs_said(old, old_texts) == rigs else [_changed(new, rigs, old.sha256)]
     return [*said, *_adopted(adopted, new_texts)]
 
 
@@ -68,7 +70,18 @@ def _changed(config: Config, rigs: list[dict[str, str]], before: object) -> tupl
     return types.CONFIG_CHANGED, {"config": config.sha256, **named, "rigs": rigs}
 
 
-def _rigs(config: Config, texts: Texts) -> list[dict[str, str]]:
+def refuse_untellable(config: Config, texts: Texts) -> None:
+    """What does not fit into the entry that says it cannot be used. Raises ConfigError."""
+    size = len(canonical.encode({"rigs": rigs_said(config, texts)}))
+    if size > limits.RIGS_JSON_BYTES_MAX:
+        raise ConfigError(
+            f"[[rig]]: {len(config.rigs)} rigs take {size} bytes in the entry that names them all; at most "
+            f"{limits.RIGS_JSON_BYTES_MAX}: give them shorter stations, or fewer rigs to this gateway"
+        )
+
+
+def rigs_said(config: Config, texts: Texts) -> list[dict[str, str]]:
+    """As `config.changed` lists them."""
     return [
         {"rig": rig.serial, "station": rig.station, "profile": texts.profiles[rig.profile].sha256}
         for rig in config.rigs

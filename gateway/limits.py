@@ -74,6 +74,8 @@ LEAVES_LISTED_MAX: Final = 700  # 67 bytes each; an entry holds 65,535
 PRACTICE_CONTENTS_PER_RIG: Final = 1_024  # of stored practice records; a rig of interface v1 holds at most 512 records
 PRACTICE_RECORDS_MAX: Final = 200  # then a partial summary is written, so that the rig may free its ring
 
+RIGS_JSON_BYTES_MAX: Final = 64_800  # all rigs with their profiles' hashes are one list in one `config.changed`
+
 # The plan.
 ADOPTED_JSON_BYTES_MAX: Final = 65_000  # a text with JSON's escapes, so that the rest of its entry has room
 PLAN_RETRY_S: Final = 60.0  # until a plan that was refused, or could not be fetched or kept, is asked for again

@@ -20,7 +20,7 @@ from gateway.brokers import account
 from gateway.config_file import load
 from gateway.difference import difference, refuse_fixed
 from gateway.errors import ConfigError, Fatal
-from gateway.lifecycle import changes
+from gateway.lifecycle import changes, refuse_untellable
 from gateway.push.identity import Identities, identities
 from gateway.texts import load_texts
 from scorelog.format.text import utc_text
@@ -70,7 +70,9 @@ def read_setup(config_file: Path) -> Setup:
 def whole(config: Config) -> Setup:
     """With everything that the settings name. Raises ConfigError."""
     accounts = {broker.id: account(broker, config.gateway_id) for broker in config.brokers}
-    return Setup(config, load_texts(config), accounts, identities(config))
+    texts = load_texts(config)
+    refuse_untellable(config, texts)
+    return Setup(config, texts, accounts, identities(config))
 
 
 class Reloader:

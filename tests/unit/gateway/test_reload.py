@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_adapter import FakeAdapter
+from fake_server_client import FakeServer
 from gateway_parts import RigScript
 from gateway_world import PROFILE, World, config_text
 from rig_profiles import V1_TEXT
 from scripted_rig import ScriptedRig
 
-from scorelog.format import canonical
+from gateway import limits
+from gateway.config import parse_config
+from gateway.documents import own_entry
+from gateway.errors import ConfigError
+from gateway.reload import whole
+from scorelog.format import canonical, types
+from scorelog.format.limits import ENTRY_BYTES_MAX
 from scorelog.journal import failpoints
+from scorelog.journal.clock import SystemClock, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +187,31 @@ async def test_a_process_that_ends_in_the_middle_begins_with_the_new_configurati
     for serial in ("LV-0001", "LV-0003"):
         seqs = [entry.seq for entry in world.entries() if entry.key and entry.document["rig"] == serial]
         assert seqs == list(range(1, scripts[serial].seq + 1)), serial
+
+
+def long_names(count: int, station: int) -> str:
+    """So many rigs with stations so long."""
+    text = config_text([f"LV-{number:04d}" for number in range(count)], FakeServer())
+    return text.replace('station = "A-', 'station = "' + "S" * station + "-")
+
+
+def test_rigs_that_do_not_fit_into_their_entry_are_refused_before_a_start(tmp_path: Path) -> None:
+    """A configuration that cannot be logged would end the process at its start, again and again: it is told instead."""
+    good = parse_config(long_names(500, 10).encode(), tmp_path)
+    assert len(whole(good).config.rigs) == 500
+    for station in (40, 50):
+        with pytest.raises(ConfigError, match=r"\[\[rig\]\]: 500 rigs take \d+ bytes in the entry"):
+            whole(parse_config(long_names(500, station).encode(), tmp_path))
+
+
+def test_a_list_of_rigs_at_the_limit_is_an_entry(tmp_path: Path) -> None:
+    """The limit leaves room for whatever else `config.changed` says."""
+    sha256 = parse_config(long_names(1, 10).encode(), tmp_path).sha256
+    rigs = [{"rig": "R" * (limits.RIGS_JSON_BYTES_MAX - 48), "station": "A", "profile": ""}]
+    assert len(canonical.encode({"rigs": rigs})) == limits.RIGS_JSON_BYTES_MAX
+    fields = {"config": sha256, "before": sha256, "rigs": rigs}
+    draft = own_entry(types.CONFIG_CHANGED, read_time(SystemClock()), secrets.token_bytes, fields)
+    assert len(draft.build(7)) <= ENTRY_BYTES_MAX
 
 
 class Wired(World):
