@@ -88,7 +88,9 @@ def place_of(text: str, *, rtu: bool = False, baud: int = 9600, parity: str = "n
 def transport_of(profile: Profile | None, unit: int | None) -> Transport:
     """The profile's, or that of an unknown rig, for this unit. Raises ConfigError."""
     if profile is not None and profile.message is not None:
-        raise ConfigError(f"profile {profile.id} is of MQTT messages; this tool reads registers over Modbus")
+        raise ConfigError(
+            f"profile {profile.id} is heard in messages (MQTT, HTTP); this tool reads registers over Modbus"
+        )
     transport = UNKNOWN if profile is None else profile.transport
     if unit is None:
         return transport
