@@ -139,9 +139,9 @@ RIGS = (
         "test_modbus_replies.py::test_a_wrong_reply_at_any_request_never_gives_a_wrong_value",
         one(
             "device_adapters/modbus/tcp.py",
-            "    function = request[7]\n",
+            "    body = request[HEADER:]\n    head, size",
             '    request = b"\\0\\0" + request[2:] if received[:2] == b"\\0\\0" else request\n'
-            "    function = request[7]\n",
+            "    body = request[HEADER:]\n    head, size",
         ),
     ),
     Bug(
@@ -151,8 +151,8 @@ RIGS = (
         "test_modbus_twice.py::test_a_record_that_changes_between_two_readings_is_refused",
         one(
             "device_adapters/modbus/reading.py",
-            "    again = await _read_pages(wire, at, 0, words, page)\n",
-            "    again = first\n",
+            "        again = await pages.read(0, words)\n",
+            "        again = first\n",
         ),
     ),
     Bug(
