@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,12 @@ from simulators.push.desk import Desk, parse_desk
 from simulators.running import INPUT_EXIT, Wishes, run, run_fleet
 from simulators.scenes.scene import find_scene, play, shipped_scenes
 from simulators.scenes.writing import write_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulators.lineup import LineUp
+    from simulators.scenes.scene import Scene
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -118,9 +124,7 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     push_token: PushTokenOption = False,
 ) -> None:
     """Run many rigs with seeded candidates until all exams are done and all records acknowledged."""
-    if plan is not None and scenario is not None:
-        _checked(lambda: _refuse("--plan and --scenario: one of them says who comes"))
-    scene = None if scenario is None else _checked(lambda: find_scene(scenario))
+    scene = _checked(lambda: _scene(scenario, plan))
     settings = _checked(
         lambda: FleetSettings(
             rigs=scene.rigs if scene else rigs,
@@ -141,12 +145,10 @@ def fleet(  # noqa: PLR0917 - options, each by its name
         )
     )
     asked = rounds.Wishes(seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()))
-    line_up = None if plan is None else _checked(lambda: rounds.play(load_plan(plan, items.split()), asked))
     if scene is not None:
         line_up = _checked(lambda: play(scene, seed=seed, strength=strength, wire=wire_of(settings)))
-    if line_up is not None and layout:
-        played = line_up
-        line_up = _checked(lambda: with_makers(played, layout))
+    else:
+        line_up = _checked(lambda: _planned(plan, items, asked, layout or ()))
     wishes = Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet, line_up=line_up, view=view)
     raise typer.Exit(run(run_fleet(settings, wishes)))
 
@@ -255,8 +257,18 @@ def _broker(
     return parse_broker(place, protocol, ca=ca, passwords=passwords, certificates=certificates)
 
 
-def _refuse(text: str) -> None:
-    raise InputError(text)
+def _scene(name: str | None, plan: Path | None) -> Scene | None:
+    if name is not None and plan is not None:
+        raise InputError("--plan and --scenario: one of them says who comes")
+    return None if name is None else find_scene(name)
+
+
+def _planned(plan: Path | None, items: str, asked: rounds.Wishes, layouts: Sequence[str]) -> LineUp | None:
+    """The rigs and candidates of a plan; None where there is none."""
+    if plan is None:
+        return None
+    line_up = rounds.play(load_plan(plan, items.split()), asked)
+    return with_makers(line_up, layouts) if layouts else line_up
 
 
 def _checked(make: Any) -> Any:

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 MATRIX = tomllib.loads((ROOT / "tests" / "vectors" / "profile" / "matrix.toml").read_text("utf-8"))
 LINED = ("coal-mine-electrical-typical", "welding-simulator-typical", "cpr-manikin-typical")
 TORN_OFTEN = ("work-at-height-typical", "low-voltage-electrician-typical")
+NOT_YET = {  # the simulators' registers do not have this yet; docs/simulators.md says so
+    "pressure-welding-typical": "input registers that are cleared by being read",
+    "relay-protection-typical": "a window that is turned page by page",
+    "scba-typical": "coils and discrete inputs",
+}
 TICKETS = ("20261123-0007", "20261123-0008", "20261123-0009")
 FILE = (ROOT / "simulators" / "rigs" / "high-voltage-electrician-typical.toml").read_bytes()
 
