@@ -16,7 +16,7 @@ from long_times import times
 from tree import ROOT
 
 HERE = ROOT / "tests" / "dst"
-COMMIT_SEEDS = 24
+COMMIT_SEEDS = 60
 LONG_SEEDS = times(1)
 
 
