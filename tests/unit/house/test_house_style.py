@@ -15,6 +15,7 @@ from tree import ROOT, package_sources, suite_sources, tree_files
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("house-style")  # one worker parses the tree, once
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 FUNCTION_LINES_MEDIAN_MAX = 10
@@ -34,8 +35,14 @@ def _module(path: Path) -> ast.Module:
     return ast.parse(_text(path))
 
 
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(_module(path)))
+
+
+@cache
 def _functions(path: Path) -> list[Function]:
-    return [node for node in ast.walk(_module(path)) if isinstance(node, Function)]
+    return [node for node in _nodes(path) if isinstance(node, Function)]
 
 
 def _length(function: Function) -> int:
@@ -84,7 +91,7 @@ def _broad_excepts() -> list[tuple[Path, int]]:
     return [
         (path, node.lineno)
         for path in package_sources()
-        for node in ast.walk(_module(path))
+        for node in _nodes(path)
         if isinstance(node, ast.ExceptHandler) and _is_broad(node)
     ]
 
