@@ -31,8 +31,21 @@ TRIGGER, NUMBER = "trigger", "number"
 NAMESPACE: Final = "spBv1.0"
 # Data types of Sparkplug B 3.0 that a value may have; arrays, files, data sets and templates are none.
 DATATYPES: Final = {
-    "Int8": 1, "Int16": 2, "Int32": 3, "Int64": 4, "UInt8": 5, "UInt16": 6, "UInt32": 7, "UInt64": 8,
-    "Float": 9, "Double": 10, "Boolean": 11, "String": 12, "DateTime": 13, "Text": 14, "UUID": 15,
+    "Int8": 1,
+    "Int16": 2,
+    "Int32": 3,
+    "Int64": 4,
+    "UInt8": 5,
+    "UInt16": 6,
+    "UInt32": 7,
+    "UInt64": 8,
+    "Float": 9,
+    "Double": 10,
+    "Boolean": 11,
+    "String": 12,
+    "DateTime": 13,
+    "Text": 14,
+    "UUID": 15,
 }
 FLOATS: Final = ("Float", "Double")
 STRINGS: Final = ("String", "Text", "UUID")

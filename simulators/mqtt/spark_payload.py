@@ -10,8 +10,21 @@ from dataclasses import dataclass
 
 _MORE = 0x80
 TYPES = {
-    "Int8": 1, "Int16": 2, "Int32": 3, "Int64": 4, "UInt8": 5, "UInt16": 6, "UInt32": 7, "UInt64": 8,
-    "Float": 9, "Double": 10, "Boolean": 11, "String": 12, "DateTime": 13, "Text": 14, "UUID": 15,
+    "Int8": 1,
+    "Int16": 2,
+    "Int32": 3,
+    "Int64": 4,
+    "UInt8": 5,
+    "UInt16": 6,
+    "UInt32": 7,
+    "UInt64": 8,
+    "Float": 9,
+    "Double": 10,
+    "Boolean": 11,
+    "String": 12,
+    "DateTime": 13,
+    "Text": 14,
+    "UUID": 15,
 }
 _LONG = ("Int64", "UInt64", "DateTime")
 _MASK = {"Int64": 64}
