@@ -3,9 +3,10 @@
     script/bench neighbours [--rigs 20] [--seconds 12]
 
 Over TCP a real gateway records exams of a whole fleet; its own latency from the first reading of a record to the
-durable entry is compared between two runs of the same seed, the second with three bad rigs among them, which give no record. On a bus (RTU
-over TCP) each good unit is read four times a second and every reading is timed, from its place in the queue to its
-words, alone and beside a silent unit, which the bus's breaker leaves alone more and more. Only the ratios count.
+durable entry is compared between two runs of the same seed, the second with three bad rigs among them, which give no
+record. On a bus (RTU over TCP) each good unit is read four times a second and every reading is timed, from its place in
+the queue to its words, alone and beside a silent unit, which the bus's breaker leaves alone more and more. Only the
+ratios count.
 """
 
 from __future__ import annotations
