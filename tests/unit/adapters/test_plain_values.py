@@ -7,16 +7,14 @@ import tomllib
 from typing import Any
 
 import pytest
-from plain_bench import GOOD, SERIAL, TEXT, Bench, by_number
+from plain_bench import GOOD, SERIAL, TEXT, Bench
 from tree import ROOT
 
 from device_adapters.contract import Evidence, NotConnected, Observation, Position, RawArea, RigStatus
 from device_adapters.decoding.plain import decode_plain
 from device_adapters.errors import DecodeError
-from device_adapters.language.lint import lint
-from device_adapters.language.profile import load_profile
 from device_adapters.language.values import PlainShape
-from device_adapters.limits import ARRIVED_MAX, NUMBERS_OPEN_MAX, PLAIN_BYTES_MAX, TOPIC_BYTES_MAX
+from device_adapters.limits import ARRIVED_MAX, PLAIN_BYTES_MAX
 from device_adapters.messages.fates import LET_GO
 
 GOLDEN = tomllib.loads((ROOT / "tests/vectors/profile/plain-values.golden.toml").read_text(encoding="utf-8"))["record"]
@@ -319,67 +317,6 @@ async def test_values_of_half_a_record_are_let_go_and_kept() -> None:
     assert isinstance(await bench.next(), Observation)
 
 
-class TestByNumber:
-    """V12: all that a record needs has come with one number in the topic."""
-
-    async def test_order_does_not_matter_and_records_may_overlap(self) -> None:
-        """M4: shuffled within one record, and the first message of the next one before the last of this one."""
-        bench = await ready(by_number())
-        names = list(GOOD)
-        for last in reversed(names[1:]):
-            bench.say(last, GOOD[last], number="18")
-        bench.say(names[0], GOOD[names[0]], number="19")
-        bench.say(names[0], GOOD[names[0]], number="18")
-        for last in names[1:]:
-            bench.say(last, GOOD[last], number="19")
-        found = [await bench.next(), await bench.next()]
-        assert [one.seq for one in found if isinstance(one, Observation)] == [18, 19]
-        assert bench.open == 0
-
-    async def test_repetitions_are_settled_and_another_value_under_a_number_is_refused(self) -> None:
-        """M2, P3: before and after the record is whole."""
-        bench = await ready(by_number())
-        bench.say("score", "87.5", number="18")
-        bench.say_all(number="18")
-        bench.say("score", "87.5", number="18")
-        bench.say("score", "12", number="18")
-        found, refused = await bench.next(), await bench.next()
-        assert isinstance(found, Observation)
-        assert isinstance(refused, Evidence)
-        assert (found.seq, refused.reason) == (18, "changed")
-        bench.say("score", "87.5", number="19")
-        bench.say("score", "12", number="19")
-        refused = await bench.next()
-        assert isinstance(refused, Evidence)
-        assert (refused.reason, refused.asked) == ("changed", 19)
-
-    async def test_half_records_are_refused_once_a_later_one_is_whole_or_too_many_are_open(self) -> None:
-        """P5, B16: never filled up from another number, never kept for ever, never silent."""
-        bench = await ready(by_number())
-        bench.say("score", "50", number="18")
-        bench.say_all(number="19")
-        refused, gap, found = await bench.next(), await bench.next(), await bench.next()
-        assert isinstance(refused, Evidence)
-        assert isinstance(gap, Observation)
-        assert isinstance(found, Observation)
-        assert (refused.reason, refused.asked, gap.type, found.seq) == ("missing_field", 18, "sequence.gap", 19)
-        for number in range(20, 20 + NUMBERS_OPEN_MAX):
-            bench.say("score", "50", number=str(number))
-        assert not bench.box.inbox.arrived
-        bench.say("score", "50", number="40")
-        refused = await bench.next()
-        assert isinstance(refused, Evidence)
-        assert refused.asked == 20
-
-    async def test_retained_and_overlong_topics_are_refused(self) -> None:
-        """M3: a retained value of any number would come again for ever."""
-        bench = await ready(by_number())
-        bench.say("score", "50", number="18", retained=True)
-        bench.say("score", "50", number="1" * TOPIC_BYTES_MAX)
-        found = [await bench.next(), await bench.next()]
-        assert [one.reason for one in found if isinstance(one, Evidence)] == ["retained", "oversize"]
-
-
 async def test_another_rigs_topic_and_other_areas_are_refused() -> None:
     """P4, P5: right bytes from a wrong place are wrong."""
     bench = await ready()
@@ -398,68 +335,6 @@ async def test_another_rigs_topic_and_other_areas_are_refused() -> None:
         with pytest.raises(DecodeError) as caught:
             decode_plain(shape, raw, rig=rig)
         assert caught.value.reason == reason
-
-
-BAD = {
-    "guarantee": ('"unacknowledged"', '"latched"', 'guarantee: "latched" is not one of'),
-    "no serial": ("bench/{serial}/score", "bench/score", "values.score.topic: must have {serial}"),
-    "many rigs": ("bench/{serial}/score", "bench/{serial}/#", "values.score.topic: is no topic of one rig"),
-    "number in a topic": ("bench/{serial}/score", "bench/{serial}/{seq}", "has {seq} as a level exactly where"),
-    "other brace": ("bench/{serial}/score", "bench/{serial}/{x}", "has another brace"),
-    "no trigger": ('trigger = "seq"', 'trigger = "end"', 'complete.trigger: there is no value "end"'),
-    "no number": ('seq = { topic = "bench/{serial}/count" }\n', "", "values.seq: is missing"),
-    "nothing says what": ('type = "item_finished"\n', "", "values.type: is missing"),
-    "needed": (
-        'elapsed_s = { topic = "bench/{serial}/seconds" }\n',
-        "",
-        "values.elapsed_s: is missing: item_finished has",
-    ),
-    "unknown value": ("[values]\n", '[values]\nnote = { topic = "bench/{serial}/n" }\n', "values.note: is no value"),
-    "fixed score": ("boot = 0", "boot = 0\npoints = 5", "fixed.points: must come from the rig"),
-    "fixed and said": ("boot = 0", 'boot = 0\nitem = "K21"', "fixed.item: is said by the rig already"),
-    "fixed nonsense": ("ordinal = 1", "ordinal = 70000", "fixed.ordinal: ordinal is outside"),
-    "fixed moment": ('time = ""', 'time = "2026"', "fixed.time: is a moment"),
-    "old score": ('score", scale = "1" }', 'score", scale = "1", stays = true }', "score.stays: must be said anew"),
-    "old card": ('/card" }', '/card", stays = true }', "ticket.stays: must be said anew"),
-    "kept score": (
-        'score", scale = "1" }',
-        'score", scale = "1", retained = true }',
-        "retained: only a value that stays",
-    ),
-    "no scale": ('score", scale = "1" }', 'score" }', "values.score.scale: is missing"),
-    "no words": (
-        'words = { ok = "finished", late = "timeout", stop = "aborted" }',
-        "words = {}",
-        "outcome.words: names no word",
-    ),
-    "strange word": ('ok = "finished"', 'ok = "done"', 'words.ok: "done" is not one of'),
-    "no lines": (
-        'faults", lines = [{ bit = 0, line = 3, points = 500 }, { bit = 4, line = 7, points = 750, veto = true }]',
-        'faults"',
-        "lines: is missing",
-    ),
-    "unknown key": (
-        "status_every_ms = 2000",
-        "status_every_ms = 2000\nresend_every_ms = 5",
-        "transport.resend_every_ms: unknown key",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_the_linter_says_what_is_wrong_and_where(name: str) -> None:
-    """Rules 2 and V1-V14: each finding names its place."""
-    old, new, reason = BAD[name]
-    assert old in TEXT
-    findings = [str(finding) for finding in lint(TEXT.replace(old, new, 1))]
-    assert any(reason in finding for finding in findings), findings
-
-
-def test_the_good_ones_have_no_finding() -> None:
-    """So each finding above comes from its one change."""
-    assert lint(TEXT) == []
-    assert lint(by_number()) == []
-    assert load_profile(by_number().encode()).guarantee == "unacknowledged"
 
 
 async def test_connect_gives_up_on_a_rig_that_says_nothing() -> None:

@@ -11,21 +11,16 @@ from spark_bench import AT_MS, OTHER, RESULT, SERIAL, TEXT, Bench, birth, data
 from tree import ROOT
 
 from device_adapters.contract import Evidence, NotConnected, Observation, Position, RawArea, RigStatus
-from device_adapters.decoding.spark_payload import read_payload
-from device_adapters.decoding.sparkplug import areas_of, decode_spark, read_birth
-from device_adapters.errors import DecodeError
+from device_adapters.decoding.sparkplug import areas_of, decode_spark
 from device_adapters.language.lint import lint
 from device_adapters.language.profile import load_profile
 from device_adapters.language.values import SparkShape
 from device_adapters.limits import (
     REBIRTH_FIRST_S,
-    SPARK_BYTES_MAX,
     SPARK_DATA_BYTES_MAX,
-    SPARK_METRICS_MAX,
-    SPARK_NAME_BYTES_MAX,
 )
 from device_adapters.sparkplug.command import rebirth
-from simulators.mqtt.spark_payload import Metric, chunk, number, payload
+from simulators.mqtt.spark_payload import Metric, chunk, number
 
 GOLDEN = tomllib.loads((ROOT / "tests/vectors/profile/sparkplug-device.golden.toml").read_text(encoding="utf-8"))
 AT = Position(3, 17)
@@ -95,53 +90,6 @@ def test_bytes_derived_by_hand_decode_exactly_and_again_without_the_person() -> 
 def test_the_command_is_the_one_derived_by_hand() -> None:
     """S7: the only thing that is ever said to an edge node."""
     assert rebirth(1) == hexed("rebirth")
-
-
-WRONG = {
-    "cut in a number": (b"\x18\x80", "length"),
-    "cut in a metric": (b"\x12\x05\x0a\x01a", "length"),
-    "a metric that reaches out of the payload": (b"\x12\x7f", "length"),
-    "a name that reaches out of its metric": (b"\x12\x03\x0a\x09a\x18\x01", "length"),
-    "an overlong number": (b"\x18\x81\x00", "wire"),
-    "a number above 64 bits": (b"\x18" + b"\xff" * 9 + b"\x02", "wire"),
-    "a number of eleven bytes": (b"\x18" + b"\x80" * 10 + b"\x01", "wire"),
-    "a group": (b"\x1b\x1c", "wire"),
-    "an unknown field": (b"\x30\x01", "wire"),
-    "field 0": (b"\x00\x01", "wire"),
-    "a wrong wire type": (b"\x1a\x01\x00", "wire"),
-    "seq twice": (b"\x18\x01\x18\x01", "duplicate_key"),
-    "a name twice": (b"\x12\x06\x0a\x01a\x0a\x01a", "duplicate_key"),
-    "two values": (b"\x12\x07\x0a\x01a\x50\x01\x58\x01", "duplicate_key"),
-    "a value twice": (b"\x12\x07\x0a\x01a\x50\x01\x50\x01", "duplicate_key"),
-    "a name that is not UTF-8": (b"\x12\x03\x0a\x01\xff", "not_utf8"),
-    "an empty name": (b"\x12\x02\x0a\x00", "range"),
-    "a boolean of 2": (b"\x12\x05\x0a\x01a\x70\x02", "range"),
-    "an int above 32 bits": (b"\x12\x09\x0a\x01a\x50\x80\x80\x80\x80\x10", "range"),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_bytes_that_are_no_payload_are_refused(name: str) -> None:
-    """P5, M5: what a protobuf library lets pass in silence is refused with its reason."""
-    content, reason = WRONG[name]
-    with pytest.raises(DecodeError) as caught:
-        read_payload(content)
-    assert caught.value.reason == reason
-
-
-def test_limits_of_a_payload() -> None:
-    """Each at its edge (style 8)."""
-    assert read_payload(chunk(5, bytes(SPARK_BYTES_MAX - 3))).opaque
-    name = "n" * SPARK_NAME_BYTES_MAX
-    assert read_payload(payload([Metric("Int8", 1, name)], 0, 1)).metrics[0].name == name
-    assert len(read_payload(chunk(2, b"\x10\x01") * SPARK_METRICS_MAX).metrics) == SPARK_METRICS_MAX
-    for content in (
-        chunk(5, bytes(SPARK_BYTES_MAX - 2)),
-        payload([Metric("Int8", 1, f"{name}n")], 0, 1),
-        chunk(2, b"\x10\x01") * (SPARK_METRICS_MAX + 1),
-    ):
-        with pytest.raises(DecodeError):
-            read_payload(content)
 
 
 async def test_records_come_and_nothing_is_settled_before_they_are_stored() -> None:
@@ -344,19 +292,6 @@ async def test_other_types_than_the_profile_says_are_refused() -> None:
     assert await bench.node.chores(bench) is None, "another certificate would say the same"
 
 
-def test_a_data_set_in_place_of_a_value_is_refused() -> None:
-    """S4: DataSet, Template and bytes have no meaning for a record."""
-    for field in (16, 17, 18):
-        metrics = [
-            number(2, 5) + chunk(field, b""),
-            *(one.encode() for one in data({**RESULT, "Result/Number": 18})[1:]),
-        ]
-        content = b"".join(chunk(2, one) for one in metrics) + number(3, 2)
-        with pytest.raises(DecodeError) as caught:
-            decode_spark(shape(), areas_of(GOLDEN["topic"], hexed("birth"), [content]))
-        assert caught.value.reason == "wrong_kind"
-
-
 async def test_historical_values_are_a_record_only_all_together() -> None:
     """S8: a record of before the connection; never mixed with what holds now, never shown as live."""
     bench = await ready()
@@ -444,47 +379,6 @@ async def test_messages_that_do_not_fit_into_an_entry_are_refused() -> None:
         bench.say("DDATA", [], raw=content)
     bench.say("DDATA", data({"Result/Score": 5.0, "Result/At": AT_MS, "Result/Number": 18}))
     await refused(bench, "oversize")
-
-
-def test_certificates_that_name_something_twice_are_refused() -> None:
-    """S2: a name or an alias; a metric without a name."""
-    for extra in (Metric("Int8", 1, "Task/Run", 50), Metric("Int8", 1, "y", 6), Metric("Int8", 1, None, 51)):
-        with pytest.raises(DecodeError):
-            read_birth(shape(), payload([*birth(), extra], 0, 1))
-
-
-def test_signed_numbers_come_in_their_own_width_or_in_that_of_the_field() -> None:
-    """S4: encoders differ; both mean −1, which is then out of range, and never 255."""
-    for sent in (0xFFFF, 0xFFFFFFFF):
-        content = b"".join(chunk(2, one.encode()) for one in data({**RESULT, "Result/Number": 18}))
-        content += chunk(2, number(2, 6) + number(10, sent)) + number(3, 2)
-        with pytest.raises(DecodeError, match="range"):
-            decode_spark(shape(), areas_of(GOLDEN["topic"], hexed("birth"), [content]))
-
-
-BAD = {
-    "no serial": ('device = "{serial}"', 'device = "bench"', "sparkplug.device: must be, or the node"),
-    "both": ('node = "edge-1"', 'node = "{serial}"', "sparkplug.device: must be, or the node"),
-    "a wildcard": ('node = "edge-1"', 'node = "+"', "sparkplug.node: is one level of a topic"),
-    "other type": ('"UInt64", stays', '"UInt65", stays', 'exam_no.datatype: "UInt65" is not one of'),
-    "a float of no points": ('"Int16", stays', '"Float", stays', "ordinal.datatype: only points may be a float"),
-    "a number as text": ('"UInt64", stays', '"String", stays', "exam_no.datatype: exam_no is no text"),
-    "a text as number": ('"String" }', '"Int8" }', "item.datatype: item is a text"),
-    "a clock": (', clock = "unix-ms"', "", "finished.datatype: finished is a text"),
-    "time twice": ('started = ""', 'started = ""\ntime = ""', "sparkplug.stamps: the time is said by a value already"),
-    "no time": ("stamps = true", "stamps = false", "values.time: is missing"),
-    "by number": ('by = "trigger"', 'by = "number"', 'complete.by: "number" is not one of'),
-    "no datatype": (', datatype = "UInt64"', "", "exam_no.datatype: is missing"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_the_linter_says_what_is_wrong_and_where(name: str) -> None:
-    """Rules 2 and S1-S4: each finding names its place."""
-    old, new, reason = BAD[name]
-    assert old in TEXT
-    findings = [str(finding) for finding in lint(TEXT.replace(old, new, 1))]
-    assert any(reason in finding for finding in findings), findings
 
 
 async def test_a_node_that_is_itself_the_rig_is_read_too() -> None:
