@@ -199,7 +199,7 @@ class _Watch:
 
     body: bytes
     judge: Callable[[bytes], float | None]
-    over: asyncio.Future[_Line]
+    over: asyncio.Future[tuple[_Line, bytes]]  # the line, and the reply as it was before anything else was asked
     turn: Turn = field(init=False)
     line: _Line | None = None
 
@@ -272,11 +272,11 @@ class ModbusWire:
 
         One call at a time. Every other request goes first. Raises NotConnected, BackOff, OddReply, ExceptionReply.
         """
-        over: asyncio.Future[_Line] = asyncio.get_running_loop().create_future()
+        over: asyncio.Future[tuple[_Line, bytes]] = asyncio.get_running_loop().create_future()
         watch = self._watch = _Watch(read_body(at, words), judge, over)
         watch.turn = self._polls.at(when, self._due)
         try:
-            line = await over
+            line, received = await over
         except BaseException:
             if watch.line is not None:  # its reply would come to somebody else
                 self.drop()
@@ -284,7 +284,7 @@ class ModbusWire:
         finally:
             self._watch = None
             watch.turn.cancel()
-        return self._proven(line, watch.body)[READ_HEAD:]
+        return self._proven(line, received, watch.body)[READ_HEAD:]
 
     def _due(self) -> None:
         """A turn of `Polls`: send, unless another request is under way."""
@@ -318,7 +318,7 @@ class ModbusWire:
             watch.over.set_exception(error)
             return
         if when is None:
-            watch.over.set_result(line)
+            watch.over.set_result((line, line.received))
         else:
             watch.turn = self._polls.at(when, self._due)
 
@@ -347,21 +347,21 @@ class ModbusWire:
                 self.drop()
                 raise self._failure(line, why, body)
             self._keep_pace()
-            return self._proven(line, body)
+            return self._proven(line, line.received, body)
 
     def _send(self, line: _Line, body: bytes, tell: Callable[[str | None], None]) -> None:
         self._tid = tid = self._tid % 0xFFFF + 1  # never 0
         request = tid.to_bytes(2, "big") + b"\0\0" + (1 + len(body)).to_bytes(2, "big") + self._unit + body
         line.ask(request, self._transport.timeout_ms / 1000, tell)
 
-    def _proven(self, line: _Line, body: bytes) -> bytes:
+    def _proven(self, line: _Line, received: bytes, body: bytes) -> bytes:
         """The frame that answered, now that a task takes it."""
         if line.odd is not None:  # more bytes came before this task could run
             raise self._lost(line, body)
-        if line.received[HEADER] != body[0]:
-            code, busy_wait_s = line.received[HEADER + 1], self._transport.busy_wait_ms / 1000
-            raise refusal(code, line.received, body, busy_wait_s)
-        return line.received
+        if received[HEADER] != body[0]:
+            code, busy_wait_s = received[HEADER + 1], self._transport.busy_wait_ms / 1000
+            raise refusal(code, received, body, busy_wait_s)
+        return received
 
     def _keep_pace(self) -> None:
         if self._transport.min_gap_ms:

@@ -115,6 +115,22 @@ async def test_a_watched_reading_and_a_write_never_share_the_socket() -> None:
         assert wire.connected
 
 
+async def test_a_write_that_waited_does_not_take_the_reply_of_the_reading_before() -> None:
+    """P5: what a watched reading brought is its own, also when the next request is sent before its task runs."""
+    async with ScriptedRig() as rig:
+        asked = asyncio.Event()
+        rig.faults = {1: lambda _, reply: [0.01, reply]}
+        rig.on_every_request = lambda _: asked.set()
+        wire = ModbusWire("127.0.0.1", rig.port, 1, fast_v1(500).transport)
+        await wire.connect()
+        watching = asyncio.create_task(wire.watch(0, 1, 0.0, lambda _: None))
+        await asked.wait()
+        writing = asyncio.create_task(wire.write(102, [7], wire.connection))
+        assert await watching == b"KF"
+        await writing
+        assert rig.ready == [7]
+
+
 async def test_a_watched_reading_that_is_given_up_takes_its_socket_with_it() -> None:
     """Contract 8: cancelled while a reply is under way, no later request can get that reply."""
     async with ScriptedRig() as rig:
