@@ -258,7 +258,12 @@ class Oracle:
 
     def listen(self) -> None:
         """Take in what writers told since the last time; two roots of one size are the worst that can be."""
-        lines = self.told.read_text("ascii").splitlines() if self.told.exists() else []
+        said = self.told.read_bytes() if self.told.exists() else b""
+        if not said.endswith(b"\n"):  # SIGKILL ends a write between two pages of the file: that line was never told
+            said = said[: said.rfind(b"\n") + 1]
+            if self.told.exists():
+                os.truncate(self.told, len(said))
+        lines = said.decode("ascii").splitlines()
         for line in lines[self.taken :]:
             self.heard(*_parted(line))
         self.taken = len(lines)
