@@ -11,6 +11,7 @@ from fake_clock import FakeClock
 from fake_entry_store import FakeEntryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long_times import times
 from sample_uploads import SampleLog
 from server_bench import MIRROR_VERIFIER, bench, make_sqlite_store
 
@@ -71,7 +72,7 @@ async def test_any_sequence_of_uploads_keeps_the_first_history(sequence: list[tu
         assert stored == (followed.entries[:size] if followed else [])
 
 
-@pytest.mark.parametrize("rounds", [150, pytest.param(5000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [150, pytest.param(times(1000), marks=pytest.mark.long)])
 async def test_racing_uploads_of_one_log(tmp_path: Path, rounds: int) -> None:
     """B17, S7: sizes of one log race each other and a fork; never a smaller size after a larger, never two roots."""
     rng = random.Random(7)
