@@ -15,12 +15,11 @@ from simulators.candidates import Course, Ending, Fate, take_exam
 from simulators.codes import Outcome
 from simulators.deeds import Press
 from simulators.errors import InputError, RubricError
-from simulators.host import RigHost
 from simulators.marking import total
+from simulators.pressing import press
 from simulators.rig import Latched, Rig
 from simulators.rubric import load_rubric
 from simulators.scenario import Scenario, plan_fleet
-from simulators.station import Station, Turnstile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +33,6 @@ def perform(course: Course) -> list[Latched]:
     rig = Rig("LV-0001", RUBRIC, ManualTime(), on_latch=latched.append)
     rig.power_up()
     rig.write_ready(1)
-    station = Station(RigHost(rig), [], Turnstile())
     at = 0
     for step in course.steps:
         at += step.wait_us
@@ -42,7 +40,7 @@ def perform(course: Course) -> list[Latched]:
             rig.power_cut(at)
             rig.power_up(at)
         else:
-            station._press(step, at)
+            press(rig, step, at)
     return latched
 
 
