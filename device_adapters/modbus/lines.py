@@ -61,32 +61,45 @@ class Received:
     def __init__(self) -> None:
         self.received = b""
         self.last_at = float("-inf")
-        self._came = asyncio.Event()
+        self._came = False  # since somebody waited, or cleared
+        self._waiter: asyncio.Future[bool] | None = None  # at most one: the bus
 
     def clear(self) -> None:
         """Forget what came."""
         self.received = b""
-        self._came.clear()
+        self._came = False
 
     async def wait(self, timeout_s: float) -> bool:
         """Until something came, or the time is over."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._came.wait()
-        except TimeoutError:
-            return False
-        self._came.clear()
+        if not self._came:
+            loop = asyncio.get_running_loop()
+            waiter = self._waiter = loop.create_future()
+            timer = loop.call_later(timeout_s, _wake, waiter, False)
+            try:
+                if not await waiter:
+                    return False
+            finally:
+                timer.cancel()
+                self._waiter = None
+        self._came = False
         return True
 
     def take(self, data: bytes) -> None:
         """Bytes came."""
         self.received = (self.received + data)[:REPLY_BYTES_KEPT]
         self.last_at = asyncio.get_running_loop().time()
-        self._came.set()
+        self.wake()
 
     def wake(self) -> None:
-        """Whoever waits looks again: the line was lost."""
-        self._came.set()
+        """Whoever waits looks again: bytes came, or the line was lost."""
+        self._came = True
+        if self._waiter is not None:
+            _wake(self._waiter, True)
+
+
+def _wake(waiter: asyncio.Future[bool], came: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(came)
 
 
 class _Socket(asyncio.Protocol):
