@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import xml.etree.ElementTree as ET  # our own pytest's file
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +63,9 @@ def page(groups: dict[str, Group], wall_s: float, when: str, commit: str) -> str
     ]
     for name, group in sorted(groups.items(), key=lambda pair: -pair[1].seconds):
         lines.append(f"| `{name}.py` | {group.passed + len(group.other)} | {group.seconds:,.0f} |")
-    lines += ["", "## Not passed", "", *(f"- {one}" for one in other or ["nothing"]), ""]
+    named = Counter(f"`{name}.py`: {one.split('[')[0]}" for name, group in groups.items() for one in group.other)
+    told = [f"- {one}" + (f" ({count} of its cases)" if count > 1 else "") for one, count in named.items()]
+    lines += ["", "## Not passed", "", *(told or ["- nothing"]), ""]
     return "\n".join(lines)
 
 
