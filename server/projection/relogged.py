@@ -1,7 +1,8 @@
 """Entries that were logged again in a new generation: what is inside them, and whether the server has it already.
 
     relogged ─ whole or last part ─▶ the entry inside ─ its leaf is known ─────▶ a copy, not counted again
-                                                      └ its old place has another ─▶ an alarm, not counted
+                                                      └ its old place has this record
+                                                        with other words ────────▶ an alarm, not counted
 
 A gateway logs again what it has no receipt for. The answer to an upload may have been lost, so the server may hold some
 of it: then the original counts. Owns that decision; the tree and its signatures are proven before.
@@ -10,7 +11,7 @@ of it: then the original counts. Owns that decision; the tree and its signatures
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
@@ -35,6 +36,7 @@ DIFFERS: Final = "relogged_differs"
 PART: Final = "relogged_part"
 DOUBTS: Final = {"altered": "relogged_altered", "unproven": "relogged_unproven"}
 UNCOUNTED: Final = frozenset({COPY, DIFFERS})
+_Record: TypeAlias = tuple[str, str | None, Any, Any]
 
 _TYPE: Final = b'"type":"relogged"'
 _PART: Final = b'"part":{'
@@ -98,11 +100,13 @@ async def verdicts(db: AsyncConnection, origin: str, found: Sequence[Unwrapped])
     table, base = schema.entries, origin.rpartition("/")[0]
     places = {one.previous for one in again if one.previous is not None}
     older = {place for place, _ in places if place != origin and place.rpartition("/")[0] == base}
-    there: dict[tuple[str, int], str] = {}
+    there: dict[tuple[str, int], _Record] = {}
     for place in older:
         indices = [index for other, index in places if other == place]
-        query = sa.select(table.c.index, table.c.leaf).where(table.c.origin == place, table.c.index.in_(indices))
-        there |= {(place, number): leaf for number, leaf in await db.execute(query)}
+        query = sa.select(table.c.index, table.c.type, table.c.rig, table.c.fields).where(
+            table.c.origin == place, table.c.index.in_(indices)
+        )
+        there |= {(place, number): _record(*row) for number, *row in await db.execute(query)}
     leaves = [one.leaf for one in again]
     query = sa.select(table.c.leaf).where(table.c.leaf.in_(leaves), table.c.origin != origin)
     known = set((await db.execute(query)).scalars())
@@ -111,9 +115,14 @@ async def verdicts(db: AsyncConnection, origin: str, found: Sequence[Unwrapped])
         held = there.get(one.previous) if one.previous else None
         if one.leaf in known:
             judged[one.leaf] = (COPY,)
-        elif held is not None:
+        elif held == _record(one.entry.type, one.entry.rig, one.entry.fields):
             judged[one.leaf] = (DIFFERS,)
     return judged
+
+
+def _record(kind: str, rig: str | None, fields: Mapping[str, Any]) -> _Record:
+    """What an entry is about, whatever it says of it. After a roll-back a place holds another record than before."""
+    return kind, rig, fields.get("exam_no"), fields.get("ordinal")
 
 
 def _parse(data: bytes) -> Entry:

@@ -163,6 +163,19 @@ async def test_another_entry_at_the_same_place_is_an_alarm(tmp_path: Path) -> No
     assert (alert["kind"], alert["severity"], alert["index"]) == ("relogged_differs", "alarm", 2)
 
 
+async def test_another_record_at_the_same_place_counts(tmp_path: Path) -> None:
+    """P2: after a roll-back the places of the old log hold other records; what was logged there is not lost."""
+    old = first_generation()
+    new = Log("gw-01", Random(2), 1).adopt()
+    index = next(at for at, entry in enumerate(old.entries) if b'"item.finished"' in entry)
+    other = canonical.decode(old.entries[index])
+    other["fields"]["exam_no"] += 1
+    relog(new, old, index, entry=canonical.encode(other))
+    found = await shown(tmp_path, whole(old), whole(new))
+    assert {item["origin"] for item in found["items"]} == {old.origin, new.origin}
+    assert "relogged_differs" not in {alert["kind"] for alert in found["alerts"]}
+
+
 @pytest.mark.parametrize(("doubt", "alarms"), [("altered", 3), ("unproven", 1)])
 async def test_a_doubt_is_shown_and_told(tmp_path: Path, doubt: str, alarms: int) -> None:
     """The score is shown, with the doubt beside it: entry by entry where altered, once a log where only unproven."""
