@@ -97,10 +97,9 @@ def test_the_disk_of_the_server_says_no_at_every_call(
         oracle = WayOracle(home).start()
         life = {"scenario": "way", "appends": APPENDS, "patience_s": 0.5}
         strace = words(home, files, call, error, ordinal)
-        code = way_zygote.run(Round(str(home), str(oracle.told), strace=strace, **life))  # type: ignore[arg-type]
+        way_zygote.run(Round(str(home), str(oracle.told), strace=strace, **life))  # type: ignore[arg-type]
         met, receipted_after = injected(home / "trace", "evidence.db", "receipt ")
         assert len(receipted_after) <= 1, f"{call} {error} at {ordinal}: {receipted_after}"
-        assert code in (0, FAILED)
         oracle.look_at_both()
         assert way_zygote.run(Round(str(home), str(oracle.told), scenario="way", appends=APPENDS)) == 0
         size, held = oracle.look_at_both()
