@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from device_adapters.decoding.decode import Decoded
 from device_adapters.decoding.values import GONE, compose, from_text
 from device_adapters.errors import DecodeError
 from device_adapters.language.values import NUMBER, Value, topic_pattern
@@ -18,6 +17,7 @@ from device_adapters.observation import RawArea
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from device_adapters.decoding.decode import Decoded
     from device_adapters.decoding.values import Said
     from device_adapters.language.values import PlainShape
 
@@ -59,19 +59,8 @@ def decode_plain(shape: PlainShape, raw: Sequence[RawArea], *, rig: str | None =
             said[name] = GONE
         else:
             said[name] = read_plain(shape.said.values[name], payloads[area])
-    found = compose(said, shape.said, serial)
-    return Decoded(
-        type=found.type,
-        rig=serial,
-        epoch=found.epoch,
-        seq=found.seq,
-        mode=found.mode,
-        rig_time=found.rig_time,
-        fields=found.fields,
-        personal={} if erased else found.personal,
-        areas=(raw[0], *(_area(shape, area.area, area.data) for area in raw[1:])),
-        proven=not erased,
-    )
+    areas_read = (raw[0], *(_area(shape, area.area, area.data) for area in raw[1:]))
+    return compose(said, shape.said, serial).decoded(serial, areas_read, erased=erased)
 
 
 def _opened(shape: PlainShape, raw: Sequence[RawArea]) -> tuple[str, str | None, dict[str, bytes]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from device_adapters.decoding.decode import Decoded
 from device_adapters.decoding.spark_payload import (
     BOOLEAN,
     DOUBLE,
@@ -35,6 +34,7 @@ from device_adapters.observation import RawArea
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from device_adapters.decoding.decode import Decoded
     from device_adapters.decoding.values import Said
     from device_adapters.language.jsonspans import Span
     from device_adapters.language.values import SparkShape
@@ -168,19 +168,8 @@ def decode_spark(shape: SparkShape, raw: Sequence[RawArea], *, rig: str | None =
     said, stamp = _said(shape, birth, raw[1:], gone[1:])
     if shape.stamps:
         said["time"] = Node(_stamp(stamp), NOWHERE)
-    found = compose(said, shape.said, serial)
-    return Decoded(
-        type=found.type,
-        rig=serial,
-        epoch=found.epoch,
-        seq=found.seq,
-        mode=found.mode,
-        rig_time=found.rig_time,
-        fields=found.fields,
-        personal={} if erased else found.personal,
-        areas=(raw[0], *(_cut(shape, birth, area, cut) for area, cut in zip(raw[1:], gone[1:], strict=True))),
-        proven=not erased,
-    )
+    cut = (_cut(shape, birth, area, away) for area, away in zip(raw[1:], gone[1:], strict=True))
+    return compose(said, shape.said, serial).decoded(serial, (raw[0], *cut), erased=erased)
 
 
 def _serial(shape: SparkShape, raw: Sequence[RawArea]) -> str:

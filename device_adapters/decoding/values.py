@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from device_adapters.decoding.decode import Decoded
 from device_adapters.decoding.message import check_sum, checked, int_of
 from device_adapters.errors import DecodeError
 from device_adapters.language.interface_v1 import COMMON, KINDS, OPTIONAL, PERSONAL_NAMES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device_adapters.language.values import Value, ValueSet
-    from device_adapters.observation import FieldValue
+    from device_adapters.observation import FieldValue, RawArea
 
 Rows: TypeAlias = "list[dict[str, int | str | bool | None]]"
 Said: TypeAlias = "Node | Rows"
@@ -45,6 +46,21 @@ class Composed:
     rig_time: str | None
     fields: Mapping[str, FieldValue]
     personal: Mapping[str, bytes]
+
+    def decoded(self, rig: str, areas: tuple[RawArea, ...], *, erased: bool) -> Decoded:
+        """As read from these areas; `erased`: their personal values are gone for good (P7)."""
+        return Decoded(
+            type=self.type,
+            rig=rig,
+            epoch=self.epoch,
+            seq=self.seq,
+            mode=self.mode,
+            rig_time=self.rig_time,
+            fields=self.fields,
+            personal={} if erased else self.personal,
+            areas=areas,
+            proven=not erased,
+        )
 
 
 def compose(said: Mapping[str, Said], given: ValueSet, serial: str) -> Composed:

@@ -5,25 +5,22 @@ Owns: the grammar and the checks of docs/formats/profile.md rules 23 to 27. Pure
 
 from __future__ import annotations
 
-import hashlib
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
+from device_adapters.language.build_heard import MS_MAX, heard_profile
 from device_adapters.language.interface_v1 import PERSONAL_NAMES, RECORD_WORDS, STATUS_NAMES, STATUS_WORDS, record_names
-from device_adapters.language.profile import Poll, Profile, Record, Transport
 from device_adapters.language.shape import INTERFACE_V1, PUSHED, Layout, Shape, Topics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from device_adapters.language.profile import Profile
     from device_adapters.language.shape import Path
     from device_adapters.language.tables import Table
-    from device_adapters.observation import Guarantee
 
 MESSAGE_KINDS: Final = ("mqtt", "http")
-MS_MAX: Final = 600_000
 PATH_STEPS_MAX: Final = 7  # the eighth level is the value's own (M1)
-NO_RECORD: Final = Record("", 0, 0, 1, 0, "fixed", None, None, None, None, None, {}, None, ())
 ROWS: Final[Mapping[str, Collection[str]]] = {
     "deductions": ("line", "points", "at_s", "veto"),
     "measures": ("name", "value", "unit"),
@@ -46,28 +43,9 @@ def build_message(top: Table, text: bytes, guarantees: Collection[str]) -> Profi
         status=_layout(top.table("status", optional=True), STATUS_NAMES, STATUS_WORDS),
         resend_every_ms=resend_ms,
     )
-    profile = Profile(
-        id=top.text("id"),
-        version=top.text("version"),
-        name={language: names.text(language) for language in ("zh", "en")},
-        text=text,
-        sha256=hashlib.sha256(text).hexdigest(),
-        guarantee=cast("Guarantee", top.text("guarantee", among=guarantees)),
-        transport=Transport(kind, 0, 0, 0, 0, 0, 0, 0),
-        poll=Poll(status_ms, {"idle": status_ms}),
-        areas={},
-        records={},
-        status=NO_RECORD,
-        event=NO_RECORD,
-        rules={},
-        rig_time=None,
-        ack=None,
-        ready=None,
-        message=shape,
+    return heard_profile(
+        top, text, kind=kind, guarantees=guarantees, status_ms=status_ms, shape=shape, transport=transport, names=names
     )
-    for table in (transport, names, top):
-        table.done()
-    return profile
 
 
 def _topics(table: Table) -> Topics:

@@ -5,14 +5,13 @@ Owns: the grammar and the checks of docs/formats/profile-values.md rules V1 to V
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from device_adapters.errors import DecodeError
-from device_adapters.language.build_message import MS_MAX, NO_RECORD
+from device_adapters.language.build_heard import MS_MAX, heard_profile
 from device_adapters.language.interface_v1 import COMMON, KINDS, PERSONAL_NAMES, RECORD_WORDS, STATUS_WORDS
 from device_adapters.language.jsonspans import Node
-from device_adapters.language.profile import Line, Poll, Profile, Transport
+from device_adapters.language.profile import Line
 from device_adapters.language.values import (
     CLOCKS,
     DATATYPES,
@@ -37,8 +36,8 @@ from device_adapters.limits import SCORE_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from device_adapters.language.profile import Profile
     from device_adapters.language.tables import Table
-    from device_adapters.observation import Guarantee
 
 HUNDREDTHS: Final = {"0.01": 1, "0.1": 10, "1": 100}
 NEVER_FIXED: Final = (
@@ -61,28 +60,16 @@ def profile_of(top: Table, text: bytes, kind: str, shape_of: Callable[[Table], P
     transport.text("kind")
     status_ms = transport.number("status_every_ms", 10, MS_MAX, 2000)
     shape = shape_of(top)
-    profile = Profile(
-        id=top.text("id"),
-        version=top.text("version"),
-        name={language: names.text(language) for language in ("zh", "en")},
-        text=text,
-        sha256=hashlib.sha256(text).hexdigest(),
-        guarantee=cast("Guarantee", top.text("guarantee", among=("unacknowledged",))),
-        transport=Transport(kind, 0, 0, 0, 0, 0, 0, 0),
-        poll=Poll(status_ms, {"idle": status_ms}),
-        areas={},
-        records={},
-        status=NO_RECORD,
-        event=NO_RECORD,
-        rules={},
-        rig_time=None,
-        ack=None,
-        ready=None,
-        message=shape,
+    return heard_profile(
+        top,
+        text,
+        kind=kind,
+        guarantees=("unacknowledged",),
+        status_ms=status_ms,
+        shape=shape,
+        transport=transport,
+        names=names,
     )
-    for table in (transport, names, top):
-        table.done()
-    return profile
 
 
 def build_plain(top: Table, text: bytes) -> Profile:
