@@ -117,6 +117,7 @@ ALERTS: Final = {
     "relogged_altered": "重新入链的记录在旧日志中已被改动",
     "relogged_unproven": "重新入链的记录无法由旧日志证明",
     "relogged_differs": "重新入链的记录与服务器所存不同",
+    "relogged_displaced": "旧日志的同一位置另有记录",
     "gateway_silent": "网关失联",
     "rig_silent": "设备失联",
     # Raised by the ingest and the background audit.
@@ -150,6 +151,7 @@ NOTES: Final = {
     "relogged_part": "重新入链的记录的一部分",
     "relogged_copy": "服务器已有此记录，不重复计分",
     "relogged_differs": "与服务器所存的同一记录不同，不计分",
+    "relogged_displaced": "服务器在其旧位置存有另一条记录",
     "relogged_altered": "在旧日志中签名后被改动",
     "relogged_unproven": "旧日志无法证明其未被改动",
     "conflict": "内容冲突",

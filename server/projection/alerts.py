@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from scorelog.format import types
-from server.projection.relogged import DIFFERS, DOUBTS
+from server.projection.relogged import DIFFERS, DISPLACED, DOUBTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +94,8 @@ def _doubts(fact: Fact) -> list[Alert]:
     """What is altered is told entry by entry; what is only unproven once a log, for there may be thousands."""
     if fact.counts and _ALTERED in fact.flags:
         return [_alert(fact, _ALTERED, "alarm", {"type": fact.type})]
+    if fact.counts and DISPLACED in fact.flags:
+        return [_alert(fact, DISPLACED, "alarm", {"type": fact.type})]
     if fact.counts and _UNPROVEN in fact.flags:
         place = fact.place
         return [Alert(_UNPROVEN, "warning", place.origin, None, None, None, place.received_us, {}, level="origin")]

@@ -3,6 +3,7 @@
     relogged ─ whole or last part ─▶ the entry inside ─ its leaf is known ─────▶ a copy, not counted again
                                                       └ its old place has this record
                                                         with other words ────────▶ an alarm, not counted
+                                                      └ its old place has another ─▶ an alarm, counted
 
 A gateway logs again what it has no receipt for. The answer to an upload may have been lost, so the server may hold some
 of it: then the original counts. Owns that decision; the tree and its signatures are proven before.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 COPY: Final = "relogged_copy"
 DIFFERS: Final = "relogged_differs"
+DISPLACED: Final = "relogged_displaced"
 PART: Final = "relogged_part"
 DOUBTS: Final = {"altered": "relogged_altered", "unproven": "relogged_unproven"}
 UNCOUNTED: Final = frozenset({COPY, DIFFERS})
@@ -93,7 +95,7 @@ async def pieces_of(
 
 
 async def verdicts(db: AsyncConnection, origin: str, found: Sequence[Unwrapped]) -> dict[str, tuple[str, ...]]:
-    """From leaf to the flag COPY or DIFFERS, of what is known from earlier generations of the same gateway."""
+    """From leaf to COPY, DIFFERS or DISPLACED, by what is known from earlier generations of the same gateway."""
     again = [one for one in found if "relogged" in one.flags]
     if not again:
         return {}
@@ -117,6 +119,8 @@ async def verdicts(db: AsyncConnection, origin: str, found: Sequence[Unwrapped])
             judged[one.leaf] = (COPY,)
         elif held == _record(one.entry.type, one.entry.rig, one.entry.fields):
             judged[one.leaf] = (DIFFERS,)
+        elif held is not None:
+            judged[one.leaf] = (DISPLACED,)
     return judged
 
 
