@@ -27,9 +27,9 @@ def spoiled(
     asked: bytes = b"",
 ) -> list[Piece]:
     """The pieces sent instead of `frame`, the healthy reply to `request`."""
-    area = rig.registers.area_of(int.from_bytes(request[1:3], "big"))
+    area = rig.registers.area_of(int.from_bytes(request[1:3], "big"), request[0])
     read, reply = read_request(request), frames.pdu(frame)
     if read is not None and area and reply[0] == request[0]:
         look = Look(rig, area, *read, reply[_READ_REPLY_HEAD:])
-        frame = frames.around(frame, read_reply(plan.words(look)))
+        frame = frames.around(frame, read_reply(plan.words(look), request[0]))
     return plan.pieces(Exchange(connection, area, request, frame, frames, asked))

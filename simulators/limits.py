@@ -30,6 +30,7 @@ READY_FRESH_US = 10_000_000  # K5, in real time however fast the exam runs
 HEARTBEAT_US = 500_000  # +1 twice a second
 
 READ_WORDS_MAX = 125
+BITS_MAX = 2000  # single inputs or coils in one request
 WRITE_WORDS_MAX = 123
 MBAP_LENGTH_MIN = 2
 MBAP_LENGTH_MAX = 254

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulators.layouts.layout import Layout
+    from simulators.layouts.shape import Layout
     from simulators.rubric import Rubric
     from simulators.scenario import Scenario
 

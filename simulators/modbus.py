@@ -1,4 +1,4 @@
-"""Modbus TCP, the server's half: request PDU to reply PDU, functions 3, 6 and 16 (Modbus Application Protocol V1.1b3).
+"""Modbus, the server's half: request PDU to reply PDU, functions 1 to 6, 15 and 16 (Application Protocol V1.1b3).
 
 Pure apart from the rig it is given; the socket is in host.py. Written here and not taken from a library, so that
 both ends of the wire never share an encoder.
@@ -10,16 +10,27 @@ import struct
 from typing import TYPE_CHECKING
 
 from simulators.errors import ModbusRefusal
-from simulators.limits import READ_WORDS_MAX, WRITE_WORDS_MAX
-from simulators.registers import DEVICE_FAILURE, ILLEGAL_FUNCTION, ILLEGAL_VALUE
+from simulators.limits import BITS_MAX, READ_WORDS_MAX, WRITE_WORDS_MAX
+from simulators.registers import (
+    DEVICE_FAILURE,
+    ILLEGAL_FUNCTION,
+    ILLEGAL_VALUE,
+    READ_COILS,
+    READ_DISCRETE,
+    READ_HOLDING,
+    READ_INPUT,
+    WRITE_COIL,
+    WRITE_COILS,
+)
 
 if TYPE_CHECKING:
+    from simulators.registers import Panel
     from simulators.rig import Rig
 
-READ_HOLDING = 3
 WRITE_ONE = 6
 WRITE_MANY = 16
 EXCEPTION_BIT = 0x80
+_COIL = {0xFF00: 1, 0: 0}
 
 HEADER = struct.Struct(">3HB")  # transaction, protocol, length, unit
 _TWO = struct.Struct(">BHH")
@@ -46,24 +57,64 @@ def exception(function: int, code: int) -> bytes:
 
 def read_request(pdu: bytes) -> tuple[int, int] | None:
     """Address and count of a read request, None for any other."""
-    if len(pdu) != _TWO.size or pdu[0] != READ_HOLDING:
+    if len(pdu) != _TWO.size or pdu[0] not in {READ_HOLDING, READ_INPUT}:
         return None
     _, address, count = _TWO.unpack(pdu)
     return address, count
 
 
-def read_reply(words: bytes) -> bytes:
+def read_reply(words: bytes, function: int = READ_HOLDING) -> bytes:
     """The reply to a read."""
-    return bytes((READ_HOLDING, len(words))) + words
+    return bytes((function, len(words))) + words
 
 
 def _read(rig: Rig, pdu: bytes) -> bytes:
     if len(pdu) != _TWO.size:
         raise ModbusRefusal(ILLEGAL_VALUE)
-    _, address, count = _TWO.unpack(pdu)
+    function, address, count = _TWO.unpack(pdu)
+    if function not in rig.registers.reads:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
     if not 1 <= count <= READ_WORDS_MAX:
         raise ModbusRefusal(ILLEGAL_VALUE)
-    return read_reply(rig.registers.read(rig, address, count))
+    return read_reply(rig.registers.read(rig, address, count, function), function)
+
+
+def _panel(rig: Rig) -> Panel:
+    if rig.registers.panel is None:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+    return rig.registers.panel
+
+
+def _read_bits(rig: Rig, pdu: bytes) -> bytes:
+    panel = _panel(rig)
+    if len(pdu) != _TWO.size:
+        raise ModbusRefusal(ILLEGAL_VALUE)
+    function, address, count = _TWO.unpack(pdu)
+    if not 1 <= count <= BITS_MAX:
+        raise ModbusRefusal(ILLEGAL_VALUE)
+    number = sum(bit << at for at, bit in enumerate(panel.read(rig, function, address, count)))
+    return read_reply(number.to_bytes((count + 7) // 8, "little"), function)
+
+
+def _write_coil(rig: Rig, pdu: bytes) -> bytes:
+    panel = _panel(rig)
+    if len(pdu) != _TWO.size or int.from_bytes(pdu[3:5], "big") not in _COIL:
+        raise ModbusRefusal(ILLEGAL_VALUE)
+    panel.write(rig, int.from_bytes(pdu[1:3], "big"), [_COIL[int.from_bytes(pdu[3:5], "big")]])
+    return pdu
+
+
+def _write_coils(rig: Rig, pdu: bytes) -> bytes:
+    panel = _panel(rig)
+    if len(pdu) < _WRITE_HEAD.size:
+        raise ModbusRefusal(ILLEGAL_VALUE)
+    _, address, count, size = _WRITE_HEAD.unpack_from(pdu)
+    packed = pdu[_WRITE_HEAD.size :]
+    if not 1 <= count <= BITS_MAX or size != (count + 7) // 8 or len(packed) != size:
+        raise ModbusRefusal(ILLEGAL_VALUE)
+    number = int.from_bytes(packed, "little")
+    panel.write(rig, address, [number >> at & 1 for at in range(count)])
+    return pdu[:5]
 
 
 def _write_one(rig: Rig, pdu: bytes) -> bytes:
@@ -84,4 +135,13 @@ def _write_many(rig: Rig, pdu: bytes) -> bytes:
     return pdu[:5]
 
 
-_FUNCTIONS = {READ_HOLDING: _read, WRITE_ONE: _write_one, WRITE_MANY: _write_many}
+_FUNCTIONS = {
+    READ_COILS: _read_bits,
+    READ_DISCRETE: _read_bits,
+    READ_HOLDING: _read,
+    READ_INPUT: _read,
+    WRITE_COIL: _write_coil,
+    WRITE_ONE: _write_one,
+    WRITE_COILS: _write_coils,
+    WRITE_MANY: _write_many,
+}

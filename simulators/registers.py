@@ -27,8 +27,11 @@ from simulators.records import with_crc
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simulators.faults.base import Look
     from simulators.rig import Rig
 
+READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
+WRITE_COIL, WRITE_COILS = 5, 15
 ILLEGAL_FUNCTION = 1
 ILLEGAL_ADDRESS = 2
 ILLEGAL_VALUE = 3
@@ -52,12 +55,14 @@ class RegisterMap(Protocol):
 
     status_at: int
     full_score: bytes | None  # a full score in one word; None: no fault of sums
+    reads: frozenset[int]  # the functions that read words here
+    panel: Panel | None  # single inputs and coils, where there are any
 
-    def area_of(self, address: int) -> str:
+    def area_of(self, address: int, function: int = READ_HOLDING) -> str:
         """The name of the area that holds the address, "" for none: status, control, event, result."""
         ...
 
-    def read(self, rig: Rig, address: int, count: int) -> bytes:
+    def read(self, rig: Rig, address: int, count: int, function: int = READ_HOLDING) -> bytes:
         """The words at [address, address + count); an area is not read past its end."""
         ...
 
@@ -65,8 +70,12 @@ class RegisterMap(Protocol):
         """Take what a gateway writes, whole numbers or nothing."""
         ...
 
-    def slot(self, area: str, address: int) -> tuple[int, int]:
+    def slot(self, rig: Rig, area: str, address: int) -> tuple[int, int]:
         """Slot number and first word of the slot that holds the address."""
+        ...
+
+    def cut(self, look: Look, slot_words: bytes) -> bytes:
+        """What a read is served when the slot that it begins in holds these words instead."""
         ...
 
     def record(self, rig: Rig, area: str, slot: int, *, before: bool = False) -> bytes:
@@ -94,13 +103,38 @@ class RegisterMap(Protocol):
         ...
 
 
+class Panel(Protocol):
+    """Single inputs (function 2) and coils (1, 5, 15)."""
+
+    def area_of(self, address: int, function: int) -> str:
+        """The name of the area that holds the bit, "" for none."""
+        ...
+
+    def read(self, rig: Rig, function: int, address: int, count: int) -> list[int]:
+        """The bits at [address, address + count)."""
+        ...
+
+    def write(self, rig: Rig, address: int, values: list[int]) -> None:
+        """Set coils."""
+        ...
+
+
+def straight_cut(look: Look, start: int, slot_words: bytes) -> bytes:
+    """The part of a changed slot that the read asked for; what lies beyond the slot is served as it is."""
+    offset = 2 * (look.address - start)
+    part = slot_words[offset : offset + 2 * look.count]
+    return part + look.words[len(part) :]
+
+
 class V1Registers:
     """The map of docs/rig-interface-v1.md."""
 
     status_at = STATUS_AT
     full_score: bytes | None = SCORE_FULL.to_bytes(2, "big")
+    reads = frozenset({READ_HOLDING})
+    panel: Panel | None = None
 
-    def area_of(self, address: int) -> str:
+    def area_of(self, address: int, function: int = READ_HOLDING) -> str:  # noqa: ARG002 - there is one space
         """Four areas."""
         if STATUS_AT <= address < STATUS_AT + STATUS_WORDS:
             return "status"
@@ -110,7 +144,7 @@ class V1Registers:
             return "event"
         return "result" if RESULTS_AT <= address < _RESULTS_END else ""
 
-    def read(self, rig: Rig, address: int, count: int) -> bytes:
+    def read(self, rig: Rig, address: int, count: int, function: int = READ_HOLDING) -> bytes:  # noqa: ARG002
         """An area is not read past its end."""
         end = address + count
         if end <= STATUS_AT + STATUS_WORDS:
@@ -137,11 +171,15 @@ class V1Registers:
         if end == CONTROL_AT + CONTROL_WORDS:
             rig.write_ready(int.from_bytes(words[-2:], "big"))
 
-    def slot(self, area: str, address: int) -> tuple[int, int]:
+    def slot(self, rig: Rig, area: str, address: int) -> tuple[int, int]:  # noqa: ARG002 - all lie side by side
         """Events and results lie in rings of their own."""
         base, words = (EVENTS_AT, EVENT_WORDS) if area == "event" else (RESULTS_AT, RESULT_WORDS)
         slot = (address - base) // words
         return slot, base + slot * words
+
+    def cut(self, look: Look, slot_words: bytes) -> bytes:
+        """They lie one behind the other."""
+        return straight_cut(look, self.slot(look.rig, look.area, look.address)[1], slot_words)
 
     def record(self, rig: Rig, area: str, slot: int, *, before: bool = False) -> bytes:
         """From the rig's memory."""

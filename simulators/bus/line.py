@@ -15,15 +15,17 @@ from simulators.errors import InputError
 from simulators.exchange import spoiled
 from simulators.frames import RTU, is_sealed, sealed
 from simulators.limits import REQUEST_BYTES_MAX, REQUEST_PAUSE_S
-from simulators.modbus import READ_HOLDING, WRITE_MANY, WRITE_ONE, answer
+from simulators.modbus import WRITE_MANY, WRITE_ONE, answer
 from simulators.pieces import Pieces
+from simulators.registers import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_COILS
 
 if TYPE_CHECKING:
     from simulators.bus.outlets import Opener
     from simulators.faults import Piece
     from simulators.plug import Host
 
-_FIXED_BYTES = 8  # of a read request, and of one that writes one word
+_FIXED_BYTES = 8  # of a read request, and of one that writes one word or coil
+_FIXED = frozenset({READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_ONE})
 _MANY_HEAD = 7
 
 
@@ -157,6 +159,6 @@ def _length(data: bytes) -> int | None:
     """Of the request that begins here; None while that cannot be told. An unknown function is as long as it came."""
     if len(data) < _MANY_HEAD:
         return None
-    if data[1] in {READ_HOLDING, WRITE_ONE}:
+    if data[1] in _FIXED:
         return _FIXED_BYTES
-    return _MANY_HEAD + data[6] + 2 if data[1] == WRITE_MANY else len(data)
+    return _MANY_HEAD + data[6] + 2 if data[1] in {WRITE_COILS, WRITE_MANY} else len(data)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from simulators.faults.base import Exchange, Fault, Piece
 from simulators.frames import sealed
-from simulators.modbus import READ_HOLDING
+from simulators.registers import READ_HOLDING
 
 _FOREIGN_WORDS = bytes.fromhex("4b4600010030")
 

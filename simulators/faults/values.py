@@ -44,7 +44,7 @@ class SwappedWords(Fault):
     def words(self, look: Look) -> bytes:
         """As a firmware writes that was compiled for the other order."""
         registers = look.rig.registers
-        slot, _ = registers.slot(look.area, look.address)
+        slot, _ = registers.slot(look.rig, look.area, look.address)
         record = registers.record(look.rig, look.area, slot)
         used = registers.used(look.area, record)
         changes = {}

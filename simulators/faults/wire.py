@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from simulators.faults.base import Exchange, Fault, Piece
 from simulators.limits import CONNECTIONS_REMEMBERED
-from simulators.modbus import READ_HOLDING, exception
+from simulators.modbus import exception
+from simulators.registers import READ_HOLDING
 
 if TYPE_CHECKING:
     import random

@@ -21,7 +21,7 @@ _TAIL = 3  # trailing sequence number and CRC
 
 def _slot(look: Look) -> tuple[int, int]:
     """Slot number and first word of the slot that the read begins in."""
-    return look.rig.registers.slot(look.area, look.address)
+    return look.rig.registers.slot(look.rig, look.area, look.address)
 
 
 def _now(look: Look, slot: int) -> bytes:
@@ -50,14 +50,7 @@ def with_words(look: Look, changes: dict[int, bytes]) -> bytes:
 
 def cut_to_read(look: Look, slot_words: bytes) -> bytes:
     """The part of a changed slot that the read asked for."""
-    return _window(look, _slot(look)[1], slot_words)
-
-
-def _window(look: Look, start: int, slot_words: bytes) -> bytes:
-    """The part of a changed slot that the read asked for; what lies beyond the slot is served as it is."""
-    offset = 2 * (look.address - start)
-    part = slot_words[offset : offset + 2 * look.count]
-    return part + look.words[len(part) :]
+    return look.rig.registers.cut(look, slot_words)
 
 
 class TornRecord(Fault):
@@ -67,10 +60,10 @@ class TornRecord(Fault):
 
     def words(self, look: Look) -> bytes:
         """New head, old tail."""
-        slot, start = _slot(look)
+        slot, _ = _slot(look)
         new, old = _now(look, slot), _before(look, slot)
         at = self.rng.randrange(1, _record_words(look, new)) if self.spec.at is None else self.spec.at
-        return _window(look, start, new[: 2 * at] + old[2 * at :])
+        return cut_to_read(look, new[: 2 * at] + old[2 * at :])
 
 
 class HalfWritten(Fault):
@@ -80,10 +73,10 @@ class HalfWritten(Fault):
 
     def words(self, look: Look) -> bytes:
         """The three last words are those of before."""
-        slot, start = _slot(look)
+        slot, _ = _slot(look)
         new, old = _now(look, slot), _before(look, slot)
         at = 2 * (_record_words(look, new) - _TAIL)
-        return _window(look, start, new[:at] + old[at : at + 2 * _TAIL] + new[at + 2 * _TAIL :])
+        return cut_to_read(look, new[:at] + old[at : at + 2 * _TAIL] + new[at + 2 * _TAIL :])
 
 
 class ChangingRecord(Fault):
@@ -93,10 +86,10 @@ class ChangingRecord(Fault):
 
     def words(self, look: Look) -> bytes:
         """The word `at` (usually the score) is changed and the checksum made right."""
-        slot, start = _slot(look)
+        slot, _ = _slot(look)
         at = look.rig.registers.word_of(look.area, "score") if self.spec.at is None else self.spec.at
         value = int.from_bytes(_now(look, slot)[2 * at : 2 * at + 2], "big") ^ self.rng.randrange(1, 0x400)
-        return _window(look, start, with_words(look, {at: value.to_bytes(2, "big")}))
+        return cut_to_read(look, with_words(look, {at: value.to_bytes(2, "big")}))
 
 
 class TornStatus(Fault):
@@ -176,8 +169,8 @@ class PreviousBlock(Fault):
 
     def words(self, look: Look) -> bytes:
         """The whole record of the slot before, valid in itself."""
-        slot, start = _slot(look)
-        return _window(look, start, _now(look, slot - 1))
+        slot, _ = _slot(look)
+        return cut_to_read(look, _now(look, slot - 1))
 
 
 class ForeignSerial(Fault):

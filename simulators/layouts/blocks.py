@@ -11,7 +11,7 @@ from simulators.layouts.sums import SUMS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simulators.layouts.layout import Block, Check
+    from simulators.layouts.shape import Block, Check
     from simulators.layouts.values import Place, Value
 
 
@@ -29,6 +29,13 @@ def words_of(block: Block, values: Mapping[str, Value], rows: Sequence[Mapping[s
         if block.rows is not None:
             _fill(words, block.rows.at + index * block.rows.words, block.rows.words, block.rows.places, row)
     return sealed(block.check, bytes(words))
+
+
+def words_at(count: int, places: Mapping[str, tuple[Place, ...]], values: Mapping[str, Value]) -> bytes:
+    """So many words, with values at their places and nothing else."""
+    words = bytearray(2 * count)
+    _fill(words, 0, count, places, values)
+    return bytes(words)
 
 
 def _gauged(places: Mapping[str, tuple[Place, ...]], rng: random.Random) -> dict[str, Value]:

@@ -5,12 +5,12 @@ Owns: reading such a file, strictly. How words are made of values, blocks.py kno
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.codes import EventType, Mode, Outcome, State
 from simulators.errors import InputError
+from simulators.layouts.shape import Bell, Bits, Block, Check, Flags, Layout, Rows, Told, Window
 from simulators.layouts.sums import SUMS
 from simulators.layouts.values import Place, parse_place
 from simulators.limits import READ_WORDS_MAX, SERIAL_BYTES
@@ -18,7 +18,6 @@ from simulators.rubric import Line
 from simulators.toml_file import Table, table_of, toml_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from enum import IntEnum
 
 _FOLDER = Path(__file__).resolve().parent.parent / "rigs"
@@ -29,83 +28,11 @@ _EVENT = ("type", "happened", "line", "points", "veto", "mode_before")
 _CODES: dict[str, type[IntEnum]] = {"state": State, "mode": Mode, "outcome": Outcome}
 _ROW = ("line", "points", "at_s", "veto")
 _NEEDED = {"status": ("serial", "last_seq"), "result": ("seq", "serial", "score", "item")}
+_HEAD = ("page", "seq")
+_FLAGS = ("state", "mode", "fault")
+_SPACES = ("holding", "input")
 _ADDRESSES = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A checksum over all words from `start` to its own place."""
-
-    kind: str
-    place: Place
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A list of deductions inside a result."""
-
-    at: int
-    words: int
-    most: int
-    places: Mapping[str, tuple[Place, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Words that stand together: the status, or one result."""
-
-    at: int
-    words: int
-    places: Mapping[str, tuple[Place, ...]]
-    check: Check | None = None
-    slots: int = 1
-    every: int = 0  # words from one slot to the next
-    rows: Rows | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The word by which a gateway says what it has stored. `echo`: what the rig did not take does not stay there."""
-
-    place: Place
-    echo: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """One model of rig."""
-
-    id: str
-    serial: str  # how its serial numbers begin
-    rubric: str
-    status: Block
-    result: Block
-    codes: Mapping[str, Mapping[str, int]]
-    told: Told | None
-    ready: Place | None
-    overwrites: bool
-    read_words_max: int
-    lines: Mapping[int, Line]  # by its own sensors; empty: it marks by the rubric
-    bits: Mapping[int, int]  # line -> bit of `faults`
-    items: tuple[str, ...]  # of the rubric; empty: all
-    events: Mapping[EventType, int]  # what else is a record, and the numbers that `type` then has
-
-    def tells(self, name: str) -> bool:
-        """Whether a result has a place for it."""
-        return name in self.result.places
-
-    @property
-    def room(self) -> int:
-        """Free slots that an item may need, from its start to its end."""
-        rows = self.result.rows.most if self.result.rows and EventType.DEDUCTION in self.events else 0
-        return min(self.result.slots, 1 + rows + (EventType.ITEM_STARTED in self.events))
-
-    @property
-    def step(self) -> int:
-        """Hundredths that the rig counts in."""
-        rows = self.result.rows.places.get("points", ()) if self.result.rows else ()
-        return max(place.step for place in (*self.result.places["score"], *rows))
+_FLAG_BITS_MAX = 64
 
 
 def shipped() -> tuple[str, ...]:
@@ -148,6 +75,8 @@ def _layout(top: Table) -> Layout:
         result=_block(top.table("result"), "result"),
         codes=codes,
         told=_told(top.table("told")) if "told" in top else None,
+        bell=_bell(top.table("bell")) if "bell" in top else None,
+        flags=_flags(top.table("flags")) if "flags" in top else None,
         ready=_place(top, "ready") if "ready" in top else None,
         overwrites=top.flag("overwrites", default=False),
         read_words_max=top.number("read_words_max", READ_WORDS_MAX, low=1, high=READ_WORDS_MAX),
@@ -158,7 +87,7 @@ def _layout(top: Table) -> Layout:
     )
     if not 0 < len(layout.serial) <= SERIAL_BYTES - 5:
         raise top.wrong("serial", f"serial: 1 to {SERIAL_BYTES - 5} characters; a number follows them")
-    if layout.told is None and not layout.overwrites:
+    if layout.told is None and layout.bell is None and not (layout.overwrites or layout.result.cleared):
         raise top.wrong("overwrites", "a rig that is told nothing (no [told]) must overwrite: overwrites = true")
     top.done()
     return layout
@@ -187,6 +116,27 @@ def _told(table: Table) -> Told:
     return told
 
 
+def _bell(table: Table) -> Bell:
+    bell = Bell(table.number("coil", high=_ADDRESSES - 1), table.number("answer", high=_ADDRESSES - 1))
+    table.done()
+    return bell
+
+
+def _flags(table: Table) -> Flags:
+    count, put = table.number("bits", low=1, high=_FLAG_BITS_MAX), table.table("put")
+    places: dict[str, Bits] = {}
+    for key in put.keys:
+        low, _, high = put.text(key).partition("-")
+        if key not in _FLAGS or not low.isdecimal() or not (high or low).isdecimal():
+            raise put.wrong(key, f"{key}: one of {', '.join(_FLAGS)}, as LOW-HIGH or one bit")
+        places[key] = Bits(int(low), int(high or low))
+        if not places[key].low <= places[key].high < count:
+            raise put.wrong(key, f"{key}: there are only {count} bits")
+    flags = Flags(table.number("at", high=_ADDRESSES - 1), count, places)
+    table.done()
+    return flags
+
+
 def _lines(top: Table) -> tuple[dict[int, Line], dict[int, int]]:
     lines: dict[int, Line] = {}
     bits: dict[int, int] = {}
@@ -208,14 +158,17 @@ def _block(table: Table, name: str) -> Block:
         slots=table.number("slots", 1, low=1, high=4096),
         every=table.number("every", words, low=words, high=0xFFFF),
         rows=_rows(table.table("rows")) if "rows" in table else None,
+        space=table.text("space", "holding", one_of=_SPACES),
+        cleared=table.flag("cleared", default=False),
+        window=_window(table.table("window")) if "window" in table else None,
     )
     for needed in _NEEDED[name]:
         if needed not in block.places:
             raise table.wrong("put", f"[{name}.put] has no {needed}")
-    most = words + (block.rows.most * block.rows.words if block.rows else 0)
-    if most > block.every and block.slots > 1:
-        raise table.wrong("every", f"every = {block.every}: a whole record has {most} words")
-    if block.at + block.slots * block.every > _ADDRESSES:
+    apart = block.slots > 1 and not block.cleared and block.window is None
+    if block.longest > block.every and apart:
+        raise table.wrong("every", f"every = {block.every}: a whole record has {block.longest} words")
+    if block.at + block.extent > _ADDRESSES:
         raise table.wrong("at", f"[{name}] ends behind address {_ADDRESSES - 1}")
     if name == "status" and words > READ_WORDS_MAX:
         raise table.wrong("words", f"words = {words}: a status is read at once, so at most {READ_WORDS_MAX}")
@@ -227,6 +180,20 @@ def _check(table: Table) -> Check:
     check = Check(table.text("kind", one_of=tuple(SUMS)), _place(table, "at"), table.number("from", 0, high=0xFFFF))
     table.done()
     return check
+
+
+def _window(table: Table) -> Window:
+    window = Window(
+        words=table.number("words", low=1, high=READ_WORDS_MAX),
+        head=table.number("head", low=1, high=READ_WORDS_MAX),
+        first=table.number("first", 0, high=1),
+        turn_ms=table.number("turn_ms", 0, high=1000),
+        page=_place(table, "page"),
+        slot=_place(table, "slot"),
+        places=_places(table.table("put"), _HEAD),
+    )
+    table.done()
+    return window
 
 
 def _rows(table: Table) -> Rows:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulators.fleet import FleetSettings
-    from simulators.layouts.layout import Layout
+    from simulators.layouts.shape import Layout
     from simulators.rubric import Rubric
     from simulators.scenario import Run
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from simulators.codes import EventType, Mode, Outcome
 from simulators.errors import RigRefuses
 from simulators.layouts.blocks import words_of
-from simulators.layouts.memory import ResultRing
+from simulators.layouts.memory import ReadOnce, ResultRing
 from simulators.layouts.people import name_of
 from simulators.layouts.registers import LayoutRegisters
+from simulators.layouts.turning import Turning
 from simulators.limits import U16_MAX
 from simulators.records import Deduction, EventRecord, ResultRecord, text
 from simulators.rig import Latched, Rig
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from simulators.clock import RigTime
-    from simulators.layouts.layout import Layout
+    from simulators.layouts.shape import Layout
     from simulators.layouts.values import Value
     from simulators.memory import ItemRun, Memory, OpenExam
     from simulators.records import Measure
@@ -99,6 +100,11 @@ class LayoutWire:
         return name_of(ticket, places[0].kind, 2 * places[0].words) if places else ""
 
 
+def _empty(layout: Layout) -> ResultRing:
+    result = layout.result
+    return ReadOnce(result.slots) if result.cleared else ResultRing(result.slots, overwrites=layout.overwrites)
+
+
 def _row(deduction: Deduction) -> dict[str, Value]:
     return {
         "line": deduction.line,
@@ -125,7 +131,7 @@ class MakerRig(Rig):
             serial,
             rubric,
             time,
-            memory=ResultRing(layout.result.slots, overwrites=layout.overwrites),
+            memory=_empty(layout),
             wire=LayoutWire(layout),
             registers=LayoutRegisters(layout),
             on_latch=on_latch,
@@ -134,8 +140,14 @@ class MakerRig(Rig):
         self.status_words()  # a serial number that does not fit is told now
 
     def new_memory(self) -> Memory:
-        """An empty ring."""
-        return ResultRing(self.layout.result.slots, overwrites=self.layout.overwrites)
+        """An empty one."""
+        return _empty(self.layout)
+
+    def _forget(self) -> None:
+        """What the window shows and how the coil stands are volatile, too."""
+        super()._forget()
+        self.turning = Turning()
+        self.bell_rings = False
 
     # ---- what may begin now ----
 
@@ -174,9 +186,13 @@ class MakerRig(Rig):
 
     def status_words(self, changes: Mapping[str, int] | None = None) -> bytes:
         """With other numbers, when a fault wants them."""
+        return words_of(self.layout.status, {**self.status_values(), **(changes or {})})
+
+    def status_values(self) -> dict[str, Value]:
+        """What there is to tell, in this maker's codes."""
         now, codes = self.status(), self.layout.codes
         shown = now.shown
-        values: dict[str, Value] = {
+        return {
             "serial": now.serial,
             "boot": now.boot,
             "state": codes["state"][now.state.name.lower()],
@@ -196,7 +212,18 @@ class MakerRig(Rig):
             "fault": now.fault,
             "unacked_results": now.unacked_results,
         }
-        return words_of(self.layout.status, {**values, **(changes or {})})
+
+    def read_away(self) -> None:
+        """The place of the oldest result was read to its end: the result is gone."""
+        seq = self.memory.take() if isinstance(self.memory, ReadOnce) else 0
+        if seq:
+            self.write_ack(seq)
+
+    def ring(self, *, on: bool) -> None:
+        """The coil: set, it frees the oldest result, once."""
+        if on and not self.bell_rings and self.memory.oldest_seq:
+            self.write_ack(self.memory.oldest_seq)
+        self.bell_rings = on
 
     def control_block(self) -> tuple[int, int]:
         """Where the model echoes, only what it took stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from sim_parts import ROOT, ManualTime
@@ -27,6 +28,18 @@ OWN = {"rig.rebooted", "sequence.gap", "rig.online"}
 _POLLS = re.compile(r"(by_state = \{)[^}]*\}")
 
 
+class BenchTime(ManualTime):
+    """Exams stand still between presses; the bus does not: a window that is turned needs its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun = time.monotonic()
+
+    def bus_us(self) -> int:
+        """Also what really passed."""
+        return super().bus_us() + int((time.monotonic() - self._begun) * 1_000_000)
+
+
 def hurried(name: str) -> Profile:
     """The library's profile of that name, asked at every moment."""
     text = (PROFILES / f"{name}.toml").read_text("utf-8")
@@ -36,9 +49,9 @@ def hurried(name: str) -> Profile:
 
 def maker_rig(name: str, number: int = 1) -> tuple[MakerRig, ManualTime, list[Latched]]:
     """A rig of the model, without power yet; its clock, and what it latches."""
-    layout, time, latched = find_layout(name), ManualTime(), []
-    rig = MakerRig(f"{layout.serial}-{number:04d}", rubric_of(layout), time, layout, on_latch=latched.append)
-    return rig, time, latched
+    layout, clock, latched = find_layout(name), BenchTime(), []
+    rig = MakerRig(f"{layout.serial}-{number:04d}", rubric_of(layout), clock, layout, on_latch=latched.append)
+    return rig, clock, latched
 
 
 def sit_item(rig: MakerRig, time: ManualTime, ticket: str, *, nth: int = 0) -> None:

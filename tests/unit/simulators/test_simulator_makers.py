@@ -40,11 +40,6 @@ if TYPE_CHECKING:
 MATRIX = tomllib.loads((ROOT / "tests" / "vectors" / "profile" / "matrix.toml").read_text("utf-8"))
 LINED = ("coal-mine-electrical-typical", "welding-simulator-typical", "cpr-manikin-typical")
 TORN_OFTEN = ("work-at-height-typical", "low-voltage-electrician-typical")
-NOT_YET = {  # the simulators' registers do not have this yet; docs/simulators.md says so
-    "pressure-welding-typical": "input registers that are cleared by being read",
-    "relay-protection-typical": "a window that is turned page by page",
-    "scba-typical": "coils and discrete inputs",
-}
 TICKETS = ("20261123-0007", "20261123-0008", "20261123-0009")
 FILE = (ROOT / "simulators" / "rigs" / "high-voltage-electrician-typical.toml").read_bytes()
 
@@ -242,11 +237,7 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
 
 
 def test_every_model_of_the_library_that_has_registers_can_be_simulated() -> None:
-    """Issue 5, 4: the library's profiles, but for those of interface v1 itself, have a rig here of the same name.
-
-    Not yet: rigs of input registers, single inputs and coils, what is cleared by its reading, and windows.
-    """
+    """Issue 5, 4: the library's profiles, but for those of interface v1 itself, have a rig here of the same name."""
     models = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in PROFILES.glob("*-typical.toml")}
     registers = {name for name, model in models.items() if model["transport"]["kind"].startswith("modbus")}
-    assert registers - set(shipped()) <= {"pressure-welding-typical", "relay-protection-typical", "scba-typical"}
-    assert set(shipped()) <= registers
+    assert registers == set(shipped())
