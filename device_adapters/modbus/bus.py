@@ -1,14 +1,16 @@
 """Several units on one line: one queue, one transaction at a time, and silence where the protocol has no names.
 
-    rigs ──ask──> queue (one place each) ──> worker: quiet? ─> send ─> judge every byte ─> hold the gap ─> answer
-                                               ^                     └ silence, or odd bytes
-                                               └────── not before a full response time of quiet <┘
+    rigs ──ask──> queue (one place each) ──> quiet? ─> send ─> judge every byte ─> hold the gap ─> answer
+                                               ^                 └ silence, or odd bytes
+                                               └── not before a full response time of quiet <┘
 
 Owns: the line, the order of requests, the gap between frames, the quiet after whatever went wrong. Knows no rigs and
 no words. Over RTU nothing in a reply names its question, so a reply that may still be on its way is waited out: after
 silence and after odd bytes nothing is sent for a full response time, and a line over TCP is opened anew as well.
 
-A transaction runs in the bus's own task. Who is cancelled leaves; the transaction goes on to its end, alone.
+A transaction is nobody's task: who is cancelled leaves, and it goes on to its end, alone. While all is well the next
+request goes out at the end of the silence behind the last answer, without a turn of any task. The bus's own task opens
+the line, waits for quiet and gathers evidence.
 """
 
 from __future__ import annotations
@@ -29,10 +31,13 @@ from device_adapters.limits import (
 )
 from device_adapters.modbus.breaker import Breakers
 from device_adapters.modbus.bus_counts import BusCounts
+from device_adapters.modbus.exchange import LATE, ODD, Exchange
 from device_adapters.modbus.pdu import EXCEPTION, TARGET_LOST, told
 from device_adapters.modbus.wire import OddReply
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from device_adapters.language.profile import Transport
     from device_adapters.modbus.framing import Framing
     from device_adapters.modbus.lines import Line
@@ -58,6 +63,8 @@ class _Job:
     transport: Transport
     answer: asyncio.Future[bytes] = field(repr=False)
     since: float
+    began: float = 0.0
+    request: bytes = field(default=b"", repr=False)
 
 
 class Bus:
@@ -69,8 +76,11 @@ class Bus:
         self._times = times
         self._gap_s = max(times.gap_s, GAP_CHARS * line.byte_s, GAP_MIN_S) if framing.nameless else times.gap_s
         self._breakers = Breakers()
+        self._exchange = Exchange(line, framing, self._gap_s, echo=times.echo)
         self._queue: deque[_Job] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._job: _Job | None = None  # whose turn it is
+        self._pause: asyncio.TimerHandle | None = None  # until it may be sent
+        self._task: asyncio.Task[None] | None = None
         self._free_at = self._quiet_until = self._open_after = float("-inf")
         self._refused_open = ""
         self.counts = BusCounts()
@@ -97,75 +107,147 @@ class Bus:
 
     async def ask(self, unit: int, body: bytes, transport: Transport) -> bytes:
         """The PDU that answers. Raises NotConnected and OddReply; an exception of the unit is an answer."""
+        return await self.asked(unit, body, transport)
+
+    def asked(self, unit: int, body: bytes, transport: Transport) -> asyncio.Future[bytes]:
+        """What `ask` waits for, for who has no task that waits."""
         loop = asyncio.get_running_loop()
-        held = self._breakers.left_s(unit, loop.time())
+        now = loop.time()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        held = self._breakers.left_s(unit, now)
         if held > 0:
-            raise NotConnected(f"unit {unit} did not answer; the line is left to the others for {held:.1f} s", held)
-        job = _Job(unit, body, transport, loop.create_future(), loop.time())
-        self._queue.append(job)
-        if self._worker is None:
-            self._worker = loop.create_task(self._work(), name="bus")
-        return await job.answer
+            why = f"unit {unit} did not answer; the line is left to the others for {held:.1f} s"
+            answer.set_exception(NotConnected(why, held))
+            return answer
+        self._queue.append(_Job(unit, body, transport, answer, now))
+        if self._job is None:
+            self._next()
+        return answer
 
     async def close(self) -> None:
         """Give the line back."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._abandon()
         self._line.close()
 
-    # ------------------------------------------------------------------ the one task
+    # ------------------------------------------------------------------ one turn after the other
 
-    async def _work(self) -> None:
-        """Until nobody waits."""
-        job: _Job | None = None
-        try:
-            while self._queue:
-                job = self._queue.popleft()
-                if not job.answer.done():  # who left before the turn came is not asked for
-                    await self._serve(job)
-                    self.counts.turn(asyncio.get_running_loop().time() - job.since)
-        finally:
-            self._worker = None
-            for left in (*((job,) if job is not None else ()), *self._queue):
-                _fail(left, NotConnected("the bus was closed"))
-            self._queue.clear()
+    def _next(self) -> None:
+        """The turn of the first who still waits; who left before it came is not asked for."""
+        self._job = None
+        while self._job is None and self._queue:
+            job = self._queue.popleft()
+            if not job.answer.done():
+                self._job = job
+                self._begin(job)
 
-    async def _serve(self, job: _Job) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await self._make_ready(job)
-        except NotConnected as error:  # of the line: nobody's breaker
-            _fail(job, error)
+    def _begin(self, job: _Job) -> None:
+        """Send as soon as the gap is over; whatever else must be waited for is the task's."""
+        line, now = self._line, asyncio.get_running_loop().time()
+        if not line.is_open or line.received or self._quiet_until - now > BUS_EARLY_S:
+            self._start(self._prepare(job))
             return
-        began = loop.time()
+        wait_s = max(self._free_at, line.last_at + self._gap_s) - now
+        if wait_s > BUS_EARLY_S:
+            self._pause = asyncio.get_running_loop().call_later(wait_s, self._begin, job)
+        else:
+            self._send(job, now)
+
+    def _send(self, job: _Job, now: float) -> None:
+        job.began = now
+        job.request = self._framing.request(job.unit, job.body)
         self.counts.asked += 1
-        try:
-            pdu = self._framing.pdu(await self._exchange(job))
-        except (NotConnected, OddReply) as error:
-            self._count(error)
-            quiet_s = self._quiet_s(job)
-            self._quiet_until = loop.time() + quiet_s
-            if self._line.renewable:
-                self._line.close()
-            self._breakers.failed(job.unit, loop.time(), loop.time() - began + quiet_s)
-            _fail(job, error)
+        self._exchange.begin(job.request, job.transport.timeout_ms / 1000, self._told)
+
+    def _told(self, frame: bytes | None, why: str) -> None:
+        """The request under way has its answer, or will have none."""
+        job = self._job
+        if job is None:
             return
+        if frame is not None:
+            self._answered(job, self._framing.pdu(frame))
+        elif why == ODD:
+            self._start(self._gather(job))
+        elif why == LATE:
+            came = f" ({len(self._line.received)} bytes came)" if self._line.received else ""
+            self._failed(job, NotConnected(f"no reply within {job.transport.timeout_ms} ms{came}, {told(job.body)}"))
+        else:
+            self._failed(job, NotConnected(f"{why}, {told(job.body)}"))
+
+    def _answered(self, job: _Job, pdu: bytes) -> None:
+        now = asyncio.get_running_loop().time()
         self.counts.answered += 1
-        self._free_at = loop.time() + job.transport.min_gap_ms / 1000
+        self._free_at = now + job.transport.min_gap_ms / 1000
         if pdu[0] & EXCEPTION and pdu[1] in TARGET_LOST:
-            self._breakers.failed(job.unit, loop.time(), loop.time() - began)
+            self._breakers.failed(job.unit, now, now - job.began)
         else:
             self._breakers.good(job.unit)
         if not job.answer.done():
             job.answer.set_result(pdu)
+        self._over(job, now)
 
-    def _count(self, error: Exception) -> None:
+    def _failed(self, job: _Job, error: NotConnected | OddReply) -> None:
+        """What may still be on its way is waited out before anybody is asked."""
+        now = asyncio.get_running_loop().time()
         if isinstance(error, OddReply):
             self.counts.odd += 1
         else:
             self.counts.silent += 1
+        quiet_s = self._quiet_s(job)
+        self._quiet_until = now + quiet_s
+        if self._line.renewable:
+            self._line.close()
+        self._breakers.failed(job.unit, now, now - job.began + quiet_s)
+        _fail(job, error)
+        self._over(job, now)
+
+    def _over(self, job: _Job, now: float) -> None:
+        self.counts.turn(now - job.since)
+        self._next()
+
+    def _abandon(self) -> None:
+        """Nothing is under way any more, and nobody waits."""
+        self._exchange.drop()
+        if self._pause is not None:
+            self._pause.cancel()
+        job, self._job = self._job, None
+        for left in (*((job,) if job is not None else ()), *self._queue):
+            _fail(left, NotConnected("the bus was closed"))
+        self._queue.clear()
+
+    # ------------------------------------------------------------------ the one task
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work, name="bus")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """One that did not lead on, by a bug of its own, leaves nobody waiting."""
+        if task is self._task:
+            self._task = None
+            self._abandon()
+
+    async def _prepare(self, job: _Job) -> None:
+        """Make the line ready, and send."""
+        loop = asyncio.get_running_loop()
+        try:
+            await self._make_ready(job)
+        except NotConnected as error:  # of the line: nobody's breaker
+            self._task = None
+            _fail(job, error)
+            self._over(job, loop.time())
+        else:
+            self._task = None
+            self._send(job, loop.time())
+
+    async def _gather(self, job: _Job) -> None:
+        """What came instead of an answer."""
+        error = await self._refused(job)
+        self._task = None
+        self._failed(job, error)
 
     async def _make_ready(self, job: _Job) -> None:
         """An open line, quiet for as long as it must be."""
@@ -208,48 +290,16 @@ class Bus:
         self.counts.opened += 1
         self._free_at = max(self._free_at, loop.time() + job.transport.pause_after_connect_ms / 1000)
 
-    async def _exchange(self, job: _Job) -> bytes:
-        """The one frame that answers. Raises NotConnected after silence, OddReply for anything else."""
-        line, framing, loop = self._line, self._framing, asyncio.get_running_loop()
-        request = framing.request(job.unit, job.body)
-        travel_s = line.byte_s * (len(request) * (1 + self._times.echo) + framing.expected(request))
-        deadline = loop.time() + job.transport.timeout_ms / 1000 + travel_s
-        line.write(request)
-        while True:
-            received = self._without_echo(request, line.received)
-            if received is None or framing.fault(request, received) is not None:
-                raise await self._refused(request, job)
-            whole = bool(received) and framing.whole(request, received)
-            if whole and not (self._gap_s and await line.wait(self._gap_s)):
-                line.clear()
-                return received
-            if not line.is_open:
-                raise NotConnected(f"the line was lost, {told(job.body)}")
-            left = deadline - loop.time()
-            if left <= BUS_EARLY_S:
-                came = f" ({len(line.received)} bytes came)" if line.received else ""
-                raise NotConnected(f"no reply within {job.transport.timeout_ms} ms{came}, {told(job.body)}")
-            if not whole:
-                await line.wait(left)
-
-    def _without_echo(self, request: bytes, received: bytes) -> bytes | None:
-        """What came behind the echo, where one is expected; None when something else came in its place."""
-        if not self._times.echo:
-            return received
-        if received[: len(request)] != request[: len(received)]:
-            return None
-        return received[len(request) :]
-
-    async def _refused(self, request: bytes, job: _Job) -> OddReply:
+    async def _refused(self, job: _Job) -> OddReply:
         """What came up to the next silence, as evidence, and what it is as far as that can be told."""
         loop = asyncio.get_running_loop()
         until = loop.time() + BUS_NOISE_S
         while self._line.is_open and loop.time() < until and await self._line.wait(max(self._gap_s, BUS_SETTLE_S)):
             pass
-        received = self._without_echo(request, self._line.received)
+        received = self._exchange.without_echo(job.request, self._line.received)
         why = "no echo of the own request"
         if received is not None:
-            why = self._framing.fault(request, received) or "a damaged frame"
+            why = self._framing.fault(job.request, received) or "a damaged frame"
         return OddReply(f"{why}, {told(job.body)}", self._line.received)
 
 

@@ -11,10 +11,13 @@ by itself, never waits for an answer and never reconnects.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from device_adapters.errors import NotConnected
 from device_adapters.limits import REPLY_BYTES_KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Line(Protocol):
@@ -22,6 +25,7 @@ class Line(Protocol):
 
     renewable: bool  # whether closing and opening again throws away what waits on the way
     byte_s: float  # how long one byte travels; 0 where nobody knows
+    heard: Callable[[], None] | None  # called at once, in no task, when bytes came or the line was lost
 
     @property
     def is_open(self) -> bool:
@@ -61,6 +65,7 @@ class Received:
     def __init__(self) -> None:
         self.received = b""
         self.last_at = float("-inf")
+        self.heard: Callable[[], None] | None = None
         self._came = False  # since somebody waited, or cleared
         self._waiter: asyncio.Future[bool] | None = None  # at most one: the bus
 
@@ -95,6 +100,8 @@ class Received:
         self._came = True
         if self._waiter is not None:
             _wake(self._waiter, True)
+        if self.heard is not None:
+            self.heard()
 
 
 def _wake(waiter: asyncio.Future[bool], came: bool) -> None:
