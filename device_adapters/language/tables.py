@@ -121,11 +121,11 @@ class Table:
         return cast("list[str]", value)
 
     def table(self, key: str, *, optional: bool = False) -> Table:
-        """A table; an empty one stands in for a missing one."""
+        """A table; an empty one stands in for a missing one, and says nothing more of what it lacks."""
         value = self._take(key, {} if optional else None)
         if not isinstance(value, dict):
             self._wrong_kind(key, value, "a table")
-            value = {}
+            return Table({}, (*self.path, key), Report({(): 1}))
         return Table(value, (*self.path, key), self.report)
 
     def tables(self, key: str) -> list[Table]:

@@ -83,7 +83,7 @@ def import_table(
     sheet: Annotated[str | None, typer.Option("--sheet", help="Of several sheets this one; else the first.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the draft here; never over.")] = None,
 ) -> None:
-    """Draft a profile from a maker's register table. Doubts go to standard error, one a line, each with its cell."""
+    """Draft a profile from a maker's register table. Guesses and doubts go to standard error, each with its cell."""
     try:
         draft = draft_of(read_sheet(table.read_bytes(), sheet))
     except OSError as error:
@@ -99,9 +99,12 @@ def import_table(
                 file.write(text)
         except OSError as error:
             raise ConfigError(f"{out}: {error.strerror}") from None
-    for doubt in draft.doubts:
-        print(doubt, file=sys.stderr)
-    print(f"{len(draft.entries)} fields, {counted(draft.doubts)}", file=sys.stderr)
+    for doubt in (*draft.guesses, *draft.open):
+        print("猜 guess" if doubt.guess else "疑 DOUBT", doubt, file=sys.stderr)
+    print(
+        f"{len(draft.entries)} fields; {len(draft.guesses)} guesses to look at, {counted(draft.open)} to decide",
+        file=sys.stderr,
+    )
 
 
 @rig.command()

@@ -27,6 +27,7 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
     "unit": ("单位", "unit"),
     "range": ("范围", "取值", "range"),
     "remark": ("备注", "说明", "注释", "描述", "remark", "note", "comment", "description"),
+    "group": ("区块", "分区", "区域", "分组", "数据块", "block", "group"),
     "address": ("地址", "寄存器", "address", "register", "addr"),
     "name": ("名称", "参数", "变量", "数据项", "内容", "信号", "name", "parameter", "item", "signal"),
 }

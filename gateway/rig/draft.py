@@ -3,31 +3,35 @@
 Owns: what is taken over, what is left out, and the list of doubts. What is doubtful is not written as if it were known:
 it is left out, so that `rig lint` asks for it, or it is written and named in the list with its cell. Pure.
 
-    sheet ── columns ──> lines ── meanings ──> fields ──> draft
-                └────────────────┴──────────────┴──> doubts, by cell
+    sheet ── columns ──> lines ── meanings, roles ──> fields ── blocks, across ──> draft
+                └────────────────┴─────────────────────┴──> doubts and guesses, by cell
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from itertools import chain, count, pairwise
+from dataclasses import replace
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from device_adapters.limits import REGISTERS_PER_READ
 from gateway.errors import ConfigError
+from gateway.rig.across import look_across
+from gateway.rig.blocks import CONTROL, TABLE, cut, kind_of_block
 from gateway.rig.columns import find_columns
+from gateway.rig.fields import Doubt, Draft, Entry
 from gateway.rig.meanings import (
-    PERSONAL,
     Address,
     address_of,
+    checksum_of,
     codes_of,
     coding_of,
+    is_reserved,
     orders_of,
-    role_of_name,
     scale_of,
     type_of,
+    zone_of,
 )
+from gateway.rig.roles import PERSONAL, ours_of, role_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,45 +40,8 @@ if TYPE_CHECKING:
     from gateway.rig.sheet import Cell, Row, Sheet
 
 _FORMULA = "="
+_DATE_WORDS = (3, 4)  # YYMMDDhhmmss, CCYYMMDDhhmmss00
 _BCD_WORDS = {1: "bcd16", 2: "bcd32", 3: "bcd48", 4: "bcd64"}
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something that a person must decide, or look at."""
-
-    ref: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.ref}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of the table as a field. What is None is not known, and not written."""
-
-    ref: str
-    name: str
-    told: str
-    at: int
-    words: int
-    type: str | None = None
-    order: str | None = None
-    coding: str | None = None
-    bit: int | None = None
-    scale: str | None = None
-    codes: Mapping[int, str] = field(default_factory=dict)
-    write: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The entries by address, the order that holds for all of them if one does, and the doubts in the table's order."""
-
-    entries: tuple[Entry, ...]
-    order: str | None
-    doubts: tuple[Doubt, ...]
 
 
 def draft_of(sheet: Sheet) -> Draft:
@@ -97,10 +64,16 @@ class _Reader:
         self._doubts: list[Doubt] = []
         self._entries: list[Entry] = []
         self._orders: dict[str, str] = {}  # what notes outside of the rows say, by order
+        self._checksums: dict[str, str] = {}
         self._notations: dict[str, str] = {}
+        self._block = TABLE
+        self._titles: dict[str, str] = {}  # of the blocks, as the maker has them
 
     def doubt(self, ref: str, reason: str) -> None:
         self._doubts.append(Doubt(ref, reason))
+
+    def guess(self, ref: str, reason: str) -> None:
+        self._doubts.append(Doubt(ref, reason, guess=True))
 
     # ------------------------------------------------------------ around the rows
 
@@ -120,22 +93,39 @@ class _Reader:
         for cell in row:
             if cell.text and not (cell.merged and cell.text in seen):
                 seen.add(cell.text)
-                found = orders_of(cell.text)
+                found, checksum = orders_of(cell.text), checksum_of(cell.text)
                 for order in found:
                     self._orders.setdefault(order, cell.ref)
-                self.doubt(cell.ref, f'a note: "{cell.text}"' + ("" if found else "; nothing was taken from it"))
+                if checksum is not None:
+                    self._checksums.setdefault(checksum, cell.ref)
+                taken = ", ".join(sorted(found - {"?"}) + ([checksum] if checksum is not None else []))
+                self.guess(cell.ref, f'a note: "{cell.text}"; taken from it: {taken or "nothing"}')
+
+    def _begin(self, cell: Cell, *, known: bool = False) -> bool:
+        """A block begins, if this is its title; `known`: it is one, whether or not its words say what it holds."""
+        kind = kind_of_block(cell.text) or (TABLE if known else None)
+        if kind is None:
+            return False
+        if self._titles.get(self._block) == cell.text:
+            return True  # a merged cell goes on
+        names = chain((kind,), (f"{kind}_{number}" for number in count(2)))
+        self._block = next(name for name in names if name not in self._titles)
+        self._titles[self._block] = cell.text
+        (self.guess if kind != TABLE else self.doubt)(cell.ref, f'"{cell.text}" is the block `{self._block}`')
+        return True
 
     # ------------------------------------------------------------ one row
 
     def read(self, row: Row) -> None:
         place = self._cell(row, "address")
-        if place is None or not place.text:
-            if any(cell.text for cell in row):
-                self._note(row)
+        told = [cell for cell in row if cell.text]
+        if place is None or not place.text or (len({cell.text for cell in told}) == 1 and place.merged):
+            if told and not self._begin(told[0]):
+                self._note(row)  # a sentence over all columns
             return
-        if len({cell.text for cell in row if cell.text}) == 1 and place.merged:
-            self._note(row)  # a heading of a group, or a sentence over all columns
-            return
+        group = self._cell(row, "group")
+        if group is not None and group.text:
+            self._begin(group, known=True)
         formulas = [cell.ref for cell in row if cell.text.startswith(_FORMULA)]
         if formulas:
             self.doubt(formulas[0], "a formula: its value is not in the file for certain; the row is left out")
@@ -152,13 +142,14 @@ class _Reader:
     def _entry(self, row: Row, place: Cell, address: Address) -> Entry:
         name = self._text(row, "name")
         told, words = self._typed(row, place, address)
-        entry = Entry(place.ref, self._named(row, name, address), name, address.at, words, told, bit=address.bit)
         remark = f"{self._text(row, 'remark')} {self._text(row, 'range')}"
-        entry = replace(entry, order=self._order(row), codes=codes_of(remark), scale=self._scale(row))
-        if entry.codes:
-            self.doubt(
-                self._ref(row, "remark", place), "codes are in the maker's words; write ours where they have a role"
-            )
+        own = self._named(row, name, address)
+        entry = Entry(place.ref, own, name, address.at, words, self._block, told, bit=address.bit, remark=remark)
+        if is_reserved(name):
+            return replace(entry, filler=True)
+        entry = replace(entry, order=self._order(row), codes=self._codes(row, own, remark), scale=self._scale(row))
+        if told == "time-bcd":
+            entry = replace(entry, zone=self._zone(row, place, f"{name} {remark}"))
         if told == "text":
             entry = replace(entry, coding=self._coding(row, place))
         entry = replace(entry, write=self._writable(row, place))
@@ -169,10 +160,29 @@ class _Reader:
             )
         return entry
 
+    def _codes(self, row: Row, own: str, remark: str) -> Mapping[int, str]:
+        """In our words, where the field has a role and all its codes are known."""
+        codes, ref = codes_of(remark), self._ref(row, "remark", row[0])
+        ours = ours_of(own.partition("_")[0], codes)
+        if ours is not None:
+            told = ", ".join(f"{number} {codes[number]} = {word}" for number, word in ours.items())
+            self.guess(ref, f"codes in our words: {told}")
+        elif codes:
+            self.doubt(ref, "codes are in the maker's words; write ours where they have a role")
+        return codes if ours is None else ours
+
+    def _zone(self, row: Row, place: Cell, text: str) -> str | None:
+        zone = zone_of(text)
+        if zone is None:
+            self.doubt(self._ref(row, "remark", place), "a date in which zone? left out; Beijing is +08:00")
+        return zone
+
     def _typed(self, row: Row, place: Cell, address: Address) -> tuple[str | None, int]:
         """Type and words, as far as type, length and range agree."""
         told, counts = self._text(row, "type"), self._counts(row, place, address)
         ref = self._ref(row, "type", place)
+        if is_reserved(self._text(row, "name")):
+            return None, max(counts, default=1)
         found = type_of(told)
         if found is None:
             why = f'"{told}" could be several types' if told else "no type is given"
@@ -206,7 +216,10 @@ class _Reader:
         if words not in _BCD_WORDS:
             self.doubt(ref, "packed decimal of unknown length, or a date: see time-bcd; type left out")
         elif "时间" in name or "日期" in name or "time" in name.lower():
-            self.doubt(ref, "packed decimal that is a time: is it time-bcd, and in which zone? type left out")
+            if words in _DATE_WORDS:
+                self.guess(ref, "packed decimal that is a time, taken for `time-bcd`")
+                return "time-bcd"
+            self.doubt(ref, "packed decimal that is a time, of neither 3 nor 4 words; type left out")
         else:
             return _BCD_WORDS[words]
         return None
@@ -221,12 +234,12 @@ class _Reader:
         return "bits"
 
     def _named(self, row: Row, name: str, address: Address) -> str:
-        role = role_of_name(name)
+        role = None if is_reserved(name) else role_of_name(name, self._block)
         plain = role or f"r{address.at}" + (f"_{address.bit}" if address.bit is not None else "")
         if role is not None:
             own = "; personal" if role in PERSONAL else ""
-            self.doubt(self._ref(row, "name", row[0]), f'"{name}" taken for `{role}`{own}')
-        taken = {entry.name for entry in self._entries}
+            self.guess(self._ref(row, "name", row[0]), f'"{name}" taken for `{role}`{own}')
+        taken = {entry.name for entry in self._entries if entry.block == self._block}
         placed = f"{plain}_{address.at}" + (f"_{address.bit}" if address.bit else "")
         numbered = (f"{placed}_{number}" for number in count(2))
         return next(free for free in chain((plain, placed), numbered) if free not in taken)
@@ -244,6 +257,10 @@ class _Reader:
     def _scale(self, row: Row) -> str | None:
         told = {role: scale_of(self._text(row, role)) for role in ("scale", "remark", "unit")}
         known = [role for role, (scale, _) in told.items() if scale is not None]
+        if len({told[role][0] for role in known}) > 1:
+            says = ", ".join(f'"{self._text(row, role)}" ({self._ref(row, role, row[0])})' for role in known)
+            self.doubt(self._ref(row, known[0], row[0]), f"scales that contradict each other: {says}; left out")
+            return None
         unsure = [role for role, (_, certain) in told.items() if not certain]
         column = (known or unsure or ["scale"])[0]
         text, (scale, certain) = self._text(row, column), told[column]
@@ -254,7 +271,7 @@ class _Reader:
         elif scale is None and text and column == "scale":
             self.doubt(self._ref(row, column, row[0]), f'"{text}" is no scale that is known; left out')
         elif scale is not None and column != "scale":
-            self.doubt(self._ref(row, column, row[0]), f'scale {scale} taken from "{text}"')
+            self.guess(self._ref(row, column, row[0]), f'scale {scale} taken from "{text}"')
         return scale
 
     def _coding(self, row: Row, place: Cell) -> str | None:
@@ -268,7 +285,8 @@ class _Reader:
         text = self._text(row, "access").lower()
         write = bool(re.search(r"写|w", text)) and "只读" not in text
         if write:
-            self.doubt(self._ref(row, "access", place), "can be written: is it the acknowledgement (handshake.ack)?")
+            ask = self.guess if self._block == CONTROL else self.doubt
+            ask(self._ref(row, "access", place), "can be written: is it the acknowledgement (handshake.ack)?")
         return write
 
     def _cell(self, row: Row, role: str) -> Cell | None:
@@ -290,20 +308,13 @@ class _Reader:
         if not self._entries:
             raise ConfigError("no row has the address of a holding register")
         self._check_counting()
-        entries = sorted(self._entries, key=lambda entry: (entry.at, entry.bit or 0))
-        for one, two in pairwise(entries):
-            if one.at + one.words > two.at and (one.bit is None or two.bit is None):
-                self.doubt(two.ref, f"overlaps {one.ref}: {one.words} words from {one.at}; one of the two is wrong")
-        span = entries[-1].at + entries[-1].words - entries[0].at
-        if span > REGISTERS_PER_READ:
-            self.doubt(
-                entries[-1].ref, f"{span} words from the first to the last do not fit one reading: cut into records"
-            )
+        entries = tuple(sorted(self._entries, key=lambda entry: (entry.at, entry.bit or 0)))
+        blocks = cut(entries, self._titles)
         order = self._common_order()
-        for entry in entries:
-            if entry.words > 1 and entry.type not in {None, "text"} and order is None and entry.order is None:
-                self.doubt(entry.ref, f"{entry.words} words, and nothing says which comes first; order left out")
-        return Draft(tuple(entries), order, tuple(self._doubts))
+        checksum = next(iter(self._checksums)) if len(self._checksums) == 1 else None
+        for ref, reason in look_across(entries, blocks, order, checksum):
+            self.doubt(ref, reason)
+        return Draft(entries, blocks, order, checksum, tuple(self._doubts))
 
     def _check_counting(self) -> None:
         if len(self._notations) > 1:
@@ -311,7 +322,7 @@ class _Reader:
             self.doubt(next(iter(self._notations.values())), f"addresses are written in several ways: {told}")
         for notation, ref in self._notations.items():
             if notation == "4xxxx":
-                self.doubt(ref, "4xxxx is taken as counted from 1: 40001 is register 0 on the wire")
+                self.guess(ref, "4xxxx is taken as counted from 1: 40001 is register 0 on the wire")
             else:
                 self.doubt(
                     ref, "addresses are taken as those on the wire, counted from 0; from 1 they are all one too high"

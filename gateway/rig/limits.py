@@ -7,6 +7,7 @@ UNPACKED_BYTES_MAX = 64 * 1024 * 1024  # of an .xlsx, which is packed
 ROWS_MAX = 5000
 COLUMNS_MAX = 64
 HEADER_WITHIN = 40  # rows from the top
+BLOCK_NAME_MAX = 80  # characters; more is a sentence
 
 PORT_MAX = 65_535
 VIEW_WORDS_MAX = 64  # of one chosen address

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from device_adapters.language.lint import Finding, examine_file
 from gateway.errors import ConfigError
+from gateway.rig.unsaid import MARK
 from gateway.texts import base_finder
 
 if TYPE_CHECKING:
@@ -40,4 +41,13 @@ def lint_file(path: Path) -> Linted:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     profile, findings = examine_file(str(path), data, base_finder(path))
-    return Linted(str(path), profile if not findings else None, tuple(findings))
+    found = [*_undecided(data), *findings]
+    return Linted(str(path), profile if not found else None, tuple(found))
+
+
+def _undecided(data: bytes) -> list[Finding]:
+    """A draft of `rig import` in which somebody has still to decide: told once, at the first such line."""
+    lines = [number for number, line in enumerate(data.splitlines(), 1) if line.startswith(MARK.encode())]
+    if not lines:
+        return []
+    return [Finding(lines[0], f"{len(lines)} lines begin with {MARK}: decide, then take the mark away")]

@@ -144,31 +144,29 @@ def codes_of(text: str) -> Mapping[int, str]:
     return found if len(found) > 1 else {}
 
 
-# What a name most likely is in a profile. A guess, and said to be one.
-ROLES: tuple[tuple[str, str], ...] = (
-    (r"准考证|考生编号|考号|ticket|candidate (no|id)", "ticket"),
-    (r"姓名|candidate name|^name$", "name"),
-    (r"身份证|id (card|number)", "identity"),
-    (r"序列号|设备编号|机号|设备号|serial", "serial"),
-    (r"启动次数|上电次数|重启|boot", "boot"),
-    (r"确认|应答|ack", "ack"),
-    (r"流水号|记录号|成绩序号|sequence|\bseq", "seq"),
-    (r"状态|state|status", "state"),
-    (r"模式|mode", "mode"),
-    (r"开始时间|start(ed)? time", "started"),
-    (r"结束时间|完成时间|(end|finish)(ed)? time", "finished"),
-    (r"用时|耗时|elapsed|duration", "elapsed_s"),
-    (r"限时|时限|time limit", "limit_s"),
-    (r"成绩|得分|总分|分数|score", "score"),
-    (r"扣分|deduct", "points"),
-    (r"科目|项目|题号|item", "item"),
-    (r"校验|crc|checksum", "crc"),
-    (r"心跳|heartbeat", "heartbeat"),
+_CHECKSUMS = (
+    (r"xmodem", "crc16-xmodem"),
+    (r"kermit", "crc16-kermit"),
+    (r"x-?\.?25", "crc16-x25"),
+    (r"ccitt-?(false|0xffff)", "crc16-ccitt-false"),
+    (r"modbus", "crc16-modbus"),
 )
-PERSONAL = frozenset({"ticket", "name", "identity"})
 
 
-def role_of_name(name: str) -> str | None:
-    """The field's likely name in a profile."""
-    plain = name.strip().lower()
-    return next((role for pattern, role in ROLES if re.search(pattern, plain)), None)
+def checksum_of(text: str) -> str | None:
+    """The kind that the text names beside the word for a checksum; `CRC16` and `CCITT` alone could be several."""
+    plain = text.lower()
+    named = re.search(r"(?:校验|crc|checksum)[^，,；;。]*", plain)
+    return next((kind for pattern, kind in _CHECKSUMS if named and re.search(pattern, named[0])), None)
+
+
+def zone_of(text: str) -> str | None:
+    """Of a clock; Beijing has one all year."""
+    if re.search(r"北京时间|东八区|(utc|gmt) ?\+ ?0?8", text.lower()):
+        return "+08:00"
+    return "+00:00" if re.search(r"世界时|格林|\b(utc|gmt)\b", text.lower()) else None
+
+
+def is_reserved(name: str) -> bool:
+    """A row that only fills."""
+    return bool(re.fullmatch(r"保留.*|备用.*|预留.*|空|reserved.*|spare.*", name.strip().lower()))

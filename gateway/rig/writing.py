@@ -1,6 +1,7 @@
 """A draft as the text of a profile: what is certain as keys, what is not as a remark.
 
-Owns: how a draft is written. It is never complete: `rig lint` says what a person still has to write. Pure.
+Owns: how a draft is written. It is never complete: what a person decides stands in it as lines that begin with `#?`,
+and `rig lint` says what is still missing. Pure.
 """
 
 from __future__ import annotations
@@ -8,63 +9,110 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gateway.rig.meanings import PERSONAL
+from gateway.rig.blocks import RESULT, STATUS
+from gateway.rig.roles import PERSONAL
+from gateway.rig.unsaid import before, behind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from gateway.rig.draft import Doubt, Draft, Entry
+    from gateway.rig.blocks import Block
+    from gateway.rig.fields import Doubt, Draft, Entry
+
+_AGAIN = {"seq": "seq_again", "last_seq": "last_seq_again"}
 
 
 def as_toml(draft: Draft, source: str) -> str:
     """The draft as a file. It is not complete, and `rig lint` says what is missing."""
-    return "\n".join(_lines(draft, source)) + "\n"
-
-
-def _lines(draft: Draft, source: str) -> list[str]:
-    entries = [entry for entry in draft.entries if not entry.write]
-    start = entries[0].at if entries else draft.entries[0].at
-    end = max((entry.at + entry.words for entry in entries), default=start + 1)
     lines = [
-        f"# Draft, made from {_comment(source)}: {counted(draft.doubts)}. What is doubtful is left out, or marked `?`.",
-        "# By hand (docs/formats/profile.md): id, version, guarantee, name, transport, poll, status, event, entries;",
-        "# and the one record below is to be cut into those of the rig.",
+        f"# Draft, made from {_comment(source)}: {counted(draft.open)}. What is doubtful is left out, or marked `?`.",
+        "# Lines that begin with #? are yours to decide (docs/connect-a-rig.md): correct them, take the mark away.",
         "profile = 1",
-        "",
-        "[areas]",
-        f"table = {{ at = {start}, words = {end - start} }}",
+        *before(draft),
+        *_areas(draft),
+        *_all_codes(draft),
     ]
-    lines += [
-        f"{entry.name} = {{ at = {entry.at}, words = {entry.words}, write = true }}  # {_remark(entry)}"
-        for entry in draft.entries
-        if entry.write
-    ]
-    if any(entry.codes for entry in entries):
-        lines += ["", "[codes]"]
-        lines += [f"{entry.name} = {{ {_codes(entry.codes)} }}" for entry in entries if entry.codes]
-    lines += ["", "[records.table]", 'area = "table"', f"words = {end - start}"]
+    for block in draft.blocks:
+        lines += _block(block, draft)
+    return "\n".join([*lines, *behind(draft)]) + "\n"
+
+
+def _areas(draft: Draft) -> Iterator[str]:
+    yield from ("", "[areas]")
+    for block in draft.blocks:
+        slots, stride = block.ring or (1, block.words)
+        yield f"{block.name} = {{ at = {block.at}, words = {slots * stride} }}"
+    for entry in draft.entries:
+        if entry.write:
+            yield (
+                f"{_area_name(entry, draft)} = {{ at = {entry.at}, words = {entry.words}, write = true }}  "
+                f"# {_remark(entry)}"
+            )
+
+
+def _area_name(entry: Entry, draft: Draft) -> str:
+    taken = {block.name for block in draft.blocks} | {other.name for other in draft.entries if other.write} - {
+        entry.name
+    }
+    same = [other for other in draft.entries if other.write and other.name == entry.name]
+    return entry.name if entry.name not in taken and len(same) == 1 else f"{entry.name}_{entry.at}"
+
+
+def _all_codes(draft: Draft) -> list[str]:
+    tables = {}
+    for block in draft.blocks:
+        for entry in block.entries:
+            if entry.codes and not entry.filler:
+                tables[code_table(entry, draft)] = entry
+    if not tables:
+        return []
+    return ["", "[codes]", *(f"{name} = {{ {_codes(entry.codes)} }}" for name, entry in tables.items())]
+
+
+def code_table(entry: Entry, draft: Draft) -> str:
+    """Fields of one name share a table when they mean the same."""
+    same = [other for block in draft.blocks for other in block.entries if other.name == entry.name and other.codes]
+    return entry.name if all(other.codes == entry.codes for other in same) else f"{entry.name}_{entry.block}"
+
+
+def _block(block: Block, draft: Draft) -> list[str]:
+    table = STATUS if block.name == STATUS else f"records.{block.name}"
+    lines = ["", *([f"# {_comment(block.title)}"] if block.title else [])]
+    lines += [f"[{table}]", f'area = "{block.name}"', f"words = {block.words}"]
     if draft.order is not None:
         lines.append(f'order = "{draft.order}"')
-    lines += ["", "[records.table.fields]"]
-    return lines + [_field(entry, start, draft.order) for entry in entries]
+    if block.ring is not None and block.name != STATUS:
+        lines += ['index = "sequence"', f"slots = {block.ring[0]}", f"stride = {block.ring[1]}"]
+    for first, last in _AGAIN.items():
+        if block.has(first) and block.has(last):
+            lines += [f'before = "{first}"', f'after = "{last}"']
+    if block.has("crc"):
+        known = f'crc = {{ field = "crc", kind = "{draft.checksum}" }}'
+        lines.append(known if draft.checksum is not None else '#? crc = { field = "crc", kind = "crc16-modbus" }')
+    lines += ["", f"[{table}.fields]"]
+    return lines + [_field(entry, block, draft) for entry in block.entries]
 
 
-def _field(entry: Entry, start: int, common: str | None) -> str:
-    keys = [f"at = {entry.at - start}"]
+def _field(entry: Entry, block: Block, draft: Draft) -> str:
+    at = entry.at - block.at
+    if entry.filler:
+        return f"# {at}, {entry.words} words: {_remark(entry)}"
+    keys = [f"at = {at}"]
     if entry.type is not None:
-        keys += [f'type = "{entry.type}"', *_type_keys(entry, common)]
+        keys += [f'type = "{entry.type}"', *_type_keys(entry, draft.order)]
     if entry.codes:
-        keys.append(f'codes = "{entry.name}"')
+        keys.append(f'codes = "{code_table(entry, draft)}"')
+    if entry.name == "score" and entry.scale is not None and block.name == RESULT:
+        keys.append("max = 10000")
     return f"{entry.name} = {{ {', '.join(keys)} }}  # {_remark(entry)}"
 
 
 def _type_keys(entry: Entry, common: str | None) -> list[str]:
-    own = entry.order if entry.order is not None and len(entry.order) == entry.words * 2 else None
-    if common is None and (entry.words == 1 or entry.type == "text"):
-        own = "AB"  # the protocol's own: a register comes high byte first
+    own = _order(entry, common)
     keys = [f'order = "{own}"'] if own is not None else []
-    if entry.type == "text":
+    if entry.type in {"text", "time-bcd"}:
         keys.append(f"words = {entry.words}")
+    if entry.type == "text":
         if entry.coding is not None:
             keys.append(f'coding = "{entry.coding}"')
         if entry.name in PERSONAL:
@@ -72,13 +120,34 @@ def _type_keys(entry: Entry, common: str | None) -> list[str]:
         return keys
     if entry.type == "bits":
         keys.append(f"bits = [{entry.bit}, {entry.bit}]")
+    if entry.zone is not None:
+        keys.append(f'zone = "{entry.zone}"')
     if entry.scale is not None:
         keys.append(f'scale = "{entry.scale}"')
     return keys
 
 
+def _order(entry: Entry, common: str | None) -> str | None:
+    """Its own: what the row says, for as many words as it has."""
+    if entry.type == "text" or entry.words == 1:
+        return "AB" if common is None else None  # the protocol's own: a register comes high byte first
+    return widened(entry.order, entry.words) if entry.order is not None else None
+
+
+def widened(order: str, words: int) -> str | None:
+    """`CDAB` of four words is `GHEFCDAB`: the same turn, over all of them."""
+    letters = "ABCDEFGHIJKL"[: 2 * words]
+    pairs = [letters[at : at + 2] for at in range(0, len(letters), 2)]
+    if order in {"CDAB", "DCBA"}:
+        pairs.reverse()
+    if order in {"BADC", "DCBA"}:
+        pairs = [pair[::-1] for pair in pairs]
+    return "".join(pairs) if order in {"ABCD", "CDAB", "BADC", "DCBA"} else None
+
+
 def _remark(entry: Entry) -> str:
-    return f"{entry.ref}{' ?' if entry.type is None and not entry.write else ''} {_comment(entry.told)}"
+    mark = " ?" if entry.type is None and not entry.write and not entry.filler else ""
+    return f"{entry.ref}{mark} {_comment(entry.told)}"
 
 
 def _codes(codes: Mapping[int, str]) -> str:

@@ -17,13 +17,15 @@ from gateway.cli import main
 from gateway.errors import ConfigError
 from gateway.rig import limits
 from gateway.rig.columns import role_of
-from gateway.rig.draft import Draft, draft_of
+from gateway.rig.draft import draft_of
 from gateway.rig.meanings import Address, address_of, codes_of, orders_of, scale_of, type_of
 from gateway.rig.sheet import column_name, read_sheet
 from gateway.rig.writing import as_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gateway.rig.fields import Draft
 
 TABLES = ROOT / "tests/vectors/tables"
 
@@ -59,8 +61,8 @@ def test_a_chinese_table_in_gbk_with_addresses_from_40001() -> None:
         }
         or "r99" not in record["fields"]
     )
-    assert values["codes"]["state"] == {"0": "空闲", "1": "考试中", "2": "考试结束", "9": "故障"}
-    assert values["codes"]["mode"] == {"1": "考试", "2": "练习"}
+    assert values["codes"]["state"] == {"0": "idle", "1": "running", "2": "finished", "9": "fault"}
+    assert values["codes"]["mode"] == {"1": "exam", "2": "practice"}
     assert has(doubts, "D9", '"整型" could be several types')
     assert has(doubts, "D10", "the table says 3, 4; type left out")
     assert has(doubts, "D11", "counted from 0, the lowest?")
@@ -69,7 +71,7 @@ def test_a_chinese_table_in_gbk_with_addresses_from_40001() -> None:
     assert has(doubts, "C7", "taken for `ticket`; personal")
     assert has(doubts, "B4", "40001 is register 0 on the wire")
     assert has(doubts, "A1", "a note")
-    assert has(doubts, "G4", "codes are in the maker's words")
+    assert has(doubts, "G4", "codes in our words: 0 空闲 = idle")
 
 
 def test_an_english_table_of_hexadecimal_addresses() -> None:
@@ -130,14 +132,16 @@ def packed(book: Workbook) -> bytes:
 def test_a_workbook_with_merged_cells() -> None:
     """Groups over all columns, one address merged over two rows, a number as 40001.0, a formula, a second sheet."""
     draft, values, doubts = drafted(packed(workbook()))
-    assert values["records"]["table"]["fields"] == {
+    assert values["areas"] == {"status": {"at": 0, "words": 13}}
+    assert values["status"]["fields"] == {
         "serial": {"at": 0, "type": "text", "words": 8, "coding": "ascii"},
         "state": {"at": 8, "type": "uint16", "codes": "state"},
         "r9": {"at": 9, "type": "bool"},
         "r9_9": {"at": 9, "type": "bool"},
         "elapsed_s": {"at": 11, "type": "uint32", "order": "ABCD"},
     }
-    assert values["records"]["table"]["order"] == "ABCD"
+    assert values["status"]["order"] == "ABCD"
+    assert has(doubts, "A3", '"一、状态区" is the block `status`')
     assert has(doubts, "file", "版本记录")
     assert has(doubts, "A7", "the address is merged with the row above")
     assert has(doubts, "A7", "overlaps A6")
@@ -253,7 +257,22 @@ def test_a_table_of_just_the_largest_size_is_read() -> None:
 
 
 CELLS = st.sampled_from(
-    ["40001", "40003-40004", "状态", "UINT32", "x", "", "CDAB", '"', "\\", "0:a 1:b", "# [x]", "é\r"]
+    [
+        "40001",
+        "40003-40004",
+        "状态",
+        "UINT32",
+        "x",
+        "",
+        "CDAB",
+        "状态区",
+        "成绩区，8条，每条9字",
+        '"',
+        "\\",
+        "0:a 1:b",
+        "# [x]",
+        "é\r",
+    ]
 )
 
 
@@ -268,7 +287,8 @@ def test_any_table_gives_a_draft_that_is_toml_or_the_one_refusal(rows: list[list
     except ConfigError:
         return
     made = tomllib.loads(as_toml(draft, 'a "name"\n'))
-    assert len(made["records"]["table"]["fields"]) == len(draft.entries)
+    blocks = [*made.get("records", {}).values(), *([made["status"]] if "status" in made else [])]
+    assert sum(len(block["fields"]) for block in blocks) == len(draft.entries)
 
 
 def test_the_command_writes_a_draft_and_tells_its_doubts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,7 +299,10 @@ def test_the_command_writes_a_draft_and_tells_its_doubts(tmp_path: Path, capsys:
         main(words)
     assert ended.value.code == 0
     told = capsys.readouterr().err.splitlines()
-    assert told[-1] == f"11 fields, {len(told) - 1} doubts"
+    kinds = [line.split(" ")[1] for line in told[:-1]]
+    guesses, doubts = kinds.count("guess"), kinds.count("DOUBT")
+    assert kinds == ["guess"] * guesses + ["DOUBT"] * doubts, "what needs a decision stands last"
+    assert told[-1] == f"11 fields; {guesses} guesses to look at, {doubts} doubts to decide"
     assert "[records.table.fields]" in out.read_text(encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         main(words)
