@@ -66,6 +66,7 @@ class Session:
         self.clock = clock
         self.say = say
         self.acked = 0
+        self.found = 0  # up to here the rig had been latching before: nobody saw when
         self.made = 0
         self.promised = promised(rig.profile)
 

@@ -38,12 +38,13 @@ async def identity(session: Session) -> Trial:
     shows = rig.profile.told and "acked_seq" in rig.profile.status.fields
     session.acked = standing.acked_seq if shows else standing.last_seq
     await rig.follow(standing)
+    session.found = standing.last_seq
     held = rig.results(session.acked)
     if held and not session.wishes.discard:
         raise StepFailed(
-            f"设备仍保留 {len(held)} 条未确认成绩，须先由网关保存，不得丢弃（中断的验收所留：--discard-held）",
+            f"设备仍保留 {len(held)} 条未确认成绩，须先由网关保存，不得丢弃（自己试验所留：--discard-held）",
             f"the rig holds {len(held)} unacknowledged results: a gateway must store them first; "
-            "of an interrupted acceptance: --discard-held",
+            "only of your own trials, or of an interrupted acceptance: --discard-held",
         )
     if held:
         await session.told(standing.last_seq)
@@ -105,12 +106,13 @@ async def coherence(session: Session) -> Trial:
         await session.one_result()
     statuses, refused = counts.statuses - statuses, counts.refused - refused
     records, again = counts.records - records, counts.again - again
+    made = len(rig.results(session.found))
     return Trial(
         "coherence",
         FAILED if refused > statuses * STATUS_REFUSED_SHARE else PASSED,
-        f"成绩产生期间连续读取：成绩 {len(rig.results())} 条；记录 {records} 条，各读两遍且一致，重读 {again} 次；"
+        f"成绩产生期间连续读取：成绩 {made} 条；记录 {records} 条，各读两遍且一致，重读 {again} 次；"
         f"状态区 {statuses} 次，不可信 {refused} 次",
-        f"read without pause while {len(rig.results())} results latched: {records} records, each twice and equal, "
+        f"read without pause while {made} results latched: {records} records, each twice and equal, "
         f"{again} readings repeated; {statuses} statuses, {refused} refused",
     )
 
@@ -118,7 +120,7 @@ async def coherence(session: Session) -> Trial:
 async def clock(session: Session) -> Trial:
     """What the rig's clock said of its newest result, and when it was read here."""
     rig = session.rig
-    times = [(seq, rig.records[seq].rig_time) for seq in sorted(rig.results())]
+    times = [(seq, rig.records[seq].rig_time) for seq in sorted(rig.results(session.found))]
     known = [(seq, text) for seq, text in times if text is not None]
     if not known:
         return Trial("clock", NOT_THERE, "设备无时钟，以网关时间为准", "the rig tells no time; the gateway's counts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,6 +146,16 @@ async def test_what_an_acceptance_latched_does_not_stay_on_the_rig() -> None:
         rig.latch_item()
         trials = await tried(rig.port, FakeBench(rig), Wishes(results=2, step_s=30.0, discard=True))
         assert (outcomes(trials)["handshake"], rig.acks[0]) == ("passed", 1)
+
+
+async def test_results_of_an_hour_ago_say_nothing_of_the_clock() -> None:
+    """The clock is judged by results that latch while it is watched; an installer's own tries came before."""
+    async with ScriptedRig() as rig:
+        rig.live.finished_s = int(time.time()) - 3600
+        rig.latch_item(finished_s=rig.live.finished_s)
+        trials = await tried(rig.port, FakeBench(rig), Wishes(results=2, step_s=30.0, discard=True))
+    assert outcomes(trials)["clock"] == "passed", trials["clock"]
+    assert "while 2 results latched" in trials["coherence"].en
 
 
 @pytest.mark.parametrize("hostile", ["silent", "endless", "other", "gone", "serial"])
