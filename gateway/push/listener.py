@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from device_adapters.http.answers import Answer, problem
 from device_adapters.limits import PUSH_BODY_MAX
 from gateway import limits
 from gateway.backoff import Backoff
 from gateway.push.desk import Request
+from gateway.resources import few_descriptors
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
     from random import Random
-
-    from aiohttp.web_protocol import RequestHandler
 
     from gateway.push.desk import Desk
     from gateway.push.settings import PushConfig
@@ -42,6 +42,7 @@ _log = structlog.get_logger("gateway.push")
 # The library tells every request that it cannot read, with the bytes.
 _SILENT: Final = logging.getLogger("gateway.push.listener.library")
 _SILENT.addFilter(lambda _record: False)
+_NO_HTTP: Final = "these bytes are no request of HTTP/1.1: is it http where https is meant, or another length?"
 _ONCE: Final = ("authorization", "signature", "signature-input", "content-digest", "content-type", "content-length")
 
 
@@ -166,12 +167,40 @@ class PushListener:
             _log.warning("push not admitted", push=self.id, reason=reason)
 
 
+class _Handler(RequestHandler):
+    """The library's connection; what it cannot read is answered as everything else is."""
+
+    def __init__(self, doors: _Doors, **options: Any) -> None:
+        super().__init__(doors, loop=asyncio.get_running_loop(), **options)
+        self._doors = doors
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002  (a library has one)
+        message: str | None = None,  # noqa: ARG002  it quotes the bytes
+    ) -> web.StreamResponse:
+        """Ends the connection: where the next request would begin is not known."""
+        made = self._doors.unreadable(request, status)
+        made.force_close()
+        return made
+
+
 class _Doors(web.Server):
     """The library's server, with a limit on connections and on idleness."""
 
     def __init__(self, listener: PushListener) -> None:
-        super().__init__(
-            self._handle,
+        super().__init__(self._handle)
+        self._listener = listener
+        self._quiet_since: dict[RequestHandler, float] = {}
+        self._peers: Counter[str] = Counter()
+        self._peer_of: dict[RequestHandler, str] = {}
+
+    def __call__(self) -> RequestHandler:
+        """For a connection that was just made."""
+        return _Handler(
+            self,
             access_log=None,
             logger=_SILENT,
             auto_decompress=False,
@@ -179,10 +208,13 @@ class _Doors(web.Server):
             lingering_time=1,
             read_bufsize=PUSH_BODY_MAX,
         )
-        self._listener = listener
-        self._quiet_since: dict[RequestHandler, float] = {}
-        self._peers: Counter[str] = Counter()
-        self._peer_of: dict[RequestHandler, str] = {}
+
+    def unreadable(self, request: web.BaseRequest, status: int) -> web.Response:
+        """To bytes that the library cannot read."""
+        fault = status >= 500  # noqa: PLR2004 - HTTP
+        answer = problem(500, "fault", "a fault of the gateway") if fault else problem(400, "http", _NO_HTTP)
+        self._listener.answers[answer.status] += 1
+        return _response(request, answer)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Counted, or closed at once without a word."""
@@ -193,6 +225,8 @@ class _Doors(web.Server):
         self._quiet_since[handler] = asyncio.get_running_loop().time()
         many = len(self._peer_of) > limits.PUSH_CONNECTIONS_MAX
         many = many or self._peers[peer] > limits.PUSH_CONNECTIONS_PER_ADDRESS_MAX
+        socket = transport.get_extra_info("socket")
+        many = many or (socket is not None and few_descriptors(socket.fileno()))
         if many or not self._listener.config.admits(peer):
             transport.abort()
 
