@@ -134,6 +134,21 @@ class Layout:
         return name in self.result.places
 
     @property
+    def rows_most(self) -> int:
+        """Deductions that a result can list; 0: it has no list."""
+        return self.result.rows.most if self.result.rows else 0
+
+    @property
+    def name_room(self) -> tuple[str, int] | None:
+        """Coding and bytes of a candidate's name; None: it knows none."""
+        place, *_ = self.result.places.get("name", (None,))
+        return None if place is None else (place.kind, 2 * place.words)
+
+    def coarse(self, name: str) -> bool:
+        """A file system counts in two seconds."""
+        return self.tells(name) and self.result.places[name][0].kind == "time-dos"
+
+    @property
     def room(self) -> int:
         """Free slots that an item may need, from its start to its end."""
         rows = self.result.rows.most if self.result.rows and EventType.DEDUCTION in self.events else 0
