@@ -20,7 +20,7 @@ import structlog
 
 from gateway.board import Board
 from gateway.bus_figures import BusFigures
-from gateway.errors import Fatal, GenerationFrozen
+from gateway.errors import Exhausted, Fatal, GenerationFrozen
 from gateway.freeze import Freezer
 from gateway.hall import Hall
 from gateway.heartbeat import Heartbeat, Progress
@@ -35,6 +35,7 @@ from gateway.push.figures import PushFigures
 from gateway.rebuild import rebuild
 from gateway.recorder import Recorder
 from gateway.reload import Reloader, Setup
+from gateway.resources import lacking, told, watch_callbacks
 from gateway.spool import Spool
 from gateway.supervise import RigSupervisor
 from gateway.uploader import Uploader
@@ -155,7 +156,8 @@ class App:
     async def run(self) -> int:
         """Until told to stop; the exit code."""
         try:
-            await self._begin()
+            with told():
+                await self._begin()
             await self._stop.wait()
         except (Fatal, JournalError, OSError) as error:
             self._failure = self._failure or error
@@ -241,7 +243,7 @@ class App:
             Freezer(self._config.data).freeze(log.origin, log.size, str(self._failure), self._parts.clock.now_us())
         frozen = isinstance(self._failure, GenerationFrozen)
         cause = self._failure if self._parts.log.failed is None else self._parts.log.failed
-        _log.error("gateway failed", reason=str(cause), frozen=frozen)
+        _log.error("gateway failed", reason=str(cause), frozen=frozen, missing=lacking(cause))
         await self._hall.say_not_ready()
         await self._hall.cancel(brokers=True)
         await _cancel(self._tasks)
@@ -255,13 +257,14 @@ class App:
         await self._hall.cancel(brokers=False)
         log = self._parts.log
         try:
-            with contextlib.suppress(LogFull):
-                await record_stop(self._recorder, log, self._start)
-            self._uploader.wake()
-            await self._grace()
-            await self._hall.cancel(brokers=True)
-            await _cancel(self._tasks)
-            await self._close()
+            with told():
+                with contextlib.suppress(LogFull):
+                    await record_stop(self._recorder, log, self._start)
+                self._uploader.wake()
+                await self._grace()
+                await self._hall.cancel(brokers=True)
+                await _cancel(self._tasks)
+                await self._close()
         except (Fatal, JournalError, OSError) as error:
             _log.error("gateway failed", reason=str(error))
             return 1
@@ -353,15 +356,21 @@ class App:
     async def _guarded(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """A task that ends by itself ends the process: every one of them is meant to run as long as it does."""
         try:
-            await work
+            with told():
+                await work
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - the process edge: it is logged and becomes the exit code
+            self.fail(error)
             if not isinstance(error, (Fatal, JournalError)):
                 _log.exception("task broken", task=name)
-            self._failure = self._failure or error
-            self._hall.halt()
-            self._stop.set()
+
+    def fail(self, error: BaseException) -> None:
+        """From this instant on nothing is acknowledged; the process ends."""
+        words = None if isinstance(error, (Fatal, JournalError)) else lacking(error)
+        self._failure = self._failure or (error if words is None else Exhausted(words))
+        self._hall.halt()
+        self._stop.set()
 
 
 def hard_exit() -> None:
@@ -385,3 +394,4 @@ def install_signals(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.request_stop)
     loop.add_signal_handler(signal.SIGHUP, app.request_reload)
+    watch_callbacks(loop, app.fail)

@@ -232,6 +232,9 @@ def main(argv: list[str] | None = None) -> Any:
     except (GatewayError, JournalError, CertsError, AdapterError, FormatError) as error:
         print(f"kaofen-gateway: {error}", file=sys.stderr)
         raise SystemExit(exit_code(error)) from None
+    except MemoryError:
+        print("kaofen-gateway: no memory is left", file=sys.stderr)
+        raise SystemExit(FAILED) from None
     except OSError as error:
         print(
             f"kaofen-gateway: {error.filename}: {error.strerror}" if error.filename else f"kaofen-gateway: {error}",

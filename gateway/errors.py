@@ -13,6 +13,7 @@ GatewayError
 │   └── StepFailed        a step of a rig's acceptance did not come to its end
 └── Fatal                 the process ends; the service manager's restart recovers
     ├── StorageFailed     a write to the log or the spool failed: nothing is acknowledged any more
+    ├── Exhausted         the machine gives no more descriptors, threads or memory
     ├── GenerationFrozen  the server holds another history of this log; the next start opens a new generation
     └── Stopped           an entry was asked for after the log had been closed
 """
@@ -75,6 +76,10 @@ class Fatal(GatewayError):  # noqa: N818 - as above
 
 class StorageFailed(Fatal):
     """What is on disk is unknown."""
+
+
+class Exhausted(Fatal):
+    """What this process needs of the machine is used up; the words name it and where to look."""
 
 
 class GenerationFrozen(Fatal):

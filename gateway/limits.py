@@ -58,6 +58,12 @@ PUSH_HANDSHAKE_S: Final = 5.0  # of TLS
 PUSH_LOOK_S: Final = 1.0  # between two looks for idle connections
 PUSH_STOP_S: Final = 0.5  # for answers under way when the listener ends
 
+# What the process takes of the machine at its start; resources.py.
+DESCRIPTORS_BASE: Final = 128  # beside one for each rig: loop, log, server, names, certificates, full pages
+DESCRIPTORS_KEPT: Final = 32  # of all, for log, spool and rigs: a page or a push that would take one of them is closed
+THREADS: Final = 4  # for work beside the loop: compressing, plans, the practice spool, certificates
+LOCAL_CONNECTIONS_MAX: Final = 64  # of the box's own pages
+
 JOURNEYS_MAX: Final = 4_096  # records whose time to the receipt is measured; more may wait, unmeasured
 
 # The fold.

@@ -6,6 +6,7 @@ point here reads nothing. Holds no personal data (P7). /health asks the log itse
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ class LocalPages:
         self._meters = meters
         self._status = status
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -61,12 +63,14 @@ class LocalPages:
         app.router.add_post("/receipt", self._import_receipt)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        door = _door(self._runner.server)
+        self._listening = await asyncio.get_running_loop().create_server(door, host, port)
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening."""
+        if self._listening is not None:
+            self._listening.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -121,6 +125,25 @@ class LocalPages:
         except ReceiptRefused as error:
             return web.Response(text=str(error), status=400)
         return web.json_response({"size": size})
+
+
+class _Shut(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Closed without a word."""
+        transport.close()
+
+
+def _door(server: web.Server | None) -> Callable[[], asyncio.Protocol]:
+    """So many connections at once: whatever a program on the box does, log and rigs keep their descriptors (P8)."""
+    if server is None:
+        raise RuntimeError("the runner is not set up")
+
+    def enter() -> asyncio.Protocol:
+        return server() if len(server.connections) < limits.LOCAL_CONNECTIONS_MAX else _Shut()
+
+    return enter
 
 
 @web.middleware

@@ -217,7 +217,7 @@ class Recorder:
     async def _keep(self, run: PracticeRun) -> None:
         try:
             await asyncio.to_thread(self._spool.keep, run)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise StorageFailed(f"practice spool: {error}") from error
 
     async def _end_run(self, subject: Subject, how: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from gateway.notify import Notifier
 from gateway.opening import open_gateway_log
 from gateway.readonly import older_generations
 from gateway.reload import read_setup
+from gateway.resources import take_descriptors, take_threads, told
 from gateway.transport import HttpsClient
 from gateway.wires import Wires
 from scorelog.journal import failpoints
@@ -53,12 +55,19 @@ def run(config_file: Path) -> int:
     if unknown := failpoints.unregistered():
         raise ConfigError(f"{failpoints.VARIABLE} names unknown failpoints: {', '.join(unknown)}")
     setup = read_setup(config_file)
-    with asyncio.Runner(loop_factory=None if setup.config.brokers else _loop_factory()) as runner:
-        return runner.run(_run(setup, partial(read_setup, config_file)))
+    take_descriptors(setup.config)
+    runner = asyncio.Runner(loop_factory=None if setup.config.brokers else _loop_factory())
+    try:
+        with told():
+            return runner.run(_run(setup, partial(read_setup, config_file)))
+    finally:
+        with contextlib.suppress(RuntimeError):  # it ends its threads by one more, which there may not be
+            runner.close()
 
 
 async def _run(setup: Setup, read: Callable[[], Setup]) -> int:
     config = setup.config
+    take_threads(asyncio.get_running_loop())
     clock, freezer = SystemClock(), Freezer(config.data)
     opened = open_gateway_log(config, freezer, clock)
     wires = Wires(config, setup.texts, setup.accounts, clock, setup.pushers)

@@ -20,6 +20,7 @@ from gateway import limits
 from gateway.backoff import Backoff
 from gateway.breaker import Breaker
 from gateway.errors import Fatal
+from gateway.resources import lacking
 from scorelog.format import types
 from scorelog.journal.errors import JournalError, LogFull
 from scorelog.journal.failpoints import failpoint, register
@@ -135,9 +136,11 @@ class RigSupervisor:
         except TimeoutError:
             self._mute = True
             return NotConnected("silent")
-        except (Fatal, JournalError):
+        except (Fatal, JournalError, MemoryError):  # without memory half a step may be done: the log knows the rest
             raise
         except Exception as error:  # noqa: BLE001 - the supervisor: an adapter's own bug stops one rig only (P8)
+            if (words := lacking(error)) is not None:
+                return NotConnected(words)
             _log.exception("adapter broken", rig=self.subject.serial, error=type(error).__name__)
             return NotConnected(f"adapter broken: {type(error).__name__}")
 

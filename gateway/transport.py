@@ -22,6 +22,7 @@ from certs.contexts import gateway_client_context
 from certs.errors import CertsError
 from gateway import limits
 from gateway.errors import BadAnswer, Unreachable
+from gateway.resources import lacking
 from scorelog.format.text import is_hex
 from scorelog.format.upload import UPLOAD_TYPE
 
@@ -202,8 +203,11 @@ class HttpsClient:
                 return response.status, await _bounded(response.content, answer_bytes_max), response.headers
         except TimeoutError:
             raise Unreachable("no answer in time") from None
-        except (aiohttp.ClientError, CertsError, OSError) as error:
-            raise Unreachable(self._why(error)) from None
+        except (aiohttp.ClientError, CertsError, OSError, RuntimeError) as error:
+            words = lacking(getattr(error, "os_error", error))
+            if words is None and isinstance(error, RuntimeError):
+                raise
+            raise Unreachable(words or self._why(error)) from None
 
     async def _ready_session(self) -> aiohttp.ClientSession:
         """A box that has not heard the time yet trusts the pinned key in place of the certificate's dates."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -137,6 +139,8 @@ class StateWriter:
         while (state := self._next()) is not None:
             try:
                 write_state(self._path, state)
+            except MemoryError:  # this thread goes on: nobody would see that it had ended
+                self.failed = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             except OSError as error:  # the log itself is durable without this file, so scores go on
                 self.failed = error
             else:

@@ -92,6 +92,13 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:
+            self._fail(error)  # without memory, say: a thread that ends unseen would leave everybody waiting
+            raise
+
+    def _serve(self) -> None:
         while (jobs := self._take()) is not None:
             taken = [job for job in jobs if job.future.set_running_or_notify_cancel()]
             if self.failed is None and taken:

@@ -11,15 +11,20 @@ import atexit
 import importlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
+import threading
 import time
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from servants import serve_forks
 
 from scorelog.journal import failpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAINS = {
     "kaofen-gateway": ("gateway.cli",),
@@ -55,6 +60,7 @@ def _become(asked: dict[str, object], streams: list[int]) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
+    _limit(os.environ)
     code: object = 0
     try:
         sys.modules[MAINS[NAME][0]].main()
@@ -69,6 +75,21 @@ def _become(asked: dict[str, object], streams: list[int]) -> NoReturn:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     os._exit(int(code or 0))  # type: ignore[call-overload]
+
+
+def _limit(env: Mapping[str, str]) -> None:
+    """What the machine gives: so many descriptors, so many threads and then no more."""
+    if most := env.get("KAOFEN_TEST_DESCRIPTORS"):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(most), int(most)))
+    if most := env.get("KAOFEN_TEST_THREADS"):
+        left, begin = iter(range(int(most))), threading._start_new_thread  # type: ignore[attr-defined]
+
+        def start(*words: object) -> object:
+            if next(left, None) is None:
+                raise RuntimeError("can't start new thread")  # as the interpreter does
+            return begin(*words)
+
+        threading._start_new_thread = start  # type: ignore[attr-defined]  # the interpreter's own seam
 
 
 if __name__ == "__main__":
