@@ -236,14 +236,15 @@ def _is_https(text: str) -> bool:
 def _brokers(given: object, base: Path) -> tuple[BrokerConfig, ...]:
     if not isinstance(given, list):
         raise ConfigError("broker must be written as [[broker]], one block per broker")
-    brokers = tuple(_broker(item, f"[[broker]] {number}", base) for number, item in enumerate(given, 1))
+    brokers = tuple(broker_of(item, f"[[broker]] {number}", base) for number, item in enumerate(given, 1))
     for one in brokers:
         if sum(other.id == one.id for other in brokers) > 1:
             raise ConfigError(f"[[broker]] id {one.id!r} is there twice; one broker, one block")
     return brokers
 
 
-def _broker(given: object, label: str, base: Path) -> BrokerConfig:
+def broker_of(given: object, label: str, base: Path) -> BrokerConfig:
+    """One broker, checked. Raises ConfigError."""
     table = _table("broker", given, label)
     _matching(_NAME, table["id"], f"{label} id")
     if not table["host"]:

@@ -54,7 +54,10 @@ _SILENT.addFilter(lambda _record: False)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a broker is, and who we are there. `tls` carries the certificate, if that is the identity."""
+    """Where a broker is, and who we are there. `tls` carries the certificate, if that is the identity.
+
+    `clean`: nothing is kept for us while we are away, and nothing of us stays; for who only looks.
+    """
 
     host: str
     port: int
@@ -63,6 +66,7 @@ class Account:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
+    clean: bool = False
 
 
 class Box(Protocol):
@@ -113,7 +117,7 @@ class Broker:
         """From the next connection on this rig's messages come."""
         self._boxes.append(box)
         self._topics.update(_routes(box) if isinstance(box, Mailbox) else box.routes())
-        self._wild = {topic: take for topic, take in self._topics.items() if "+" in topic}
+        self._wild = {topic: take for topic, take in self._topics.items() if "+" in topic or "#" in topic}
 
     async def hold(self, up: Callable[[], None]) -> None:
         """Connect, subscribe, tell `up`, and stay until it breaks. Raises NotConnected only, beside cancellation."""
@@ -141,13 +145,13 @@ class Broker:
             for box in self._boxes:
                 box.lost()
 
-    async def publish(self, topic: str, payload: bytes, qos: int) -> None:
+    async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
         """Until the broker has it. Raises NotConnected."""
         client = self._client
         if client is None:
             raise NotConnected(self._trouble or "no connection to the broker")
         ended = client._disconnected  # noqa: SLF001  (the library would wait for an answer that cannot come)
-        sending = asyncio.ensure_future(client.publish(topic, payload, qos))
+        sending = asyncio.ensure_future(client.publish(topic, payload, qos, retain))
         try:
             await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not sending.done():
@@ -162,12 +166,12 @@ class Broker:
 
     def _made(self) -> Client:
         account, protocol = self._account, PROTOCOLS[self._account.protocol]
-        session: dict[str, Any] = {"clean_session": False}
+        session: dict[str, Any] = {"clean_session": account.clean}
         if protocol is ProtocolVersion.V5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.SessionExpiryInterval = 0 if account.clean else SESSION_EXPIRY_S
             properties.ReceiveMaximum = UNACKNOWLEDGED_MAX
-            session = {"clean_start": False, "properties": properties}
+            session = {"clean_start": account.clean, "properties": properties}
         client = Client(
             account.host,
             account.port,

@@ -18,6 +18,12 @@ from gateway.rig.accept.cli import accept
 from gateway.rig.checking import check as check_recording
 from gateway.rig.checking import check_live
 from gateway.rig.draft import draft_of
+from gateway.rig.heard import cli as heard
+from gateway.rig.heard import options
+from gateway.rig.heard.capturing import Plan as HeardPlan
+from gateway.rig.heard.line import Line
+from gateway.rig.heard.probing import Wanted as HeardWanted
+from gateway.rig.heard.recording import is_message_capture
 from gateway.rig.limits import PORT_MAX, SCAN_UNIT_MAX
 from gateway.rig.linting import lint_file
 from gateway.rig.place import MODBUS_PORT, place_of
@@ -39,7 +45,9 @@ _T = TypeVar("_T")
 rig = typer.Typer(
     help="Tools for a new rig: profiles, and what a live rig says. None needs a server.", no_args_is_help=True
 )
-Where = Annotated[str, typer.Argument(metavar="WHERE", help="HOST, HOST:PORT, or a serial port.")]
+Where = Annotated[
+    str, typer.Argument(metavar="WHERE", help="HOST, HOST:PORT, a serial port; with --broker the serial number.")
+]
 Unit = Annotated[int | None, typer.Option("--unit", help="Modbus unit; else the profile's, else 1.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="A shipped profile's name, or a path to a .toml.")]
 Rtu = Annotated[bool, typer.Option("--rtu", help="HOST is a serial server: RTU over TCP.")]
@@ -125,8 +133,33 @@ def probe(
     baud: Baud = 9600,
     parity: Parity = "none",
     stop_bits: StopBits = 1,
+    broker: options.Broker = "",
+    protocol: options.Protocol = "5",
+    ca: options.Ca = "",
+    certificate: options.Certificate = "",
+    key_file: options.Key = "",
+    username: options.Username = "",
+    password_file: options.PasswordFile = "",
+    client_id: options.ClientId = "",
+    topic: options.Topics = None,
+    rebirth: options.Rebirth = False,
 ) -> None:
     """Show what a live rig says: raw words beside their meaning. Never writes to it."""
+    if broker:
+        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+        asked = HeardWanted(every, 1 if once else looks, rebirth=rebirth)
+        work = heard.show_probe(
+            line,
+            where,
+            _profile(profile),
+            asked,
+            topics=tuple(topic or ()),
+            with_personal=with_personal,
+            as_json=as_json,
+        )
+        if not _finished(work):
+            raise typer.Exit(FAILED)
+        return
     place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
     wanted = probing.Wanted(_profile(profile), unit, at, words, of_input, every, 1 if once else looks, with_personal)
     before: list[probing.Look] = []
@@ -159,13 +192,28 @@ def capture(
     baud: Baud = 9600,
     parity: Parity = "none",
     stop_bits: StopBits = 1,
+    broker: options.Broker = "",
+    protocol: options.Protocol = "5",
+    ca: options.Ca = "",
+    certificate: options.Certificate = "",
+    key_file: options.Key = "",
+    username: options.Username = "",
+    password_file: options.PasswordFile = "",
+    client_id: options.ClientId = "",
+    rebirth: options.Rebirth = False,
 ) -> None:
     """Keep every request to a rig and every answer in a file (docs/formats/capture.md). Never writes to the rig."""
+    if with_personal:
+        print("注意：文件将含考生个人信息 WARNING: the file will hold names and tickets in clear", file=sys.stderr)
+    if broker:
+        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+        kept = HeardPlan(seconds, with_personal, rebirth)
+        if not _finished(heard.write_capture(line, where, _profile(profile), kept, out)):
+            raise typer.Exit(FAILED)
+        return
     place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
     reads = tuple(map(capturing.parse_read, read or ()))
     plan = capturing.Plan(_profile(profile), unit, reads, every, seconds, with_personal)
-    if with_personal:
-        print("注意：文件将含考生个人信息 WARNING: the file will hold names and tickets in clear", file=sys.stderr)
     try:
         file = out.open("x", encoding="utf-8")
     except OSError as error:
@@ -189,8 +237,22 @@ def replay(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 1502,
     speed: Annotated[float, typer.Option("--speed", help="So many times as fast.")] = 1.0,
+    broker: options.Broker = "",
+    protocol: options.Protocol = "5",
+    ca: options.Ca = "",
+    certificate: options.Certificate = "",
+    key_file: options.Key = "",
+    username: options.Username = "",
+    password_file: options.PasswordFile = "",
+    client_id: options.ClientId = "",
 ) -> None:
-    """Serve a capture as a Modbus TCP rig until Ctrl-C; then its last state stays."""
+    """Serve a capture as a Modbus TCP rig until Ctrl-C; or, of a rig that is heard, say it again to --broker."""
+    if is_message_capture(file):
+        if not broker:
+            raise ConfigError(f"{file}: a capture of messages is said again to a broker: --broker HOST:PORT")
+        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+        _finished(heard.say_again(file, line, speed))
+        return
     recording = read_recording(file)
 
     async def work() -> None:
@@ -263,12 +325,26 @@ def check(
     baud: Baud = 9600,
     parity: Parity = "none",
     stop_bits: StopBits = 1,
+    broker: options.Broker = "",
+    protocol: options.Protocol = "5",
+    ca: options.Ca = "",
+    certificate: options.Certificate = "",
+    key_file: options.Key = "",
+    username: options.Username = "",
+    password_file: options.PasswordFile = "",
+    client_id: options.ClientId = "",
+    rebirth: options.Rebirth = False,
 ) -> None:
     """Say field by field whether a profile fits a capture or a live rig. Exit code 1 if it does not."""
     if lang and lang not in LANGUAGES:
         raise ConfigError(f"--lang {lang!r}: zh or en")
     model = profile_named(name, Path())
-    if Path(what).is_file():
+    if broker:
+        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+        found = _finished(heard.checked_live(line, model, what, HeardPlan(seconds, rebirth=rebirth)))
+    elif Path(what).is_file() and is_message_capture(Path(what)):
+        found = _finished(heard.checked_file(model, Path(what)))
+    elif Path(what).is_file():
         found = check_recording(model, read_recording(Path(what)))
     else:
         place = place_of(what, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)

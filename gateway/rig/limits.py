@@ -16,8 +16,12 @@ EVERY_S_MAX = 3600.0
 
 CAPTURE_BYTES_MAX = 64 * 1024 * 1024
 CAPTURE_LINE_BYTES_MAX = 8 * 1024
+MESSAGE_LINE_BYTES_MAX = 128 * 1024  # one message of 16 KiB, however it is written
 CAPTURE_S_MAX = 24 * 3600.0
 HELD_READ_MAX = 32  # records that a capture or a check reads at its first look: what interface v1 keeps
+NUMBERS_KEPT_MAX = 1024  # records of a rig that is heard in messages, known again when they come twice
+FOUND_KEPT_MAX = 200  # records and refusals between two looks
+TOPICS_SHOWN_MAX = 200  # of a rig without a profile
 REPLAY_CONNECTIONS_MAX = 8
 REPLAY_IDLE_S = 120.0
 REPLAY_SPEED_MAX = 1000.0

@@ -89,7 +89,8 @@ def transport_of(profile: Profile | None, unit: int | None) -> Transport:
     """The profile's, or that of an unknown rig, for this unit. Raises ConfigError."""
     if profile is not None and profile.message is not None:
         raise ConfigError(
-            f"profile {profile.id} is heard in messages (MQTT, HTTP); this tool reads registers over Modbus"
+            f"profile {profile.id} is heard in messages: give the rig's serial number and where, --broker HOST:PORT "
+            "(MQTT), or --listen ADDRESS:PORT (HTTP push)"
         )
     transport = UNKNOWN if profile is None else profile.transport
     if unit is None:

@@ -187,10 +187,10 @@ def words_text(data: bytes, most: int = _WORDS_SHOWN) -> str:
 
 def _aligned(cells: Sequence[str]) -> str:
     widths = (8, 24, 41)
-    return " ".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=False)) + " " + cells[-1]
+    return " ".join(padded(cell, width) for cell, width in zip(cells, widths, strict=False)) + " " + cells[-1]
 
 
-def _padded(text: str, width: int) -> str:
+def padded(text: str, width: int) -> str:
     """Chinese characters take two columns."""
     taken = sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
     return text + " " * (width - taken)
