@@ -373,9 +373,9 @@ class App:
         self._stop.set()
 
 
-def hard_exit() -> None:
+def hard_exit(code: int = 1) -> None:
     """Without waiting for anything; the log is safe at every instant."""
-    os._exit(1)
+    os._exit(code)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

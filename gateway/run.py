@@ -8,6 +8,7 @@ import json
 import os
 import random
 import secrets
+import sys
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway import logs
-from gateway.app import App, Parts, install_signals
-from gateway.errors import ConfigError
+from gateway.app import App, Parts, hard_exit, install_signals
+from gateway.errors import ConfigError, Exhausted
 from gateway.freeze import Freezer
 from gateway.garbage import settle
 from gateway.lifecycle import Start
@@ -59,10 +60,18 @@ def run(config_file: Path) -> int:
     runner = asyncio.Runner(loop_factory=None if setup.config.brokers else _loop_factory())
     try:
         with told():
-            return runner.run(_run(setup, partial(read_setup, config_file)))
-    finally:
-        with contextlib.suppress(RuntimeError):  # it ends its threads by one more, which there may not be
-            runner.close()
+            code = runner.run(_run(setup, partial(read_setup, config_file)))
+    except Exhausted:
+        raise  # the loop is left as it is: it closes by one thread more, and one that gets no memory never says so
+    except BaseException:
+        runner.close()
+        raise
+    if code:
+        sys.stderr.flush()
+        hard_exit(code)
+    with contextlib.suppress(RuntimeError):  # everything is stored and said; there was no thread to end the others by
+        runner.close()
+    return code
 
 
 async def _run(setup: Setup, read: Callable[[], Setup]) -> int:

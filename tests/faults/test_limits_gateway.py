@@ -1,4 +1,4 @@
-"""G11: a gateway that gets no more descriptors or threads, between rigs that go on and a server that listens.
+"""G11: a gateway that gets no more descriptors, threads or memory, between rigs that go on and a server that listens.
 
 It goes on, or ends in one line that says what is missing; a restart has everything, and no rig was told what is lost.
 """
@@ -112,6 +112,14 @@ def without_descriptors(pid: int) -> Callable[[], None]:
     return lambda: give_back(pid, resource.RLIMIT_NOFILE, before)
 
 
+def without_memory(pid: int) -> Callable[[], None]:
+    """Not a page more, nor the stack of a thread."""
+    before = resource.prlimit(pid, resource.RLIMIT_AS)
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() // 2, before[1]))
+    return lambda: give_back(pid, resource.RLIMIT_AS, before)
+
+
 def give_back(pid: int, kind: int, before: tuple[int, int]) -> None:
     try:
         resource.prlimit(pid, kind, before)
@@ -142,7 +150,7 @@ async def test_a_start_takes_what_a_life_needs_or_says_what_is_missing(point: Po
     in_one_line(box)
 
 
-@pytest.mark.parametrize("take", [without_descriptors])
+@pytest.mark.parametrize("take", [without_descriptors, without_memory])
 async def test_an_exam_outlives_a_gateway_without(point: Point, take: Callable[[int], Callable[[], None]]) -> None:
     """P1, P2, G11: in mid-exam there is nothing more, then there is again: all is stored once, as it was latched."""
     pid = await point.start()
@@ -155,7 +163,7 @@ async def test_an_exam_outlives_a_gateway_without(point: Point, take: Callable[[
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("point", [times(12)], indirect=True)
-@pytest.mark.parametrize("take", [without_descriptors])
+@pytest.mark.parametrize("take", [without_descriptors, without_memory])
 async def test_exams_outlive_a_gateway_without(point: Point, take: Callable[[int], Callable[[], None]]) -> None:
     """P1, P2, G11: the same again and again, at any moment, also of a start."""
     rng = random.Random(20261124)
