@@ -20,6 +20,7 @@ import asyncio
 import secrets
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -47,7 +48,7 @@ from server.live.relay import Relay
 from server.local import LocalApp
 from server.matches.desk import MatchDesk
 from server.matches.store import MatchStore
-from server.memory import share_arenas
+from server.memory import give_back_again_and_again, share_arenas
 from server.opened import Opened, folder_held, opened
 from server.people.app import create_people_app
 from server.people.context import PeopleContext
@@ -152,7 +153,11 @@ class Server:
                 ]
                 watching = [
                     tasks.create_task(self._supervise(name, work), name=name)
-                    for name, work in (("fanout", self._views.fanout.run), ("leading", self._lead))
+                    for name, work in (
+                        ("fanout", self._views.fanout.run),
+                        ("leading", self._lead),
+                        ("memory", partial(give_back_again_and_again, self._open.clock)),
+                    )
                 ]
                 await self._listening(serving)
                 ready({name: each.port for name, each in self._listeners.items() if each.started})

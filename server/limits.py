@@ -94,6 +94,8 @@ ACCEPT_AGAIN_S = 0.5
 DESCRIPTORS_KEPT = 64
 # Heaps that the threads of the process share (server/memory.py).
 ARENAS = 2
+# And how often their free pages go back to the machine.
+GIVE_BACK_EVERY_S = 60.0
 BACKLOG = 1024
 # Descriptors that the process asks for: every listener full, handshakes under way, databases and files beside them.
 DESCRIPTORS = 4 * CONNECTIONS_MAX

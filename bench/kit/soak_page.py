@@ -47,6 +47,7 @@ was this; each is bounded, with its test in [limits](limits.md), and the first h
 1. **server: rows of attempts that were over**, some 30 KiB each, 1,024 of them: nearly all of the objects that came
    with each record. Since then 64 are kept; memory follows the exams that run.
 2. **server: heaps of its threads.** What one thread frees no other one uses. They share two heaps now.
+   A quarter of these was free pages below something that stayed; since then free pages go back every minute.
 3. **server and gateway: the page caches of SQLite**, 2 MiB a connection, full after the first minutes.
 4. **gateway: messages of MQTT rigs known by their bytes**, 4,096 of a rig, now 1,024; **attempts and their leaves**,
    20,000 and 4,096, now by the number of rigs.

@@ -49,6 +49,7 @@ class Sender(asyncio.Protocol):
         self._begun = 0.0
         self._got = b""
         self._sent = b""
+        self._first = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first request."""
@@ -80,8 +81,10 @@ class Sender(asyncio.Protocol):
             asyncio.get_running_loop().call_later(COME_BACK_S, self._again)
         elif status != b"200":
             self._load.end(f"{head.decode()} {body[:300]!r}")
-        elif self._load.answered(time.perf_counter() - self._begun):
-            self.send()
+        else:
+            first, self._first = self._first, False
+            if self._load.answered(time.perf_counter() - self._begun, first=first):
+                self.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Only at the end."""
@@ -101,11 +104,11 @@ class Load:
         self.took_s = 0.0
         self.trouble = ""
 
-    def answered(self, latency: float) -> bool:
-        """Count it; whether the measurement goes on."""
+    def answered(self, latency: float, *, first: bool) -> bool:
+        """Count it, once every connection has its first; whether the measurement goes on."""
         now = time.perf_counter()
         if self._warming:
-            self._warming -= 1
+            self._warming -= first
             if not self._warming:
                 print("begin", flush=True)
                 self._begun = time.perf_counter()

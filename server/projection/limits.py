@@ -21,6 +21,9 @@ GIVEN_US_MAX = 8_000
 ATTEMPTS_HELD = 1024
 ATTEMPTS_OVER_HELD = 64
 SESSIONS_KNOWN = 4096  # of which it is remembered whether they are over
+# After a pass over so many bundles the projector rests, so that the next batch holds more of them.
+REST_FROM_BUNDLES = 8
+REST_S = 0.03
 REASON_MAX = 300
 RUBRICS_KEPT = 256
 PROFILES_KEPT = 64

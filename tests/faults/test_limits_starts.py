@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -9,10 +10,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_clock import FakeClock
 
+from server import limits as server_limits
 from server.config import parse_config
 from server.errors import ConfigError
 from server.keys import COOKIES, SECRET_BYTES, create_keys, load_keys
+from server.memory import give_back_again_and_again
 from server.people.render import TEMPLATES, check_templates
 
 if TYPE_CHECKING:
@@ -43,6 +47,41 @@ def test_a_damaged_template_starts_no_server(tmp_path: Path, damage: bytes) -> N
     page.write_bytes(page.read_bytes() + damage)
     with pytest.raises(ConfigError, match=rf"{page.name}: the template of a page is damaged \(.+\); install"):
         check_templates(folder)
+
+
+def test_free_pages_of_a_heap_go_back() -> None:
+    """B16: what is freed in the middle of a heap, below something that stays, is the machine's again."""
+    code = (
+        "from server.memory import give_back\n"
+        "def rss(): return int(open('/proc/self/statm').read().split()[1]) * 4\n"
+        "held = [bytes(4000) for _ in range(8000)]\n"
+        "stays, full = held[-1], rss()\n"
+        "del held\n"
+        "before = rss()\n"
+        "print(give_back(), full - before < 4000, before - rss() > 24000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True", "True"]
+
+
+async def test_a_server_gives_free_pages_back_every_minute() -> None:
+    """B16: again and again, on its clock; nothing of it runs before its time."""
+    clock, given = FakeClock(), asyncio.Event()
+    giving = asyncio.ensure_future(give_back_again_and_again(clock, lambda: bool(given.set())))
+    try:
+        for _ in range(2):
+            async with asyncio.timeout(20):
+                while not clock.sleepers:
+                    await asyncio.sleep(0.001)
+            await clock.advance(server_limits.GIVE_BACK_EVERY_S - 1)
+            assert not given.is_set()
+            await clock.advance(1)
+            async with asyncio.timeout(20):
+                while not given.is_set():
+                    await asyncio.sleep(0.001)
+            given.clear()
+    finally:
+        giving.cancel()
 
 
 def test_threads_share_few_heaps() -> None:
