@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 from dst_world import LONG, MINUTES, Outcome, World
-from long_times import times
+from long_times import TIMES, times
 from tree import ROOT
 
 HERE = ROOT / "tests" / "dst"
@@ -80,7 +80,7 @@ def test_a_long_day_keeps_every_promise(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3600 * TIMES)
 def test_many_worlds_of_minutes() -> None:
     """B6: fifty seeds more, of three minutes each."""
     for seed in range(1001, 1001 + times(50)):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 from fake_entry_store import FakeEntryStore
-from long_times import times
+from long_times import TIMES, times
 from sample_uploads import DOMAIN, SampleLog, asking
 from server_bench import MIRROR_VERIFIER, WITNESS_VERIFIER, Bench, bench
 
@@ -327,7 +327,7 @@ async def test_racing_uploads_of_one_log_never_split_or_roll_back() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1800 * TIMES)
 async def test_many_racing_uploads_of_one_log_never_split_or_roll_back() -> None:
     """S7, B17: 2,000 rounds, or more."""
     assert (await race(times(2_000), 64, seed=10))["else"] == 0

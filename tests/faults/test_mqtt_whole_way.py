@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_https_server import https_server
 from gateway_process import GatewayBox
+from long_times import TIMES, times
 from mqtt_point import GATEWAY, add_broker, broker_of_defaults, judge_messages
 from mqtt_rig import MqttRig
 from real_mosquitto import running_mosquitto
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.crash, pytest.mark.needs("mosquitto"), pytest.mark.timeout(120)]
 ORIGIN = "kaofen.example/gw/gw-01/0"
 RIGS = ("CP-0001", "CP-0002")
+KILLS = 250
 
 
 def exam(rig: MqttRig, items: int) -> list[tuple[str, dict[str, object]]]:
@@ -85,6 +88,44 @@ async def test_a_broker_killed_three_times_in_an_exam_loses_nothing(tmp_path: Pa
         assert judge_messages(rigs, box.server.entries(ORIGIN)) == 2 * len(records) + 3
         assert box.output.count("broker offline") == box.output.count("broker online") - 1 == 3
         assert "20261123-0007" not in box.output, "P7"
+    finally:
+        await box.kill_for_sure()
+        for rig in rigs:
+            await asyncio.to_thread(rig.close)
+        real.close()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600 * TIMES)
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_broker_killed_again_and_again_loses_nothing(tmp_path: Path, protocol: str) -> None:
+    """B12: two hundred and fifty kills of either protocol, each with records on their way in both directions."""
+    box, real, source = GatewayBox(tmp_path), broker_of_defaults((GATEWAY, *RIGS)), random.Random(20261124)
+    rigs = [MqttRig(real, serial, v5=protocol == "5", again_s=1) for serial in RIGS]
+    latched = 0
+    try:
+        real.start()
+        for rig in rigs:
+            await asyncio.to_thread(rig.open)
+        async with https_server(box.server, box.tls) as url:
+            box.configure([], url)
+            add_broker(box, real, RIGS, protocol, "kaofen-interface-v1-mqtt")
+            code, said = await box.command("init")
+            assert code == 0, said
+            await box.start()
+            for kill in range(1, times(KILLS) + 1):
+                await until(lambda kill=kill: box.output.count("broker online") == kill)
+                for kind, values in exam(rigs[0], source.randint(0, 2)):
+                    latched += len(rigs)
+                    for rig in rigs:
+                        rig.latch(kind, **values)
+                await asyncio.sleep(source.uniform(0.0, 0.3))  # the moment is what is tested
+                await asyncio.to_thread(real.kill)
+                await asyncio.to_thread(real.start)
+                await told(rigs)  # a rig has room for so many records and no more
+            await box.drained()
+            assert await box.end() == 0, box.output[-3000:]
+        assert judge_messages(rigs, box.server.entries(ORIGIN)) == latched
     finally:
         await box.kill_for_sure()
         for rig in rigs:

@@ -15,6 +15,7 @@ import pytest
 from block_cuts import BlockRecording
 from log_crash import Oracle, Round
 from log_crash_way import WayOracle
+from long_times import TIMES, times
 from power_cuts import cut_logs, cut_ways, lying_cuts
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ def test_power_cuts_of_a_log_on_ext4(tmp_path: Path, life: BlockRecording) -> No
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3600 * TIMES)
 def test_a_hundred_power_cuts_of_a_log_on_ext4(tmp_path: Path, life: BlockRecording) -> None:
     """B2: the same a hundred times."""
-    assert cut_logs(life, tmp_path, 100, seed=1123) > 500
+    assert cut_logs(life, tmp_path, times(100), seed=1123) > 500
 
 
 @pytest.mark.timeout(240)
@@ -69,14 +70,14 @@ def test_power_cuts_of_log_and_server_on_ext4(tmp_path: Path, way: BlockRecordin
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3600 * TIMES)
 def test_a_hundred_power_cuts_of_log_and_server_on_ext4(tmp_path: Path, way: BlockRecording) -> None:
     """B2: the same a hundred times."""
-    assert cut_ways(way, tmp_path, 100, seed=1123) > 0
+    assert cut_ways(way, tmp_path, times(100), seed=1123) > 0
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3600 * TIMES)
 def test_a_device_that_lies_about_flush_is_found_out(tmp_path: Path, life: BlockRecording) -> None:
     """B3, G3, P3: twenty losses, each named by the file system, the start, the second file or the first upload."""
-    assert lying_cuts(life, tmp_path, 20, seed=2026) == (20, 20)
+    assert lying_cuts(life, tmp_path, times(20), seed=2026) == (times(20), times(20))

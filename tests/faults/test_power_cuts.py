@@ -12,7 +12,7 @@ import pytest
 from block_log import Recording
 from log_crash import Oracle, Round, Zygote
 from log_crash_way import WayOracle
-from long_times import times
+from long_times import TIMES, times
 from power_cuts import cut_logs, cut_ways, lying_cuts
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_a_hundred_power_cuts_of_a_log(tmp_path: Path, life: Recording) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(7200 * TIMES)
 def test_many_power_cuts_of_a_log(tmp_path: Path, life: Recording) -> None:
     """B2: the same 2,000 times, about two minutes."""
     cut_logs(life, tmp_path, MANY, seed=1123)
@@ -63,7 +63,7 @@ def test_power_cuts_of_log_and_server_at_once(tmp_path: Path, way: Recording) ->
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(7200 * TIMES)
 def test_many_power_cuts_of_log_and_server(tmp_path: Path, way: Recording) -> None:
     """B2: the same 1,000 times, about two minutes."""
     cut_ways(way, tmp_path, MANY // 2, seed=1123)
@@ -76,7 +76,7 @@ def test_a_disk_that_lies_about_flush_is_found_out(tmp_path: Path, life: Recordi
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(7200 * TIMES)
 def test_many_lies_about_flush(tmp_path: Path, life: Recording) -> None:
     """B3: 1,000 losses, about two minutes."""
     assert lying_cuts(life, tmp_path, MANY // 2, seed=1123) == (MANY // 2, MANY // 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fuzz_loop import fuzz
 from fuzz_targets import all_targets
-from long_times import times
+from long_times import TIMES, times
 
 TARGETS = all_targets()
 COMMIT_RUNS = 2_000
@@ -30,7 +30,7 @@ def test_no_mutation_breaks_a_parser(name: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 * TIMES)
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_no_mutation_breaks_a_parser_in_a_long_walk(name: str) -> None:
     """The same law over 40,000 runs, or more."""
