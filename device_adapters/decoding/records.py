@@ -61,7 +61,7 @@ def open_record(record: Record, data: bytes, *, rig: str | None, seq: int | None
         raise DecodeError("length", f"{record.name} has {words} words, {len(data) // 2} are at hand")
     _check_sequence(record, data, words, seq)
     if record.crc is not None and not erased:
-        _check_sum(record, data, words)
+        check_sum(record, data, words)
     values = _values(record, data, words) if not erased else _values_left(record, data, words)
     if rig is not None and values.get("serial", rig) != rig:
         # Only where no person can stand: in another layout the name may lie where the serial number is expected (P7).
@@ -115,7 +115,7 @@ class Reopened:
         if any(field.name in frame for field, _, _ in changed):
             return None
         if record.crc is not None:
-            _check_sum(record, data, record.words)
+            check_sum(record, data, record.words)
         values = dict(last.values)
         for field, start, stop in changed:
             found = data[start:stop]
@@ -186,7 +186,8 @@ def _check_sequence(record: Record, data: bytes, words: int, seq: int | None) ->
         raise DecodeError("sequence", f"{record.name} has another number than {seq}")
 
 
-def _check_sum(record: Record, data: bytes, words: int) -> None:
+def check_sum(record: Record, data: bytes, words: int) -> None:
+    """Refuses words that their checksum does not fit."""
     if record.crc is None or record.crc_kind is None:
         return
     field = record.fields[record.crc]

@@ -53,7 +53,8 @@ class Poll:
 
     def interval_s(self, state: str) -> float:
         """Pause before the next status reading; a state that the profile does not name is read as fast as any."""
-        return self.by_state.get(state, min(self.by_state.values())) / 1000
+        known = self.by_state.get(state)
+        return (min(self.by_state.values()) if known is None else known) / 1000
 
 
 @dataclass(frozen=True, slots=True)

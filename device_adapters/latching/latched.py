@@ -352,8 +352,7 @@ class LatchedAdapter:
 
     def _rest(self, state: str | None, ticks: bool) -> float | None:
         """The next time for a status that says the same again; None when it is to be shown, or a word to be written."""
-        shown = self._pace.ticked if ticks else self._pace.stale
-        return None if state is None or shown or self._ready_due is not None else self._pace.again(state)
+        return None if state is None or self._ready_due is not None else self._pace.again(state, ticks=ticks)
 
     def _news(self) -> RigStatus | None:
         """The live status, if it changed or was not shown for a while."""

@@ -41,16 +41,7 @@ class Pace:
     @property
     def stale(self) -> bool:
         """Whether that is so long ago that it is to be shown again."""
-        return self._since_shown_s >= self._poll.status_every_ms / 1000
-
-    @property
-    def ticked(self) -> bool:
-        """Whether that is so long ago that the time which ran since is news."""
-        return self._since_shown_s >= min(TICK_SHOWN_S, self._poll.status_every_ms / 1000)
-
-    @property
-    def _since_shown_s(self) -> float:
-        return self._now() - self._shown_at
+        return self._now() - self._shown_at >= self._poll.status_every_ms / 1000
 
     def at_once(self) -> None:
         """The next reading waits for nothing."""
@@ -60,8 +51,14 @@ class Pace:
         """It was read, and showed this state."""
         self.next = began + self._poll.interval_s(state) * self._rng.uniform(0.9, 1.1)
 
-    def again(self, state: str) -> float:
-        """It was read when it was due, and showed this state once more: the next time, never before now."""
+    def again(self, state: str, *, ticks: bool = False) -> float | None:
+        """It was read when it was due, and said the same: the next time, never before now; None when it is news.
+
+        It is when it was not shown for a while; `ticks`: its time ran, which is news sooner.
+        """
+        now, every_s = self._now(), self._poll.status_every_ms / 1000
+        if now - self._shown_at >= (min(TICK_SHOWN_S, every_s) if ticks else every_s):
+            return None
         self.looked(self.next, state)
-        self.next = max(self._now(), self.next)
+        self.next = max(self.next, now)
         return self.next

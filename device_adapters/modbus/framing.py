@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from device_adapters.language.checksums import crc16_modbus
+from device_adapters.modbus.mbap import HEADER, frame_length, reply_fault
 from device_adapters.modbus.pdu import EXCEPTION, answer_head, padding_fault
-from device_adapters.modbus.tcp import HEADER, frame_length, reply_fault
 
 CRC_BYTES = 2
 _REFUSAL_BYTES = 5  # unit, function, code, CRC

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from device_adapters.decoding.decode import STATUS_NUMBERS, shown_by
 from device_adapters.decoding.records import Reopened, places_of
+from device_adapters.decoding.unchanged import Unchanged
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.language.rules_once import READ_ONCE
 from device_adapters.modbus.coil_ack import CoilAck
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 # What a status says, but for its heartbeat and the time that runs: two that agree in these stand alike.
 _TICKING: Final = frozenset({"heartbeat", "elapsed_s"})
-_SAID: Final = (
+SAID: Final = (
     "state",
     "mode",
     "item",
@@ -43,8 +44,9 @@ _SAID: Final = (
     *(each for each in STATUS_NUMBERS if each not in _TICKING),
 )
 
-# By the hash of the profile, so never stale: hundreds of rigs of one model share one table.
+# By the hash of the profile, so never stale: hundreds of rigs of one model share these.
 _places: dict[str, Places] = {}
+_unchanged: dict[str, Unchanged] = {}
 
 
 class RegisterMemory:
@@ -56,8 +58,10 @@ class RegisterMemory:
         self._serial = serial
         places = _places.setdefault(profile.sha256, places_of(profile.status))
         self._status = Reopened(profile.status, serial, places)
-        self._said = itemgetter(*(name for name in _SAID if name in profile.status.fields))
+        self._said = itemgetter(*(name for name in SAID if name in profile.status.fields))
+        self._unchanged = _unchanged.setdefault(profile.sha256, Unchanged(profile.status, SAID, "elapsed_s"))
         self._last: Opened | None = None
+        self._last_words = b""  # as they came
         self._once = OnceRead(profile, wire, serial) if profile.guarantee == READ_ONCE else None
         self.tells_at_once = self._once is not None  # another reading does not give the same
         self._boot: int | None = None  # of the last status
@@ -102,18 +106,22 @@ class RegisterMemory:
             await self.wait(when)
             return await self.look(again=False)
         block, last, connection = self._profile.status, self._last, self._wire.connection
+        words, ran = int.from_bytes(self._last_words, "big"), self._unchanged.ran
         opened: Opened | None = None
 
         def judge(found: bytes) -> float | None:
             nonlocal opened
             opened = None
-            try:
-                opened = self._status.open(found)
-            except DecodeError:
-                return None  # `_shown` says why
-            if last is None or self._said(opened.values) != self._said(last.values):
-                return None
-            return rest(opened.values.get("elapsed_s") != last.values.get("elapsed_s"))
+            ticks = ran(words, found) if last is not None else None
+            if ticks is None:
+                try:
+                    opened = self._status.open(found)
+                except DecodeError:
+                    return None  # `_shown` says why
+                if last is None or self._said(opened.values) != self._said(last.values):
+                    return None
+                ticks = opened.values.get("elapsed_s") != last.values.get("elapsed_s")
+            return rest(ticks)
 
         found = await self._heard(self._watching.watch(block.at, block.words, when, judge))
         return self._shown(found, connection, opened)
@@ -129,6 +137,7 @@ class RegisterMemory:
         block = self._profile.status
         try:
             self._last = opened = proven or self._status.open(found)
+            self._last_words = found
             live, standing = shown_by(self._profile, opened, self._serial)
         except DecodeError as error:
             areas = marked(self._profile, error.reason, [RawArea(block.name, block.at, found)])

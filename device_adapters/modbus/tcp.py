@@ -22,17 +22,8 @@ from typing import TYPE_CHECKING, cast
 
 from device_adapters.errors import NotConnected
 from device_adapters.limits import POLL_STEP_S, REPLY_BYTES_KEPT
-from device_adapters.modbus.pdu import (
-    EXCEPTION,
-    REGISTER_READS,
-    answer_head,
-    padding_fault,
-    read_body,
-    refusal,
-    told,
-    words_in,
-    write_body,
-)
+from device_adapters.modbus.mbap import HEADER, READ_HEAD, Question, frame_length, reply_fault
+from device_adapters.modbus.pdu import read_body, refusal, told, words_in, write_body
 from device_adapters.modbus.polls import Polls
 from device_adapters.modbus.wire import OddReply
 
@@ -42,8 +33,6 @@ if TYPE_CHECKING:
     from device_adapters.language.profile import Transport
     from device_adapters.modbus.polls import Turn
 
-HEADER = 7
-READ_HEAD = HEADER + 2  # of a read's reply: function and byte count
 CLOSED = "closed"  # by ourselves
 SILENT = "no reply"
 _EARLY_S = 0.001  # a loop's timer may fire so much too soon
@@ -76,13 +65,13 @@ class _Line(asyncio.Protocol):
         if self.odd is not None:
             self.transport.abort()
 
-    def ask(self, request: bytes, timeout_s: float, tell: Callable[[str | None], None]) -> None:
-        """Send; `tell` is called once: None when `received` is the whole answer, else why none will come."""
-        self._request = request
+    def ask(self, request: bytes, answer: bytes, timeout_s: float, tell: Callable[[str | None], None]) -> None:
+        """Send; `tell` is called once: None when `received` is the whole answer, else why none will come.
+
+        `answer`: how the right answer to a read of registers begins; empty for any other request.
+        """
+        self._request, self._answer = request, answer
         self.received = b""
-        if request[HEADER] in REGISTER_READS:
-            size = request[11] * 2  # at most 250
-            self._answer = request[:4] + (3 + size).to_bytes(2, "big") + request[6:8] + bytes((size,))
         self._tell = tell
         self._deadline = self._loop.time() + timeout_s
         if self._timer is None:  # one that still runs fires sooner, and is then set anew
@@ -157,47 +146,11 @@ class _Line(asyncio.Protocol):
             self._timer = None
 
 
-def frame_length(received: bytes) -> int:
-    """Length of the frame that begins here, by its header."""
-    return 6 + int.from_bytes(received[4:6], "big")
-
-
-def reply_fault(request: bytes, received: bytes) -> str | None:
-    """Why `received` cannot be the answer to `request`, nor the beginning of it; None while it can."""
-    body = request[HEADER:]
-    head, size = answer_head(body)
-    length = 1 + size
-    expected = request[:4] + length.to_bytes(2, "big") + request[6:7] + head
-    refusal = request[:4] + b"\x00\x03" + request[6:7] + bytes((body[0] | EXCEPTION,))
-    if len(received) <= 6 + length and received[: len(expected)] == expected[: len(received)]:
-        return padding_fault(body, received) if len(received) == 6 + length else None
-    if len(received) <= 9 and received[: len(refusal)] == refusal[: len(received)]:  # noqa: PLR2004  (its length)
-        return None
-    return _difference(expected, refusal, received)
-
-
-def _difference(expected: bytes, refusal: bytes, received: bytes) -> str:
-    """In words, what is wrong first. Never a byte of what came: in a misaligned reply it may be a candidate's (P7)."""
-    for name, start, end in (("transaction id", 0, 2), ("protocol id", 2, 4)):
-        if received[start:end] != expected[start : min(end, len(received))]:
-            return f"wrong {name}"
-    if received[6:7] not in {b"", expected[6:7]}:
-        return "wrong unit"
-    if received[7:8] not in {b"", expected[7:8], refusal[7:8]}:
-        return "wrong function"
-    lengths = [frame[4:6] for frame in (expected, refusal) if received[7:8] in {b"", frame[7:8]}]
-    if not any(received[4:6] == length[: len(received) - 4] for length in lengths):
-        return "wrong length"
-    if received[: len(expected)] == expected or received[: len(refusal)] == refusal:
-        return "bytes after the end of the reply"
-    return "another count or address than asked for"
-
-
 @dataclass(slots=True)
 class _Watch:
     """One reading over and over: what is asked, who judges the replies, the next turn, the line that is asked now."""
 
-    body: bytes
+    question: Question
     judge: Callable[[bytes], float | None]
     over: asyncio.Future[tuple[_Line, bytes]]  # the line, and the reply as it was before anything else was asked
     turn: Turn = field(init=False)
@@ -212,6 +165,7 @@ class ModbusWire:
         self._port = port
         self._unit = unit.to_bytes(1, "big")
         self._transport = transport
+        self._timeout_s = transport.timeout_ms / 1000
         self._lock = asyncio.Lock()
         self._line: _Line | None = None
         self._free_at = 0.0
@@ -273,7 +227,7 @@ class ModbusWire:
         One call at a time. Every other request goes first. Raises NotConnected, BackOff, OddReply, ExceptionReply.
         """
         over: asyncio.Future[tuple[_Line, bytes]] = asyncio.get_running_loop().create_future()
-        watch = self._watch = _Watch(read_body(at, words), judge, over)
+        watch = self._watch = _Watch(Question(self._unit, read_body(at, words)), judge, over)
         watch.turn = self._polls.at(when, self._due)
         try:
             line, received = await over
@@ -284,20 +238,24 @@ class ModbusWire:
         finally:
             self._watch = None
             watch.turn.cancel()
-        return self._proven(line, received, watch.body)[READ_HEAD:]
+        return self._proven(line, received, watch.question.body)[READ_HEAD:]
 
     def _due(self) -> None:
         """A turn of `Polls`: send, unless another request is under way."""
-        watch, line, now = self._watch, self._line, asyncio.get_running_loop().time()
+        watch, line = self._watch, self._line
         if watch is None or watch.over.done():
             return
-        if self._lock.locked() or now < self._free_at:
-            watch.turn = self._polls.at(max(now + POLL_STEP_S, self._free_at), self._due)
-        elif line is None or not line.open:
-            watch.over.set_exception(self._lost(line, watch.body))
+        if self._free_at or self._lock.locked():
+            now = asyncio.get_running_loop().time()
+            if self._lock.locked() or now < self._free_at:
+                watch.turn = self._polls.at(max(now + POLL_STEP_S, self._free_at), self._due)
+                return
+            self._free_at = 0.0
+        if line is None or not line.open:
+            watch.over.set_exception(self._lost(line, watch.question.body))
         else:
             watch.line = line
-            self._send(line, watch.body, self._told)
+            self._send(line, watch.question, self._told)
 
     def _told(self, why: str | None) -> None:
         """The reply of a watched reading is here, or none will come."""
@@ -309,16 +267,17 @@ class ModbusWire:
         line, watch.line = watch.line, None
         if why is not None:
             self.drop()
-            watch.over.set_exception(self._failure(line, why, watch.body))
+            watch.over.set_exception(self._failure(line, why, watch.question.body))
             return
         self._keep_pace()
+        received = line.received
         try:
-            when = watch.judge(line.received[READ_HEAD:]) if line.received[HEADER] == watch.body[0] else None
+            when = watch.judge(received[READ_HEAD:]) if received[HEADER] == watch.question.body[0] else None
         except Exception as error:  # noqa: BLE001  # no task runs here: it is for the supervisor of the one that waits
             watch.over.set_exception(error)
             return
         if when is None:
-            watch.over.set_result((line, line.received))
+            watch.over.set_result((line, received))
         else:
             watch.turn = self._polls.at(when, self._due)
 
@@ -338,7 +297,8 @@ class ModbusWire:
                 raise self._lost(line, body)
             answer: asyncio.Future[str | None] = loop.create_future()
             try:
-                self._send(line, body, lambda why: None if answer.done() else answer.set_result(why))
+                question = Question(self._unit, body)
+                self._send(line, question, lambda why: None if answer.done() else answer.set_result(why))
                 why = await answer
             except BaseException:
                 self.drop()
@@ -349,10 +309,9 @@ class ModbusWire:
             self._keep_pace()
             return self._proven(line, line.received, body)
 
-    def _send(self, line: _Line, body: bytes, tell: Callable[[str | None], None]) -> None:
+    def _send(self, line: _Line, question: Question, tell: Callable[[str | None], None]) -> None:
         self._tid = tid = self._tid % 0xFFFF + 1  # never 0
-        request = tid.to_bytes(2, "big") + b"\0\0" + (1 + len(body)).to_bytes(2, "big") + self._unit + body
-        line.ask(request, self._transport.timeout_ms / 1000, tell)
+        line.ask(*question.under(tid), self._timeout_s, tell)
 
     def _proven(self, line: _Line, received: bytes, body: bytes) -> bytes:
         """The frame that answered, now that a task takes it."""

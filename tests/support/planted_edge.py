@@ -138,7 +138,7 @@ RIGS = (
         "P5, R5",
         "test_modbus_replies.py::test_a_wrong_reply_at_any_request_never_gives_a_wrong_value",
         one(
-            "device_adapters/modbus/tcp.py",
+            "device_adapters/modbus/mbap.py",
             "    body = request[HEADER:]\n    head, size",
             '    request = b"\\0\\0" + request[2:] if received[:2] == b"\\0\\0" else request\n'
             "    body = request[HEADER:]\n    head, size",

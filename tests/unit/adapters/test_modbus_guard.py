@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from device_adapters.latching.refusals import Refusals
 from device_adapters.limits import ATTEMPTS, REFUSAL_AGAIN_S, RETRY_MAX_S, STATUS_RETRY_MAX_S
-from device_adapters.modbus.tcp import frame_length, reply_fault
+from device_adapters.modbus.mbap import frame_length, reply_fault
 from device_adapters.observation import Evidence
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parents[2] / "vectors/modbus/replies.toml").read_text())[

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from rig_profiles import v1
 from scripted_rig import ScriptedRig, crc16
 
 from device_adapters.decoding.decode import decode_status, shown_by
 from device_adapters.decoding.records import Reopened
+from device_adapters.decoding.unchanged import Unchanged
 from device_adapters.errors import DecodeError
 from device_adapters.language.checksums import crc16_modbus
 from device_adapters.latching.sightings import Sightings
+from device_adapters.modbus.registers import SAID
 
 PROFILE = v1()
 
@@ -66,6 +69,32 @@ def test_what_is_remembered_of_a_block_never_changes_what_the_next_one_says() ->
             assert live.heartbeat == int.from_bytes(tried[rig_word("heartbeat") : rig_word("heartbeat") + 2], "big")
     assert good > 1_000
     assert {"crc", "sequence", "serial", "constant"} <= refused
+
+
+def test_a_block_that_is_told_unchanged_by_its_bytes_says_the_same_and_is_whole() -> None:
+    """P5: heartbeat and running time may move under a right checksum; whatever else moves is opened as ever."""
+    dice, unchanged = random.Random(20261124), Unchanged(PROFILE.status, SAID, "elapsed_s")
+    rig, verdicts = ScriptedRig(), {True: 0, False: 0, None: 0}
+    rig.state, rig.running_score = 2, 7300
+    block = rig.status_block()
+    clock = [*range(rig_word("heartbeat"), rig_word("heartbeat") + 2)]
+    clock += range(rig_word("elapsed_s"), rig_word("elapsed_s") + PROFILE.status.fields["elapsed_s"].words * 2)
+    for _ in range(4_000):
+        tried = bytearray(moved(block, dice) if dice.random() < 0.5 else block)
+        if dice.random() < 0.7:
+            tried[dice.choice(clock)] ^= dice.randrange(256)
+            if dice.random() < 0.9:
+                tried[94:] = crc16(bytes(tried[:94])).to_bytes(2, "big")
+        found = bytes(tried)
+        ran = unchanged.ran(int.from_bytes(block, "big"), found)
+        verdicts[ran] += 1
+        if ran is not None:
+            (before, held), (after, holds) = (decode_status(PROFILE, data, rig="LV-0001") for data in (block, found))
+            assert held == holds
+            assert (before.elapsed_s != after.elapsed_s) == ran
+            assert after == replace(before, elapsed_s=after.elapsed_s, heartbeat=after.heartbeat)
+    assert min(verdicts.values()) > 300
+    assert unchanged.ran(int.from_bytes(block, "big"), block[:-2]) is None
 
 
 def rig_word(name: str) -> int:
