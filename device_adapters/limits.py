@@ -32,6 +32,7 @@ BUS_SETTLE_S = 0.02  # converters hand on what came in bursts, up to 16 ms apart
 BUS_EARLY_S = 0.001  # a loop's timer may fire so much too soon
 BUS_NOISE_S = 2.0  # a line that does not fall silent for so long is unusable for now
 BUS_OPEN_AGAIN_S = 1.0  # between two tries to open a line, however many rigs hang on it
+TRAIL_MAX_S = 0.5  # so long at most a line is kept quiet behind the answer of a unit that talks on
 HELD_AFTER = 3  # failures in a row, and a unit is asked less often
 HELD_SHARE = 8  # times what its failure cost the line, a dead unit is left alone: a ninth of the line is its share
 HELD_MIN_S = 0.5

@@ -6,7 +6,9 @@
 
 Owns: the line, the order of requests, the gap between frames, the quiet after whatever went wrong. Knows no rigs and
 no words. Over RTU nothing in a reply names its question, so a reply that may still be on its way is waited out: after
-silence and after odd bytes nothing is sent for a full response time, and a line over TCP is opened anew as well.
+silence and after odd bytes nothing is sent for a full response time, and a line over TCP is opened anew as well. What
+came instead of an answer may be its neighbour's: who may be asked twice is, and a unit that talks behind its answers
+gets its silence there (`Trails`).
 
 A transaction is nobody's task: who is cancelled leaves, and it goes on to its end, alone. While all is well the next
 request goes out at the end of the silence behind the last answer, without a turn of any task. The bus's own task opens
@@ -33,6 +35,7 @@ from device_adapters.modbus.breaker import Breakers
 from device_adapters.modbus.bus_counts import BusCounts
 from device_adapters.modbus.exchange import LATE, ODD, Exchange
 from device_adapters.modbus.pdu import EXCEPTION, TARGET_LOST, told
+from device_adapters.modbus.trails import Trails
 from device_adapters.modbus.wire import OddReply
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ class BusTimes:
     echo: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """One request that waits for its turn, or for its answer."""
 
@@ -63,7 +66,11 @@ class _Job:
     transport: Transport
     answer: asyncio.Future[bytes] = field(repr=False)
     since: float
+    again: bool  # may be asked a second time, if its neighbour talked into its turn
     began: float = 0.0
+    odd_at: float = 0.0
+    disturber: int | None = None  # who may have talked into its turn, and how long behind its own
+    behind_s: float = 0.0
     request: bytes = field(default=b"", repr=False)
 
 
@@ -76,6 +83,8 @@ class Bus:
         self._times = times
         self._gap_s = max(times.gap_s, GAP_CHARS * line.byte_s, GAP_MIN_S) if framing.nameless else times.gap_s
         self._breakers = Breakers()
+        self._trails = Trails()
+        self._spoke, self._spoke_at = -1, 0.0  # whose turn was the last one, and when it ended
         self._exchange = Exchange(line, framing, self._gap_s, echo=times.echo)
         self._queue: deque[_Job] = deque()
         self._job: _Job | None = None  # whose turn it is
@@ -105,11 +114,14 @@ class Bus:
         """Whether the line can carry anything."""
         return self._line.is_open
 
-    async def ask(self, unit: int, body: bytes, transport: Transport) -> bytes:
-        """The PDU that answers. Raises NotConnected and OddReply; an exception of the unit is an answer."""
-        return await self.asked(unit, body, transport)
+    async def ask(self, unit: int, body: bytes, transport: Transport, *, again: bool = False) -> bytes:
+        """The PDU that answers. Raises NotConnected and OddReply; an exception of the unit is an answer.
 
-    def asked(self, unit: int, body: bytes, transport: Transport) -> asyncio.Future[bytes]:
+        `again`: it may be sent a second time if a neighbour may have talked into its turn; it changes nothing there.
+        """
+        return await self.asked(unit, body, transport, again=again)
+
+    def asked(self, unit: int, body: bytes, transport: Transport, *, again: bool = False) -> asyncio.Future[bytes]:
         """What `ask` waits for, for who has no task that waits."""
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -119,7 +131,7 @@ class Bus:
             why = f"unit {unit} did not answer; the line is left to the others for {held:.1f} s"
             answer.set_exception(NotConnected(why, held))
             return answer
-        self._queue.append(_Job(unit, body, transport, answer, now))
+        self._queue.append(_Job(unit, body, transport, answer, now, again))
         if self._job is None:
             self._next()
         return answer
@@ -138,11 +150,29 @@ class Bus:
     def _next(self) -> None:
         """The turn of the first who still waits; who left before it came is not asked for."""
         self._job = None
+        if self._pause is not None:
+            self._pause.cancel()
         while self._job is None and self._queue:
-            job = self._queue.popleft()
+            job = self._first()
+            if job is None:
+                return
             if not job.answer.done():
                 self._job = job
                 self._begin(job)
+
+    def _first(self) -> _Job | None:
+        """Of those whose unit may be asked now; None: nobody's may, and a timer runs."""
+        if not self._trails:
+            return self._queue.popleft()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        first = min(self._queue, key=lambda job: max(now, self._trails.asked_from(job.unit)))
+        wait_s = self._trails.asked_from(first.unit) - now
+        if wait_s > BUS_EARLY_S:
+            self._pause = loop.call_later(wait_s, self._next)
+            return None
+        self._queue.remove(first)
+        return first
 
     def _begin(self, job: _Job) -> None:
         """Send as soon as the gap is over; whatever else must be waited for is the task's."""
@@ -157,7 +187,7 @@ class Bus:
             self._send(job, now)
 
     def _send(self, job: _Job, now: float) -> None:
-        job.began = now
+        job.began = job.began or now
         job.request = self._framing.request(job.unit, job.body)
         self.counts.asked += 1
         self._exchange.begin(job.request, job.transport.timeout_ms / 1000, self._told)
@@ -170,6 +200,7 @@ class Bus:
         if frame is not None:
             self._answered(job, self._framing.pdu(frame))
         elif why == ODD:
+            job.odd_at = asyncio.get_running_loop().time()
             self._start(self._gather(job))
         elif why == LATE:
             came = f" ({len(self._line.received)} bytes came)" if self._line.received else ""
@@ -181,6 +212,10 @@ class Bus:
         now = asyncio.get_running_loop().time()
         self.counts.answered += 1
         self._free_at = now + job.transport.min_gap_ms / 1000
+        if job.disturber is not None:  # it answers well: what came before was not its own
+            self._trails.heard(job.disturber, job.behind_s)
+        if self._trails:
+            self._free_at = max(self._free_at, now + self._trails.answered(job.unit, now))
         if pdu[0] & EXCEPTION and pdu[1] in TARGET_LOST:
             self._breakers.failed(job.unit, now, now - job.began)
         else:
@@ -206,6 +241,7 @@ class Bus:
 
     def _over(self, job: _Job, now: float) -> None:
         self.counts.turn(now - job.since)
+        self._spoke, self._spoke_at = job.unit, now
         self._next()
 
     def _abandon(self) -> None:
@@ -247,7 +283,26 @@ class Bus:
         """What came instead of an answer."""
         error = await self._refused(job)
         self._task = None
-        self._failed(job, error)
+        if self._may_be_another(job, error.frame):
+            self._repeat(job)
+        else:
+            self._failed(job, error)
+
+    def _may_be_another(self, job: _Job, frame: bytes) -> bool:
+        """Whether these bytes may be those of the unit that spoke before: its own begin with its number."""
+        received = self._exchange.without_echo(job.request, frame)
+        asked = job.again and self._framing.nameless and not job.answer.done()
+        return bool(asked and self._spoke not in (-1, job.unit) and received and received[0] != job.unit)
+
+    def _repeat(self, job: _Job) -> None:
+        """Once more, behind the same quiet as after any odd bytes: its neighbour may have talked into its turn."""
+        job.again, job.disturber, job.behind_s = False, self._spoke, job.odd_at - self._spoke_at
+        self.counts.strays += 1
+        self._quiet_until = asyncio.get_running_loop().time() + self._quiet_s(job)
+        self._line.clear()
+        if self._line.renewable:
+            self._line.close()
+        self._begin(job)
 
     async def _make_ready(self, job: _Job) -> None:
         """An open line, quiet for as long as it must be."""
@@ -256,7 +311,7 @@ class Bus:
             await self._open(job)
         if self._line.received:
             self.counts.strays += 1
-            self._quiet_until = max(self._quiet_until, self._line.last_at + self._quiet_s(job))
+            self._quiet_until = max(self._quiet_until, self._line.last_at + self._stray_quiet_s(job))
             self._line.clear()
         give_up_at = max(loop.time(), self._quiet_until) + BUS_NOISE_S
         while True:
@@ -276,6 +331,13 @@ class Bus:
 
     def _quiet_s(self, job: _Job) -> float:
         return self._times.quiet_s or (job.transport.timeout_ms / 1000 if self._framing.nameless else 0.0)
+
+    def _stray_quiet_s(self, job: _Job) -> float:
+        """Behind bytes that came before anything was sent. Another unit's frame is never taken for this one's."""
+        habit = self._trails.has(self._spoke)
+        if self._spoke >= 0:
+            self._trails.heard(self._spoke, self._line.last_at - self._spoke_at)
+        return BUS_SETTLE_S if habit and self._spoke != job.unit else self._quiet_s(job)
 
     async def _open(self, job: _Job) -> None:
         """Once a second at most, however many rigs ask."""

@@ -38,6 +38,8 @@ PLACES = {"status": range(48), "event": range(EVENTS, RESULTS), "result": range(
 LAST = {"tcp": 8, "rtu": 18, "rtu-over-tcp": 18}  # requests until everything is acknowledged; two rigs share a bus
 SOON_S, LONG_S = 60.0, 40.0
 BEHIND = {"closed behind it", "twice, later", "bytes behind it, later"}  # the answer itself was whole
+# The converter is unplugged, or the line is never quiet: no unit can be asked.
+LINE_ITSELF = {"closed", "closed in the middle", "closed behind it", "dripping, too late", "a flood before it"}
 LATE = {"too late", "far too late", "dripping, too late", "cut off, the rest too late"}
 
 
@@ -162,10 +164,11 @@ def always(kind: str, name: str, place: str) -> str:
         right(cell, serial)
     good, bad = cell.stories["LV-0002"], cell.stories["LV-0001"]
     nameless = WIRES[kind].nameless
-    if nameless and name in BEHIND | LATE:  # it talks into its neighbour's turn, and that is told of the neighbour
+    if nameless and name in LINE_ITSELF:
         assert good.seen or good.told
     else:
         assert len(good.seen) == 1, f"{kind}, {name} at every {place}: the neighbour's record came not"
+        assert not good.told, f"{kind}, {name} at every {place}: the neighbour was disturbed: {good}"
     assert bad.seen or bad.told, f"{kind}, {name} at every {place}: silent"
     # Without names a late answer may be taken for that to the same question asked again; its record proves itself.
     assert not bad.seen or place == "ack" or name in HARMLESS | BEHIND or (nameless and name in LATE)
