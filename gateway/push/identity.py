@@ -38,14 +38,15 @@ def identities(config: Config) -> Identities:
     found: dict[str, bytes] = {}
     for rig in config.rigs:
         if rig.push:
-            found[rig.serial] = _secret(config.base / rig.secret_file, f"[[rig]] {rig.serial} secret_file")
+            found[rig.serial] = secret_at(config.base / rig.secret_file, f"[[rig]] {rig.serial} secret_file")
     twice = [serial for serial, secret in found.items() if list(found.values()).count(secret) > 1]
     if twice:
         raise ConfigError(f"[[rig]] {twice[0]} secret_file: {', '.join(twice)} have the same secret; each rig its own")
-    return Identities(found, {each.id: _context(each) for each in config.pushes})
+    return Identities(found, {each.id: context_of(each) for each in config.pushes})
 
 
-def _secret(path: Path, label: str) -> bytes:
+def secret_at(path: Path, label: str) -> bytes:
+    """Raises ConfigError that names the file, never what is in it."""
     try:
         with path.open("rb") as file:
             text = file.read(_FILE_BYTES_MAX).decode("ascii").rstrip("\r\n")
@@ -64,7 +65,8 @@ def _secret(path: Path, label: str) -> bytes:
     return text.encode("ascii")
 
 
-def _context(config: PushConfig) -> ssl.SSLContext | None:
+def context_of(config: PushConfig) -> ssl.SSLContext | None:
+    """TLS of a listener, None without. Raises ConfigError."""
     if config.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

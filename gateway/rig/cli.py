@@ -23,6 +23,7 @@ from gateway.rig.heard import options
 from gateway.rig.heard.capturing import Plan as HeardPlan
 from gateway.rig.heard.line import Line
 from gateway.rig.heard.probing import Wanted as HeardWanted
+from gateway.rig.heard.pushed import Door
 from gateway.rig.heard.recording import is_message_capture
 from gateway.rig.limits import PORT_MAX, SCAN_UNIT_MAX
 from gateway.rig.linting import lint_file
@@ -143,13 +144,18 @@ def probe(
     client_id: options.ClientId = "",
     topic: options.Topics = None,
     rebirth: options.Rebirth = False,
+    listen: options.Listen = "",
+    secret_file: options.SecretFile = None,
+    token: options.Token = False,
+    network: options.Networks = None,
 ) -> None:
     """Show what a live rig says: raw words beside their meaning. Never writes to it."""
-    if broker:
-        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+    line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+    door = Door(listen, where, _profile(profile), secret_file, token, certificate, key_file, tuple(network or ()))
+    if (source := heard.source_of(line, door)) is not None:
         asked = HeardWanted(every, 1 if once else looks, rebirth=rebirth)
         work = heard.show_probe(
-            line,
+            source,
             where,
             _profile(profile),
             asked,
@@ -201,14 +207,19 @@ def capture(
     password_file: options.PasswordFile = "",
     client_id: options.ClientId = "",
     rebirth: options.Rebirth = False,
+    listen: options.Listen = "",
+    secret_file: options.SecretFile = None,
+    token: options.Token = False,
+    network: options.Networks = None,
 ) -> None:
     """Keep every request to a rig and every answer in a file (docs/formats/capture.md). Never writes to the rig."""
     if with_personal:
         print("注意：文件将含考生个人信息 WARNING: the file will hold names and tickets in clear", file=sys.stderr)
-    if broker:
-        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+    line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+    door = Door(listen, where, _profile(profile), secret_file, token, certificate, key_file, tuple(network or ()))
+    if (source := heard.source_of(line, door)) is not None:
         kept = HeardPlan(seconds, with_personal, rebirth)
-        if not _finished(heard.write_capture(line, where, _profile(profile), kept, out)):
+        if not _finished(heard.write_capture(source, where, _profile(profile), kept, out)):
             raise typer.Exit(FAILED)
         return
     place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
@@ -334,14 +345,19 @@ def check(
     password_file: options.PasswordFile = "",
     client_id: options.ClientId = "",
     rebirth: options.Rebirth = False,
+    listen: options.Listen = "",
+    secret_file: options.SecretFile = None,
+    token: options.Token = False,
+    network: options.Networks = None,
 ) -> None:
     """Say field by field whether a profile fits a capture or a live rig. Exit code 1 if it does not."""
     if lang and lang not in LANGUAGES:
         raise ConfigError(f"--lang {lang!r}: zh or en")
     model = profile_named(name, Path())
-    if broker:
-        line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
-        found = _finished(heard.checked_live(line, model, what, HeardPlan(seconds, rebirth=rebirth)))
+    line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
+    door = Door(listen, what, model, secret_file, token, certificate, key_file, tuple(network or ()))
+    if (source := heard.source_of(line, door)) is not None:
+        found = _finished(heard.checked_live(source, model, what, HeardPlan(seconds, rebirth=rebirth)))
     elif Path(what).is_file() and is_message_capture(Path(what)):
         found = _finished(heard.checked_file(model, Path(what)))
     elif Path(what).is_file():

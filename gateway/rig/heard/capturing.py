@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 from device_adapters.decoding.decode import Decoded
 from device_adapters.observation import Evidence
 from gateway.errors import ConfigError
-from gateway.rig.heard.ear import listening
 from gateway.rig.heard.hiding import Shown, shown_of
 from gateway.rig.heard.recording import MQTT, Head, Line, head_line, message_line
-from gateway.rig.heard.spark import SparkReader
 from gateway.rig.limits import CAPTURE_BYTES_MAX, CAPTURE_S_MAX
 from scorelog.format.text import utc_text
 
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from device_adapters.language.profile import Profile
-    from device_adapters.mqtt.connection import Account
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.ear import Opener
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.taken import Reader
     from scorelog.journal.clock import Clock
 
@@ -80,7 +78,16 @@ class Writer:
         size = len(message.payload) if shown.payload is None else 0
         at_ms = max(0.0, (message.at_us - self.began_us) / 1000)
         self._line(
-            Line(at_ms, message.topic, shown.payload, message.retained, shown.hidden, shown.refused, size, verdict)
+            Line(
+                at_ms,
+                message.topic,
+                shown.payload,
+                message.retained,
+                shown.hidden,
+                shown.refused,
+                size,
+                verdict.partition(":")[0],
+            )
         )
 
     def lost(self) -> None:
@@ -104,14 +111,14 @@ def head_of(profile: Profile, serial: str, plan: Plan, clock: Clock, wire: str =
     return Head(wire, serial, utc_text(clock.now_us()), personal, profile.id, profile.sha256)
 
 
-async def capture(account: Account, head: Head, writer: Writer, plan: Plan) -> str:
+async def capture(opener: Opener, head: Head, writer: Writer, plan: Plan) -> str:
     """Until the time is over, or the file is full. Why nobody could be heard at the end, empty if one could."""
     clock = writer.clock
     writer.begin(head)
     until_us = clock.mono_us() + int(plan.seconds * 1_000_000)
-    async with listening(account, writer, clock) as ear:
+    async with opener(writer, clock) as ear:
         while clock.mono_us() < until_us and not writer.full:
-            if plan.rebirth and not ear.reason and isinstance(writer.reader, SparkReader):
-                await writer.reader.ask(ear.broker)
+            if plan.rebirth:
+                await ear.ask(writer.reader)
             await clock.sleep(_STEP_S)
         return ear.reason

@@ -27,9 +27,9 @@ from gateway.rig.views import printable
 
 if TYPE_CHECKING:
     from device_adapters.language.profile import Profile
-    from device_adapters.mqtt.connection import Account
     from device_adapters.observation import Evidence
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.ear import Opener
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.recording import MessageRecording
     from gateway.rig.heard.taken import Reader, Taken
     from scorelog.journal.clock import Clock
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 _REASONS_SHOWN: Final = 8
 
 
-async def check_live(account: Account, profile: Profile, serial: str, plan: Plan, clock: Clock) -> list[Finding]:
+async def check_live(opener: Opener, profile: Profile, serial: str, plan: Plan, clock: Clock) -> list[Finding]:
     """Listen for so long, then judge; nothing is kept."""
     lines: list[str] = []
     writer = Writer(reader_of(profile, serial), clock, lines.append, with_personal=True)
-    reason = await capture(account, head_of(profile, serial, plan, clock), writer, plan)
+    reason = await capture(opener, head_of(profile, serial, plan, clock), writer, plan)
     if reason and not writer.messages:
-        return [fail("broker", f"nobody is heard: {reason}", f"收不到消息：{reason}")]
+        return [fail("line", f"nobody is heard: {reason}", f"收不到消息：{reason}")]
     return check(profile, parse_message_recording("".join(lines).encode()))
 
 

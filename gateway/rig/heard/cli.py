@@ -6,11 +6,13 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from gateway import logs
 from gateway.errors import ConfigError
 from gateway.rig.heard import capturing, probing
 from gateway.rig.heard.checking import check, check_live
+from gateway.rig.heard.line import Line
 from gateway.rig.heard.reader import RawReader, reader_of
-from gateway.rig.heard.recording import read_message_recording
+from gateway.rig.heard.recording import HTTP, MQTT, read_message_recording
 from gateway.rig.heard.replaying import replay
 from scorelog.journal.clock import SystemClock
 
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
     from device_adapters.language.profile import Profile
     from gateway.doctor.report import Finding
-    from gateway.rig.heard.line import Line
+    from gateway.rig.heard.pushed import Door
 
 _CLEAR = "\x1b[H\x1b[J"
 
 
 async def show_probe(
-    line: Line,
+    line: Line | Door,
     serial: str,
     profile: Profile | None,
     wanted: probing.Wanted,
@@ -52,14 +54,26 @@ async def show_probe(
         print(clear + head, *probing.as_lines(found, before[-1] if before else None), sep="\n", flush=True)
         before[:] = [found]
 
-    return await probing.probe(line.account(), reader, wanted, SystemClock(), show)
+    return await probing.probe(line.opener(), reader, wanted, SystemClock(), show)
 
 
-async def write_capture(line: Line, serial: str, profile: Profile | None, plan: capturing.Plan, out: Path) -> bool:
+def source_of(line: Line, door: Door) -> Line | Door | None:
+    """Whichever was asked for; None for a rig that is read over Modbus. Raises ConfigError."""
+    if line.place and door.place:
+        raise ConfigError("--broker and --listen: a rig is heard in one way")
+    if door.place:
+        logs.configure()  # the listener's lines go to standard error
+        return door
+    return line if line.place else None
+
+
+async def write_capture(
+    line: Line | Door, serial: str, profile: Profile | None, plan: capturing.Plan, out: Path
+) -> bool:
     """Into `out`. True when anything was heard."""
     if profile is None:
         raise ConfigError("nothing to capture: give --profile NAME, which says the topics and what is personal")
-    account, clock = line.account(), SystemClock()
+    opener, clock = line.opener(), SystemClock()
     reader = reader_of(profile, serial)
     try:
         file = out.open("x", encoding="utf-8")
@@ -67,7 +81,8 @@ async def write_capture(line: Line, serial: str, profile: Profile | None, plan: 
         raise ConfigError(f"{out}: {error.strerror}") from None
     with file:
         writer = capturing.Writer(reader, clock, file.write, plan.with_personal)
-        reason = await capturing.capture(account, capturing.head_of(profile, serial, plan, clock), writer, plan)
+        head = capturing.head_of(profile, serial, plan, clock, MQTT if isinstance(line, Line) else HTTP)
+        reason = await capturing.capture(opener, head, writer, plan)
     print(f"{writer.messages} messages, {writer.records} records, {writer.refused} refused")
     if not plan.with_personal:
         print(f"{writer.hidden} values hidden; {writer.whole} messages hidden whole: the profile cannot read them")
@@ -90,6 +105,6 @@ async def checked_file(profile: Profile, path: Path) -> list[Finding]:
     return check(profile, read_message_recording(path))
 
 
-async def checked_live(line: Line, profile: Profile, serial: str, plan: capturing.Plan) -> list[Finding]:
+async def checked_live(line: Line | Door, profile: Profile, serial: str, plan: capturing.Plan) -> list[Finding]:
     """Of a live rig."""
-    return await check_live(line.account(), profile, serial, plan, SystemClock())
+    return await check_live(line.opener(), profile, serial, plan, SystemClock())

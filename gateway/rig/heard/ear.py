@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from device_adapters.errors import NotConnected
 from device_adapters.messages.fates import LET_GO
 from device_adapters.mqtt.connection import Broker
+from gateway.rig.heard.message import Message
+from gateway.rig.heard.spark import SparkReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from device_adapters.messages.fates import Settle
     from device_adapters.mqtt.connection import Account
+    from gateway.rig.heard.taken import Reader
     from scorelog.journal.clock import Clock
 
 _AGAIN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What came, and when by this machine's monotonic clock."""
-
-    at_us: int
-    topic: str
-    payload: bytes
-    retained: bool = False
 
 
 class Hearer(Protocol):
@@ -41,11 +34,24 @@ class Hearer(Protocol):
     def topics(self) -> Iterable[str]:
         """What to subscribe to."""
 
-    def take(self, message: Message) -> object:
-        """One message, in the order of the wire."""
+    def take(self, message: Message, verdict: str = "") -> object:
+        """One message, in the order of the wire. `verdict`: of a pushed request, whether it is proven."""
 
     def lost(self) -> None:
         """The connection is gone, and maybe messages with it."""
+
+
+class Source(Protocol):
+    """Where messages come from. `reason`: why nobody can be heard, empty while somebody can."""
+
+    place: str
+    reason: str
+
+    async def ask(self, reader: Reader) -> None:
+        """For what the rig must say before it is believed, where it can be asked for."""
+
+
+Opener: TypeAlias = "Callable[[Hearer, Clock], AbstractAsyncContextManager[Source]]"
 
 
 class Ear:
@@ -73,6 +79,11 @@ class Ear:
                 self.reason = error.reason
                 self._tried.set()
             await self._clock.sleep(_AGAIN_S)
+
+    async def ask(self, reader: Reader) -> None:
+        """For birth certificates, of a rig that has such."""
+        if not self.reason and isinstance(reader, SparkReader):
+            await reader.ask(self.broker)
 
     def _up(self) -> None:
         self.reason = ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from device_adapters.observation import Evidence
-from gateway.rig.heard.sheets import value_text
+from gateway.rig.heard.message import PROVEN, UNCHECKED
+from gateway.rig.heard.sheets import Row, Sheet, value_text
 from gateway.rig.heard.taken import AGAIN, CHANGED
 from gateway.rig.limits import FOUND_KEPT_MAX
 from gateway.rig.views import printable
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from device_adapters.decoding.decode import Decoded
-    from gateway.rig.heard.ear import Message
-    from gateway.rig.heard.sheets import Sheet
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.taken import Found, Reader, Taken
 
+REQUESTS: Final = "requests"
 _NOTES: Final = {
     AGAIN: "重发，内容相同 sent again, the same bytes",
     CHANGED: "同序号内容不同 OTHER BYTES UNDER A USED NUMBER",
@@ -50,13 +51,24 @@ class Hearing:
         """Those of the rig."""
         return self.reader.topics()
 
-    def take(self, message: Message) -> Taken:
+    def take(self, message: Message, verdict: str = "") -> Taken:
         """One message."""
+        if verdict:
+            self._judge(message, verdict)
         taken = self.reader.read(message)
         self.kinds[taken.kind] += 1
         self.sheets[taken.sheet.name] = taken.sheet
         self._tell(taken.found, taken.note)
         return taken
+
+    def _judge(self, message: Message, verdict: str) -> None:
+        """The newest request to each place, and whether it is proven."""
+        row = Row(message.topic, message.origin, f"{len(message.payload)} B", verdict)
+        if verdict not in {PROVEN, UNCHECKED}:
+            row = replace(row, value="", wrong=verdict)
+        known = self.sheets.get(REQUESTS, Sheet(REQUESTS, ""))
+        rows = {one.name: one for one in known.rows} | {row.name: row}
+        self.sheets[REQUESTS] = replace(known, rows=tuple(rows.values()))
 
     def lost(self) -> None:
         """The connection is gone."""

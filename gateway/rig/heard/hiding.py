@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from device_adapters.decoding.spark_payload import Metric, Payload
     from device_adapters.language.jsonspans import Span
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.taken import Reader, Taken
 
 _LIFE: Final = ("bdSeq", "Node Control/Rebirth")

@@ -17,10 +17,12 @@ from cryptography.x509.oid import NameOID
 from gateway.brokers import account
 from gateway.config import broker_of
 from gateway.errors import ConfigError
+from gateway.rig.heard.ear import listening
 from gateway.rig.limits import PORT_MAX
 
 if TYPE_CHECKING:
     from device_adapters.mqtt.connection import Account
+    from gateway.rig.heard.ear import Opener
 
 PORT, PORT_TLS = 1883, 8883
 _GATEWAY: Final = "kaofen-gw-"
@@ -39,6 +41,11 @@ class Line:
     username: str = ""
     password_file: str = ""
     client_id: str = ""
+
+    def opener(self) -> Opener:
+        """How to hear what comes there. Raises ConfigError."""
+        account = self.account()
+        return lambda hearer, clock: listening(account, hearer, clock)
 
     def account(self) -> Account:
         """Reads the identity files. Raises ConfigError."""

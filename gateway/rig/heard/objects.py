@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from device_adapters.language.shape import Shape
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
 
 RECORD, STATUS, WILL, OTHER = "record", "status", "will", "other"
 

@@ -17,7 +17,7 @@ PasswordFile = Annotated[str, typer.Option("--password-file", metavar="FILE", he
 ClientId = Annotated[str, typer.Option("--client-id", help="At the broker; never a gateway's.")]
 Rebirth = Annotated[bool, typer.Option("--rebirth", help="Sparkplug: ask the edge node for its birth certificates.")]
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="Without a profile: whatever comes there; again.")]
-"""An address and a port to listen on, for rigs that push."""
 Listen = Annotated[str, typer.Option("--listen", metavar="ADDRESS:PORT", help="Be what the rig pushes to, over HTTP.")]
 SecretFile = Annotated[Path | None, typer.Option("--secret-file", help="The rig's secret, mode 0600.")]
 Token = Annotated[bool, typer.Option("--token", help="The secret is a bearer token, not a key that signs.")]
+Networks = Annotated[list[str] | None, typer.Option("--network", help="Without TLS the rigs' own network; again.")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from device_adapters.language.values import PlainShape, Value
     from device_adapters.messages.fates import Fate
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
 
 VALUE, PRESENCE, OTHER = "value", "presence", "other"
 _SHEET: Final = "values"

@@ -9,17 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import ConfigError
-from gateway.rig.heard.ear import listening
 from gateway.rig.heard.hearing import Hearing, Told
-from gateway.rig.heard.spark import SparkReader
 from gateway.rig.limits import EVERY_S_MAX, EVERY_S_MIN
 from gateway.rig.probing import padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from device_adapters.mqtt.connection import Account
-    from gateway.rig.heard.ear import Ear
+    from gateway.rig.heard.ear import Opener, Source
     from gateway.rig.heard.sheets import Sheet
     from gateway.rig.heard.taken import Reader
     from scorelog.journal.clock import Clock
@@ -61,10 +58,10 @@ class Look:
         return bool(self.messages) and not (self.fault or self.wants or wrong) and all(one.good for one in self.told)
 
 
-async def probe(account: Account, reader: Reader, wanted: Wanted, clock: Clock, show: Callable[[Look], None]) -> bool:
+async def probe(opener: Opener, reader: Reader, wanted: Wanted, clock: Clock, show: Callable[[Look], None]) -> bool:
     """Show look after look. True when the last one was good."""
     hearing, number = Hearing(reader), 0
-    async with listening(account, hearing, clock) as ear:
+    async with opener(hearing, clock) as ear:
         if wanted.looks == 1:
             await _first(ear, hearing, wanted, clock)
         while True:
@@ -77,7 +74,7 @@ async def probe(account: Account, reader: Reader, wanted: Wanted, clock: Clock, 
             await clock.sleep(wanted.every_s)
 
 
-async def _first(ear: Ear, hearing: Hearing, wanted: Wanted, clock: Clock) -> None:
+async def _first(ear: Source, hearing: Hearing, wanted: Wanted, clock: Clock) -> None:
     """Until the rig said what it must, or the patience is over."""
     until_us = clock.mono_us() + int(wanted.patience_s * 1_000_000)
     while clock.mono_us() < until_us and not ear.reason:
@@ -88,10 +85,10 @@ async def _first(ear: Ear, hearing: Hearing, wanted: Wanted, clock: Clock) -> No
         await clock.sleep(_STEP_S)
 
 
-async def _ask(ear: Ear, hearing: Hearing, wanted: Wanted) -> None:
+async def _ask(ear: Source, hearing: Hearing, wanted: Wanted) -> None:
     """For birth certificates, where that was wished."""
-    if wanted.rebirth and not ear.reason and isinstance(hearing.reader, SparkReader):
-        await hearing.reader.ask(ear.broker)
+    if wanted.rebirth:
+        await ear.ask(hearing.reader)
 
 
 def look_at(hearing: Hearing, number: int, fault: str) -> Look:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from device_adapters.language.profile import Profile
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.taken import Reader
 
 _SHOWN = 160

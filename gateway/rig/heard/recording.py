@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import ConfigError
-from gateway.rig.heard.ear import Message
+from gateway.rig.heard.message import Message
 from gateway.rig.limits import CAPTURE_BYTES_MAX, MESSAGE_LINE_BYTES_MAX
 
 if TYPE_CHECKING:

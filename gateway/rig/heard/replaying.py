@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from device_adapters.mqtt.connection import Account, Broker
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.recording import MessageRecording
     from scorelog.journal.clock import Clock
 
@@ -33,7 +33,7 @@ class _Deaf:
         """None."""
         yield from ()
 
-    def take(self, message: Message) -> None:
+    def take(self, message: Message, verdict: str = "") -> None:
         """Never called."""
 
     def lost(self) -> None:

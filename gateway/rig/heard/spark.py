@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from device_adapters.language.values import SparkShape, Value
     from device_adapters.messages.fates import Fate
     from device_adapters.messages.message_memory import Post
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
 
 BIRTH, DATA, DEATH, NODE, OTHER = "birth", "data", "death", "node", "other"
 _TYPES: Final = {number: name for name, number in DATATYPES.items()}

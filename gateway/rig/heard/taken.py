@@ -14,7 +14,7 @@ from gateway.rig.limits import NUMBERS_KEPT_MAX
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
     from gateway.rig.heard.sheets import Sheet
 
 AGAIN: Final = "again"

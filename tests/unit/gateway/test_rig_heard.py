@@ -18,7 +18,7 @@ from gateway.errors import ConfigError
 from gateway.rig.heard import recording as files
 from gateway.rig.heard.capturing import Writer
 from gateway.rig.heard.checking import check
-from gateway.rig.heard.ear import Message
+from gateway.rig.heard.message import Message
 from gateway.rig.heard.hearing import Hearing
 from gateway.rig.heard.line import Line
 from gateway.rig.heard.probing import as_document, as_lines, look_at

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from gateway.rig.heard.ear import Message
+    from gateway.rig.heard.message import Message
 
 
 @pytest.fixture(scope="module")
