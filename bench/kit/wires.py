@@ -1,4 +1,6 @@
-"""One client in a process of its own that reads registers as fast as its line answers: ours, and two bare ones.
+"""One client in a process of its own that reads registers as fast as its line answers: ours, and bare ones.
+
+All run on uvloop, as the gateway does.
 
 python bench/kit/wires.py KIND LINE READY_FILE SECONDS      prints one JSON object: reads, wall_s, cpu_s
 """
@@ -13,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import uvloop
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -26,7 +29,13 @@ from device_adapters.modbus.tcp import ModbusWire
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-KINDS: Final = {"asyncio": "bare asyncio", "pymodbus": "bare pymodbus", "ours": "ours, every byte judged"}
+KINDS: Final = {
+    "asyncio": "bare asyncio",
+    "silence": "bare asyncio that keeps the silence",
+    "pymodbus": "bare pymodbus",
+    "ours": "ours, every byte judged",
+}
+SILENCE_S: Final = 0.00175  # between two frames, as ours keeps it on a line of unknown speed
 WORDS: Final = 48  # the status block of interface v1
 PROFILE: Final = Path(__file__).resolve().parents[2] / "device_adapters" / "profiles" / "kaofen-v1-low-voltage.toml"
 
@@ -65,6 +74,14 @@ class Bare(asyncio.Protocol):
         self.transport.write(request)
         return await self._waiting
 
+    async def ask_silently(self, request: bytes) -> bytes:
+        """The same, and the silence behind the reply."""
+        loop = asyncio.get_running_loop()
+        reply, over = await self.ask(request), loop.create_future()
+        loop.call_later(SILENCE_S, over.set_result, None)
+        await over
+        return reply
+
 
 def crc16(data: bytes) -> bytes:
     """Of an RTU frame, low byte first."""
@@ -76,14 +93,22 @@ def crc16(data: bytes) -> bytes:
     return crc.to_bytes(2, "little")
 
 
-async def bare(line: str, rigs: list[dict[str, Any]]) -> list[Callable[[], Awaitable[object]]]:
+async def silent(line: str, rigs: list[dict[str, Any]]) -> list[Callable[[], Awaitable[object]]]:
+    """What the silence alone costs: the process sleeps and wakes once more for each read."""
+    return await bare(line, rigs, silence=True)
+
+
+async def bare(
+    line: str, rigs: list[dict[str, Any]], *, silence: bool = False
+) -> list[Callable[[], Awaitable[object]]]:
     """Requests made beforehand."""
     loop = asyncio.get_running_loop()
     if line == "bus":
         _, shared = await loop.create_connection(lambda: Bare(5 + 2 * WORDS), rigs[0]["host"], rigs[0]["port"])
         heads = [bytes((rig["unit"], 3, 0, 0, 0, WORDS)) for rig in rigs]
         frames = [head + crc16(head) for head in heads]
-        return [lambda frame=frame: shared.ask(frame) for frame in frames]  # type: ignore[misc]
+        ask = shared.ask_silently if silence else shared.ask
+        return [lambda frame=frame: ask(frame) for frame in frames]  # type: ignore[misc]
     found: list[Callable[[], Awaitable[object]]] = []
     for rig in rigs:
         _, own = await loop.create_connection(lambda: Bare(9 + 2 * WORDS), rig["host"], rig["port"])
@@ -123,7 +148,7 @@ async def ours(line: str, rigs: list[dict[str, Any]]) -> list[Callable[[], Await
     return found
 
 
-CLIENTS: Final = {"asyncio": bare, "pymodbus": pymodbus, "ours": ours}
+CLIENTS: Final = {"asyncio": bare, "silence": silent, "pymodbus": pymodbus, "ours": ours}
 
 
 async def measure(kind: str, line: str, rigs: list[dict[str, Any]], seconds: float) -> dict[str, float]:
@@ -141,7 +166,7 @@ def main(arguments: list[str]) -> int:
     """Measure one kind."""
     kind, line, ready, seconds = arguments
     rigs = json.loads(Path(ready).read_text("utf-8"))["rigs"]
-    print(json.dumps(asyncio.run(measure(kind, line, rigs, float(seconds)))))
+    print(json.dumps(uvloop.run(measure(kind, line, rigs, float(seconds)))))
     return 0
 
 
