@@ -47,7 +47,7 @@ def _overlaps(entries: Sequence[Entry]) -> Iterator[Found]:
         room = free + two.words not in ends and all(
             other.at >= free + two.words or other.at < free or other is two for other in entries
         )
-        hint = f"; {two.words} words from {free} are free, or {one.ref} is too long" if room else ""
+        hint = f"; there is room for it at {free}, or {one.ref} is too long" if room else ""
         yield two.ref, f"overlaps {one.ref}: {one.words} words from {one.at}; one of the two is wrong{hint}"
 
 

@@ -22,7 +22,15 @@ from gateway.rig.looking import Reason, untouchable, value_of
 from gateway.rig.probing import LAST_REGISTER
 from gateway.rig.recording import Recording, parse_recording
 from gateway.rig.samples import Round, Sample, memory_of, rounds_of
-from gateway.rig.sense import better_checksums, better_codings, better_orders, personal_looks, plausible, shifted
+from gateway.rig.sense import (
+    better_checksums,
+    better_codings,
+    better_orders,
+    better_scales,
+    personal_looks,
+    plausible,
+    shifted,
+)
 from gateway.rig.views import printable
 
 if TYPE_CHECKING:
@@ -238,6 +246,7 @@ def _hint(field: Field, found: Sequence[bytes]) -> str:
     orders, codings = better_orders(field, found), better_codings(field, found)
     parts = [f"order {' or '.join(orders)}"] if orders else []
     parts += [f"coding {' or '.join(codings)}"] if codings else []
+    parts += [f"scale {' or '.join(scales)}"] if (scales := better_scales(field, found)) else []
     return f" More sense / 更合理: {', '.join(parts)}." if parts else ""
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 2**16  # few counters, scores and durations of an exam are larger; in a wrong order most are
 _YEARS: Final = (1577836800, 4102444800)  # 2020 to 2100
+_SCALES: Final = {"0.01": 1, "0.1": 10, "1": 100}  # as a profile writes them, in hundredths
 _IDENTITY: Final = re.compile(r"[0-9]{17}[0-9Xx]|[0-9]{15}")
 _CHINESE_NAME: Final = re.compile(r"[\u4e00-\u9fff\u3400-\u4dbf·]{2,8}\Z")
 _PERSONS: Final = re.compile(r"ticket|candidate|examinee|person|id_?card|identity|姓名|身份证|准考证")
@@ -46,6 +47,14 @@ def better_orders(field: Field, samples: Sequence[bytes]) -> tuple[str, ...]:
     orders = ("AB", "BA") if field.type == "text" else ORDERS.get(field.words, ())
     others = (replace(field, order=order) for order in orders if order != field.order)
     return tuple(other.order for other in others if all(plausible(other, data) for data in samples))
+
+
+def better_scales(field: Field, samples: Sequence[bytes]) -> tuple[str, ...]:
+    """Scales under which all samples are within the limits, where under the field's own one is not."""
+    if field.hundredths is None or all(plausible(field, data) for data in samples):
+        return ()
+    others = {text: replace(field, hundredths=worth) for text, worth in _SCALES.items() if worth != field.hundredths}
+    return tuple(text for text, other in others.items() if all(plausible(other, data) for data in samples))
 
 
 def better_codings(field: Field, samples: Sequence[bytes]) -> tuple[str, ...]:

@@ -17,10 +17,13 @@ from sim_parts import ROOT
 from device_adapters.factory import open_adapter
 from device_adapters.language.profile import load_profile
 from gateway.cli import main
+from gateway.rig.checking import check_live
 from gateway.rig.draft import draft_of
 from gateway.rig.linting import lint_file
+from gateway.rig.place import Place
 from gateway.rig.sheet import read_sheet
 from gateway.rig.writing import as_toml
+from scorelog.journal.clock import SystemClock
 from simulators.control import Control
 from simulators.fleet import Fleet, FleetSettings
 from simulators.host import RigHost
@@ -81,7 +84,7 @@ def test_the_tables_are_those_that_are_written_down(file: Path, made: Callable[[
 @pytest.mark.parametrize(
     ("file", "ref", "part"),
     [
-        (ROPE, "C28", "overlaps C27: 4 words from 1026; one of the two is wrong; 4 words from 1030 are free"),
+        (ROPE, "C28", "overlaps C27: 4 words from 1026; one of the two is wrong; there is room for it at 1030"),
         (MOTOR, "I32", 'scales that contradict each other: "0.1" (I32), "放大100倍，满分为 10000" (H32); left out'),
     ],
 )
@@ -124,6 +127,24 @@ async def test_p5_the_decided_draft_reads_what_the_rig_means(file: Path, model: 
         await host.stop()
     assert [read(one) for one in seen] == [meant(one) for one in latched]
     assert {one.personal["name"].decode() for one in seen} == {rig.wire.name(f"20261123-{nth:04d}") for nth in range(3)}
+
+
+async def test_what_the_table_leaves_open_the_live_rig_decides() -> None:
+    """The scale and the order that were chosen wrongly are told with those that fit what the rig says."""
+    wrong = [(old, new.replace("ABCDEF", "EFCDAB").replace("0.01", "0.1")) for old, new in MOTOR_DECIDED]
+    rig, time, _ = maker_rig(str(MOTOR_RIG))
+    host = RigHost(rig, unit=1)
+    await host.start()
+    try:
+        sit_item(rig, time, "20261123-0007")
+        profile = load_profile(decided(drafted(MOTOR), wrong).encode())
+        found = await check_live(Place("tcp", "127.0.0.1", host.where()["port"]), profile, 1, SystemClock(), 0.2)
+    finally:
+        await host.stop()
+    failed = {finding.step: finding.en for finding in found if finding.level == "FAIL"}
+    assert "scale 0.01" in failed["result.score"]
+    assert "order ABCDEF" in failed["result.started"]
+    assert "order ABCDEF" in failed["result.finished"]
 
 
 def command(*words: object) -> int:
