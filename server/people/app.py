@@ -62,15 +62,19 @@ def create_people_app(context: PeopleContext) -> FastAPI:
     services = Services(context, guard, prover, desk, timelines)
     wall = Wall(context.plans)
     context.board.count_alerts, context.board.name_plans = desk.open_count, wall.named
-    app.include_router(login_router(context, guard, renderer))
-    app.include_router(pages_router(services, wall, renderer))
     watch = Watch(context.accounts, context.clock)
-    app.include_router(stream_router(context.hub, guard, watch, context.streams_max))
-    app.include_router(api_router(services))
-    app.include_router(staged_pages(services, renderer))
-    app.include_router(staged_api(services))
-    app.include_router(wall_router(services, wall))
-    app.include_router(plan_router(services))
+    routers = (
+        login_router(context, guard, renderer),
+        pages_router(services, wall, renderer),
+        stream_router(context.hub, guard, watch, context.streams_max),
+        api_router(services),
+        staged_pages(services, renderer),
+        staged_api(services),
+        wall_router(services, wall),
+        plan_router(services),
+    )
+    for router in routers:
+        app.router.routes += router.routes  # as they are: `include_router` builds each of them once more
     app.mount("/static", _Static(directory=STATIC), name="static")
     document = cache(partial(_openapi, app))  # made when it is first read: half a start's time, and few read it
     app.add_api_route("/api/openapi.json", lambda: document(), include_in_schema=False)  # noqa: PLW0108

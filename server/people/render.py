@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
@@ -17,7 +18,9 @@ from server.people.i18n import COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from types import CodeType
 
+    from jinja2.bccache import Bucket
     from starlette.requests import Request
 
     from server.people.accounts import LoginSession
@@ -37,13 +40,38 @@ def _json(value: object) -> Markup:
 
 def check_templates(folder: Path = TEMPLATES) -> None:
     """Every template can be read and understood: said at the start, and not to whoever opens the page."""
-    environment = Environment(autoescape=True)
     for path in sorted(folder.rglob("*.html")):
         try:
-            environment.parse(path.read_text("utf-8"))
+            _understand(path.read_text("utf-8"))
         except (TemplateError, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"{path}: the template of a page is damaged ({reason}); install Kaofen again") from error
+
+
+@cache  # by the text itself: another text is another question
+def _understand(text: str) -> None:
+    Environment(autoescape=True).parse(text)
+
+
+class Compiled(BytecodeCache):
+    """Each template is compiled once per process, whatever many applications it makes; stale when its text changes."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Code of this very text."""
+        checksum, code = self._kept.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """In the place of what an older text gave."""
+        if bucket.code is not None:
+            self._kept[bucket.key] = (bucket.checksum, bucket.code)
+
+
+_COMPILED: Final = Compiled()
 
 
 class Renderer:
@@ -53,6 +81,7 @@ class Renderer:
         self.translations = translations
         self._env = Environment(
             loader=FileSystemLoader(TEMPLATES),
+            bytecode_cache=_COMPILED,
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,
             trim_blocks=True,

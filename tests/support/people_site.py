@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +42,6 @@ from server.projection.store import ProjectionStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from fastapi import FastAPI
 
@@ -61,11 +63,16 @@ class Site:
     matches: MatchStore
     desk: MatchDesk
     projector: Projector
-    app: FastAPI
+    context: PeopleContext
     mirror: CosignatureSigner
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
     trees: dict[str, CompactRange] = field(default_factory=dict)
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """Only for a test that asks the site something: putting it together takes longer than most such tests."""
+        return create_people_app(self.context)
 
     async def enrol(self, gateway: str) -> None:
         key = Ed25519PrivateKey.generate()
@@ -147,17 +154,39 @@ def word_of(page: str) -> str:
     return page.split('name="word" value="')[1].split('"', maxsplit=1)[0]
 
 
+_empty: dict[str, bytes] = {}
+
+
+async def lay_out(folder: Path) -> None:
+    """The databases of a site as new. Their tables are made once per process: laying them out again costs no SQL."""
+    if not _empty:
+        with tempfile.TemporaryDirectory() as name:
+            made = Path(name)
+            await (await AccountStore.open(made / "people.db", FakeClock(), CHEAP)).close()
+            await (await ProjectionStore.open(made / "projections.db")).close()
+            (made / "kept").mkdir()
+            create(made / "kept")
+            _empty.update(_contents(made))
+    (folder / "kept").mkdir()
+    for name, content in _empty.items():
+        (folder / name).touch(0o600)
+        (folder / name).write_bytes(content)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @contextlib.asynccontextmanager
 async def open_site(folder: Path, clock: Clock | None = None, title: str = "示范考点") -> AsyncIterator[Site]:
     """A site with one operator, `chief`."""
     clock = clock or FakeClock()
     store = FakeEntryStore(clock.now_us())
+    await lay_out(folder)
     accounts = await AccountStore.open(folder / "people.db", clock, CHEAP)
     projections = await ProjectionStore.open(folder / "projections.db")
     book, hub = RubricBook(), Hub(clock, "0123456789abcdef")
     board = LiveBoard(clock, hub, book, alarm=store.alarm)
-    (folder / "kept").mkdir()
-    create(folder / "kept")
     registry = open_registry(folder / "kept")
     plans = PlanStore(registry)
     matches = MatchStore(registry, Sealer(b"seal"))
@@ -179,9 +208,8 @@ async def open_site(folder: Path, clock: Clock | None = None, title: str = "示�
         title=title,
     )
     await accounts.create("chief", PASSWORD)
-    app = create_people_app(context)
     try:
-        yield Site(store, projections, board, hub, clock, accounts, plans, matches, desk, projector, app, mirror)
+        yield Site(store, projections, board, hub, clock, accounts, plans, matches, desk, projector, context, mirror)
     finally:
         hub.close()
         await accounts.close()

@@ -109,6 +109,7 @@ async def test_names_are_asked_for_in_bounded_numbers(site: Site, count: int, st
 async def test_a_new_plan_is_a_hint_to_every_browser(site: Site) -> None:
     """Snapshot plus hints: the board says that places have changed; the page then reads them again."""
     rows: list[dict[str, Any]] = []
+    client = await site.client()
     site.hub.published = lambda key, data: rows.append(json.loads(data)["row"]) if key == "plan" else None
     watching = asyncio.ensure_future(site.board.run())
 
@@ -127,7 +128,7 @@ async def test_a_new_plan_is_a_hint_to_every_browser(site: Site) -> None:
     finally:
         watching.cancel()
     assert len({row["sha256"].get("hn-cs-01") for row in rows}) == 3
-    assert "plan" not in json.dumps((await (await site.client()).get("/api/v1/live")).json()["alerts"])
+    assert "plan" not in json.dumps((await client.get("/api/v1/live")).json()["alerts"])
 
 
 async def test_the_navigation_leads_only_where_something_is(site: Site) -> None:
