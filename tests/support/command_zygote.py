@@ -8,6 +8,7 @@ waits for it and kills it like any process that it started itself.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -26,12 +27,23 @@ from scorelog.journal import failpoints
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The program, then what it imports only as it runs: typer asks pydantic when it is there, uvicorn its loop.
+AS_IT_RUNS = ("encodings.idna", "pydantic.type_adapter", "uvloop", "zoneinfo")
 MAINS = {
-    "kaofen-gateway": ("gateway.cli",),
-    "kaofen-server": ("server.cli", "server.app"),
-    "kaofen-simulate": ("simulators.cli",),
-    "kaofen-verify": ("scorelog.verify.cli",),
+    "kaofen-gateway": ("gateway.cli", "device_adapters.latching.latched", *AS_IT_RUNS),
+    "kaofen-server": ("server.cli", "server.app", "aiosqlite", "pydantic.v1", "uvicorn.lifespan.off", *AS_IT_RUNS),
+    "kaofen-simulate": ("simulators.cli", *AS_IT_RUNS),
+    "kaofen-verify": ("scorelog.verify.cli", "pydantic.type_adapter"),
 }
+
+
+def preload(name: str) -> None:
+    """Everything that each process of this program would do alike."""
+    for module in MAINS[name]:
+        importlib.import_module(module)
+    if name == "kaofen-server":
+        sys.modules["server.app"].check_templates()  # remembers each text that it understood
+    gc.freeze()  # none of it is ever garbage: a fork need not look, and so not copy
 
 
 def _once() -> None:
@@ -94,6 +106,5 @@ def _limit(env: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     NAME = sys.argv[1]
-    for module in MAINS[NAME]:
-        importlib.import_module(module)
+    preload(NAME)
     serve_forks(_once)

@@ -12,13 +12,11 @@ import os
 import signal
 import sys
 
+from command_zygote import preload
 from servants import serve_forks
 
-import server.app
 import server.cli
 from scorelog.journal import failpoints
-
-PRELOADED = server.app
 
 
 def main() -> None:
@@ -50,4 +48,5 @@ def _say(number: int) -> None:
 
 
 if __name__ == "__main__":
+    preload("kaofen-server")
     serve_forks(main)
