@@ -17,7 +17,6 @@ from simulators.errors import InputError
 from simulators.exam_plan import load_plan
 from simulators.faults import CATALOGUE, parse_fault
 from simulators.fleet import FleetSettings, wire_of
-from simulators.layouts.layout import shipped
 from simulators.layouts.lineup import with_makers
 from simulators.mqtt.broker import Broker, parse_broker
 from simulators.mqtt.embedded import serve_broker
@@ -25,6 +24,7 @@ from simulators.push.desk import Desk, parse_desk
 from simulators.running import INPUT_EXIT, Wishes, run, run_fleet
 from simulators.scenes.scene import find_scene, play, shipped_scenes
 from simulators.scenes.writing import write_truth
+from simulators.talk.find import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,10 @@ BusOption = Annotated[str, typer.Option(help="Modbus RTU, several rigs on a line
 LayoutOption = Annotated[
     list[str] | None,
     typer.Option("--layout", help="Rigs of this model (see `models`), or PATTERN=MODEL with a plan; may be repeated."),
+]
+HoldOption = Annotated[bool, typer.Option("--hold", help="Candidates wait for `go` on the control socket.")]
+OnBusOption = Annotated[
+    list[str] | None, typer.Option(help="With --plan and --bus: rigs that hang on buses, such as 'LB-*'; again.")
 ]
 ScenarioOption = Annotated[str | None, typer.Option(help="Play this scenario (see --list), or a .toml file.")]
 StrengthOption = Annotated[str | None, typer.Option(help="With --scenario: faint, plain or gross, for all it holds.")]
@@ -113,6 +117,8 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     strength: StrengthOption = None,
     bus: BusOption = "",
     per_bus: Annotated[int, typer.Option(help="With --bus: units on one line.")] = 8,
+    on_bus: OnBusOption = None,
+    hold: HoldOption = False,
     broker: BrokerOption = None,
     broker_protocol: ProtocolOption = "5",
     broker_ca: CaOption = None,
@@ -140,11 +146,15 @@ def fleet(  # noqa: PLR0917 - options, each by its name
             bus=bus,
             per_bus=per_bus,
             layouts=() if plan or scene else tuple(layout or ()),
+            mixed=plan is not None,
+            hold=hold,
             broker=_broker(broker, broker_protocol, broker_ca, broker_passwords, broker_certificates),
             push=_desk(push, push_secrets, push_ca, token=push_token),
         )
     )
-    asked = rounds.Wishes(seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()))
+    asked = rounds.Wishes(
+        seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()), tuple(on_bus or ())
+    )
     if scene is not None:
         line_up = _checked(lambda: play(scene, seed=seed, strength=strength, wire=wire_of(settings)))
     else:
@@ -236,7 +246,7 @@ def rehearse(
 @app.command()
 def models() -> None:
     """List the models of makers' rigs that can be simulated (--layout)."""
-    for name in shipped():
+    for name in all_models():
         typer.echo(name)
 
 

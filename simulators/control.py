@@ -54,6 +54,7 @@ class Control:
             "power_up": self._power_up,
             "power_cycle": self._power_cycle,
             "summary": self._summary,
+            "go": self._go,
         }
         self._buttons: dict[str, Callable[[Host, Request], Latched]] = {
             "mode": lambda h, r: h.rig.set_mode(Mode[_word(r, "mode")]),
@@ -241,6 +242,11 @@ class Control:
             "outcomes": dict(self._fleet.outcomes),
             "waiting": self._fleet.waiting(),
         }
+
+    def _go(self, _: Request) -> Answer:
+        """Candidates that --hold keeps waiting may begin."""
+        self._fleet.let_in()
+        return {}
 
     def _stop(self, _: Request) -> Answer:
         self.stopped.set()

@@ -22,6 +22,7 @@ from simulators.faults.catalogue import make_fault
 from simulators.host import RigHost
 from simulators.layouts.lineup import makers_line_up
 from simulators.layouts.rig import MakerRig
+from simulators.layouts.shape import Layout
 from simulators.limits import SPEED_MAX, UNITS_PER_BUS_MAX
 from simulators.lineup import LineUp, RigPlace, line_up_of
 from simulators.mqtt.host import MqttHost
@@ -30,6 +31,11 @@ from simulators.push.host import PushHost
 from simulators.rig import Latched, Rig
 from simulators.scenario import Scenario, plan_fleet
 from simulators.station import Station, Turnstile
+from simulators.talk.edge import EdgeNode, SparkHost
+from simulators.talk.model import MessageModel
+from simulators.talk.pushed import PushedHost
+from simulators.talk.rig import TalkRig
+from simulators.talk.topics import TopicsHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +71,9 @@ class FleetSettings:
     bus: str = ""  # without a plan: all rigs hang on buses of this kind (simulators/bus/outlets.py)
     per_bus: int = 8
     push: Desk | None = None  # without a plan: all rigs push to it
-    layouts: tuple[str, ...] = ()  # without a plan: models of makers, in turn (simulators/layouts/layout.py)
+    layouts: tuple[str, ...] = ()  # without a plan: models of makers, in turn (simulators/talk/find.py)
+    mixed: bool = False  # a plan says what hangs where
+    hold: bool = False  # candidates wait until `let_in`
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= SPEED_MAX:
@@ -76,10 +84,9 @@ class FleetSettings:
             )
         if not 1 <= self.per_bus <= UNITS_PER_BUS_MAX:
             raise InputError(f"--per-bus {self.per_bus}: 1 to {UNITS_PER_BUS_MAX} units fit on a line")
-        if bool(self.bus) + (self.broker is not None) + (self.push is not None) > 1:
+        wires = bool(self.bus) + (self.broker is not None) + (self.push is not None)
+        if wires > 1 and not self.layouts and not self.mixed:
             raise InputError("--bus, --broker and --push: a rig hangs on one of them")
-        if self.layouts and self.broker is not None:
-            raise InputError("--layout and --broker: a maker's rig has registers")
         if self.bus:
             opener_of(self.bus, self.address, self.port_base)
 
@@ -109,6 +116,7 @@ class Fleet:
         self._say = say
         self._time = time or FleetTime(settings.speed)
         self._lines: dict[int, BusLine] = {}
+        self._nodes: dict[tuple[str, str], EdgeNode] = {}
         self.hosts: list[Host] = [self._host(index, place) for index, place in enumerate(line_up.rigs)]
         self.gateways = {place.serial: place.gateway for place in line_up.rigs}
         self.layouts = {place.serial: place.layout.id for place in line_up.rigs if place.layout is not None}
@@ -131,11 +139,12 @@ class Fleet:
         if place.wire == MqttHost.wire:
             if settings.broker is None:
                 raise InputError(f"rig {place.serial} hangs on MQTT: say --broker HOST:PORT")
-            rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
-            return MqttHost(rig, settings.broker, say=self._say, **more)
+            return self._published(place, settings.broker, more)
         if place.wire == PushHost.wire:
             if settings.push is None:
                 raise InputError(f"rig {place.serial} pushes over HTTP: say --push http://HOST:PORT")
+            if isinstance(place.layout, MessageModel):
+                return PushedHost(self._talk_rig(place, place.layout), settings.push, say=self._say, **more)
             rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
             return PushHost(rig, settings.push, say=self._say, **more)
         rig = self._register_rig(place)
@@ -145,9 +154,28 @@ class Fleet:
         port = settings.port_base + index if settings.port_base else 0
         return RigHost(rig, address=settings.address, port=port, unit=settings.unit, **more)
 
+    def _published(self, place: RigPlace, broker: Broker, more: dict[str, Any]) -> Host:
+        """Below a node of its own kind, topic by topic, or in the messages of interface v1."""
+        model = place.layout
+        if not isinstance(model, MessageModel):
+            rig = Rig(place.serial, self.rubric, self._time, wire=MessageWire(), on_latch=self._latched)
+            return MqttHost(rig, broker, say=self._say, **more)
+        talk = self._talk_rig(place, model)
+        if model.kind == "topics":
+            return TopicsHost(talk, broker, say=self._say, **more)
+        node = self._nodes.setdefault(model.edge, EdgeNode(broker, model.edge, self._time, self.settings.seed))
+        return SparkHost(talk, node, **more)
+
+    def _talk_rig(self, place: RigPlace, model: MessageModel) -> TalkRig:
+        if (place.wire == PushHost.wire) is not (model.kind == "json"):
+            raise InputError(f"rig {place.serial}: a {model.id} ({model.kind}) does not hang on {place.wire}")
+        return TalkRig(place.serial, self.rubric, self._time, model, on_latch=self._latched)
+
     def _register_rig(self, place: RigPlace) -> Rig:
         if place.layout is None:
             return Rig(place.serial, self.rubric, self._time, on_latch=self._latched)
+        if not isinstance(place.layout, Layout):
+            raise InputError(f"rig {place.serial}: a {place.layout.id} ({place.layout.kind}) has no registers")
         try:
             return MakerRig(place.serial, self.rubric, self._time, place.layout, on_latch=self._latched)
         except RigRefuses as error:
@@ -169,7 +197,7 @@ class Fleet:
             make_fault(spec, random.Random(0))  # noqa: S311 - thrown away
 
     async def __aenter__(self) -> Self:
-        """Listen on every port, then let the candidates in."""
+        """Listen on every port, then let the candidates in, unless they are to wait."""
         try:
             for host in self.hosts:
                 await host.start()
@@ -185,8 +213,14 @@ class Fleet:
         for spec in self.settings.faults:
             for host in self.hosts if spec.rig is None else [self.by_serial[spec.rig]]:
                 host.set_fault(spec)
-        self._tasks = [asyncio.create_task(s.work(), name=f"station {s.host.station}") for s in self.stations]
+        if not self.settings.hold:
+            self.let_in()
         return self
+
+    def let_in(self) -> None:
+        """The candidates, once."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(s.work(), name=f"station {s.host.station}") for s in self.stations]
 
     async def __aexit__(self, *_: object) -> None:
         """Everything ends."""
@@ -260,7 +294,9 @@ class Fleet:
 
 
 def wire_of(settings: FleetSettings) -> str:
-    """On what all rigs hang when no plan says it."""
+    """On what all rigs hang when no plan says it; with models, those that have registers."""
+    if settings.layouts:
+        return BusHost.wire if settings.bus else RigHost.wire
     if settings.push is not None:
         return PushHost.wire
     return BusHost.wire if settings.bus else RigHost.wire if settings.broker is None else MqttHost.wire

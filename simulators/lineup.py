@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulators.layouts.shape import Layout
     from simulators.rubric import Rubric
     from simulators.scenario import Scenario
+    from simulators.talk.find import AnyModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class RigPlace:
     station: str
     wire: str = "modbus"
     gateway: str = ""  # its owner by the plan
-    layout: Layout | None = None  # None: rig interface v1
+    layout: AnyModel | None = None  # None: rig interface v1
 
 
 @dataclass(frozen=True, slots=True)

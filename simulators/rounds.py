@@ -50,6 +50,7 @@ class Wishes:
     gateways: tuple[str, ...] = ()  # only their rigs; () = all
     sessions: tuple[str, ...] = ()  # only these; () = all
     mute: tuple[str, ...] = ()  # patterns of serials: rigs that do not know whom they examine
+    on_bus: tuple[str, ...] = ()  # patterns of serials: rigs of `wire = "modbus"` that share lines
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ def play(plan: ExamPlan, wishes: Wishes) -> LineUp:
     day = _Day(rigs, wishes)
     for session in sessions:
         day.hold([_way(plan, rigs, session, one, wishes) for one in session.candidates])
-    places = tuple(RigPlace(rig.serial, rig.station, rig.wire, rig.gateway) for rig in rigs)
+    places = tuple(RigPlace(rig.serial, rig.station, _wire_of(rig, wishes), rig.gateway) for rig in rigs)
     return LineUp(places, Scenario([day.queues[rig.serial] for rig in rigs]), sessions[0].rubric)
 
 
@@ -98,6 +99,11 @@ def _way(
             items = tuple(session.rubric.item(code) for code in codes)
             visits.append(Visit(items, mute[:1] or able, mute=bool(mute)))
     return _Way(session, candidate, tuple(visits))
+
+
+def _wire_of(rig: PlanRig, wishes: Wishes) -> str:
+    shares = rig.wire == "modbus" and any(fnmatchcase(rig.serial, pattern) for pattern in wishes.on_bus)
+    return "rtu" if shares else rig.wire
 
 
 def _able(rigs: Sequence[PlanRig], place: str, codes: Sequence[str]) -> tuple[PlanRig, ...]:

@@ -8,24 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.errors import InputError
-from simulators.layouts.layout import find_layout
 from simulators.limits import WEIGHT_WHOLE
 from simulators.lineup import LineUp, RigPlace
 from simulators.rubric import find_rubric_of, load_rubric
 from simulators.scenario import Scenario, plan_fleet
+from simulators.talk.find import find_model
+from simulators.talk.model import MessageModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulators.fleet import FleetSettings
-    from simulators.layouts.shape import Layout
+    from simulators.layouts.model_rig import Model
     from simulators.rubric import Rubric
     from simulators.scenario import Run
+    from simulators.talk.find import AnyModel
+
+_PUBLISHED, _PUSHED = "mqtt", "http"
 
 
 def makers_line_up(names: Sequence[str], settings: FleetSettings, wire: str) -> LineUp:
     """Without a plan: the models in turn; exams are shared out evenly, each model marks by its own rubric."""
-    layouts = [find_layout(name) for name in names]
+    layouts = [find_model(name) for name in names]
     if len(layouts) > settings.rigs:
         raise InputError(f"--layout: {len(layouts)} models and {settings.rigs} rigs")
     places: list[RigPlace] = []
@@ -38,7 +42,7 @@ def makers_line_up(names: Sequence[str], settings: FleetSettings, wire: str) -> 
         used += len(scenario.runs)
         for number, queue in enumerate(moved, 1):
             serial = f"{layout.serial}-{number:04d}"
-            places.append(RigPlace(serial, f"{layout.serial}-{number:02d}", wire, layout=layout))
+            places.append(RigPlace(serial, f"{layout.serial}-{number:02d}", _wire_of(layout, wire), layout=layout))
             queues.append(queue)
     return LineUp(tuple(places), Scenario(queues), rubric_of(layouts[0]))
 
@@ -53,7 +57,7 @@ def with_makers(line_up: LineUp, asked: Sequence[str]) -> LineUp:
     return replace(line_up, rigs=tuple(places))
 
 
-def rubric_of(layout: Layout) -> Rubric:
+def rubric_of(layout: Model) -> Rubric:
     """What its candidates sit: the items that stand there, the weights of their subjects made whole."""
     whole = load_rubric(find_rubric_of(layout.rubric, Path()))
     if not layout.items:
@@ -71,16 +75,21 @@ def rubric_of(layout: Layout) -> Rubric:
     return replace(whole, subjects=(replace(scaled[0], weight=scaled[0].weight + rest), *scaled[1:]))
 
 
-def _rule(text: str) -> tuple[str, Layout]:
+def _rule(text: str) -> tuple[str, AnyModel]:
     pattern, equals, name = text.partition("=")
     if not equals:
         raise InputError(
             f"--layout {text!r}: with a plan, PATTERN=MODEL, such as 'HV-*=high-voltage-electrician-typical'"
         )
-    return pattern, find_layout(name)
+    return pattern, find_model(name)
 
 
-def _exams_of(layout: Layout, settings: FleetSettings, rigs: int, share: int) -> Scenario:
+def _wire_of(model: AnyModel, usual: str) -> str:
+    """Messages have their own; registers hang where the command line says."""
+    return (_PUSHED if model.kind == "json" else _PUBLISHED) if isinstance(model, MessageModel) else usual
+
+
+def _exams_of(layout: Model, settings: FleetSettings, rigs: int, share: int) -> Scenario:
     rubric = rubric_of(layout)
     scenario = plan_fleet(
         rubric,

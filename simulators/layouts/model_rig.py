@@ -113,6 +113,7 @@ class ModelWire:
         model = self._model
         mode, args = model.codes["mode"], event.args
         deduction, changed = event.type is EventType.DEDUCTION, event.type is EventType.MODE_CHANGED
+        closed = event.type is EventType.EXAM_CLOSED
         return {
             **dict.fromkeys(("started", "finished", "outcome", "score", "veto_lines", "faults"), 0),
             "type": model.events[event.type],
@@ -132,6 +133,9 @@ class ModelWire:
             "points": args[1] if deduction else 0,
             "elapsed_s": args[2] if deduction else 0,
             "veto": args[3] if deduction else 0,
+            "claimed_total": args[0] if closed else 0,
+            "items": args[1] if closed else 0,
+            "exam_failed": bool(args[2]) if closed else False,
         }
 
     def _sheet(self, result: ResultRecord) -> dict[str, Value]:

@@ -46,6 +46,7 @@ class MqttHost(Host):
     """A rig of the MQTT half."""
 
     wire = "mqtt"
+    repeats = True  # what nobody acknowledged, after a while
 
     def __init__(
         self, rig: Rig, broker: Broker, *, seed: int = 0, say: Callable[[str, str], None] = _silent, **more: Any
@@ -102,9 +103,7 @@ class MqttHost(Host):
 
     async def _steal_id(self) -> None:
         """A stranger with this rig's id, who hears nothing and is gone again at once."""
-        serial = self.rig.serial
-        will = topic(serial, "status"), offline(serial, self.rig.memory.boot)
-        stranger = Link(self.broker, serial, will, Deaf())
+        stranger = Link(self.broker, self.rig.serial, self._farewell(), Deaf())
         with contextlib.suppress(LinkFailed):
             await stranger.open()
             stranger.break_off()
@@ -114,15 +113,18 @@ class MqttHost(Host):
             timer.cancel()
         link, self._link = self._link, None
         if link is not None:
-            await link.close(topic(self.rig.serial, "status"), offline(self.rig.serial, self.rig.memory.boot))
+            await link.close(*self._farewell())
+
+    def _farewell(self) -> tuple[str, bytes]:
+        """The will, and what is said in good order."""
+        return topic(self.rig.serial, "status"), offline(self.rig.serial, self.rig.memory.boot)
 
     async def _stay(self) -> None:
         """One connection after the other, for as long as the rig has power."""
-        serial, pause = self.rig.serial, BROKER_PAUSE_S[0]
+        pause = BROKER_PAUSE_S[0]
         while True:
             await self._wanted.wait()
-            will = topic(serial, "status"), offline(serial, self.rig.memory.boot)
-            link = Link(self.broker, serial, will, self)
+            link = Link(self.broker, self.rig.serial, self._farewell(), self)
             try:
                 await link.open()
             except LinkFailed as failed:
@@ -146,9 +148,13 @@ class MqttHost(Host):
         self._under_way.clear()
         self._cursor = 0
         self._moved_us = self.rig.time.bus_us()
-        link.subscribe([topic(self.rig.serial, last) for last in _ANSWERS])
+        self._greet(link)
         self._publish_status()
         self._pump()
+
+    def _greet(self, link: Link) -> None:
+        """What comes first on a connection."""
+        link.subscribe([topic(self.rig.serial, last) for last in _ANSWERS])
 
     def _complain(self, text: str) -> None:
         if text != self.trouble:
@@ -175,8 +181,11 @@ class MqttHost(Host):
             if self._link is None or len(self._under_way) >= IN_FLIGHT_MAX:
                 return
             self._cursor = seq
-            payload = self.rig.memory.event(seq % EVENT_SLOTS)
-            self._send(Publication("record", topic(self.rig.serial, "record"), payload))
+            self._publish_record(seq)
+
+    def _publish_record(self, seq: int) -> None:
+        payload = self.rig.memory.event(seq % EVENT_SLOTS)
+        self._send(Publication("record", topic(self.rig.serial, "record"), payload))
 
     def _publish_status(self) -> None:
         self._status_due = False
@@ -215,7 +224,7 @@ class MqttHost(Host):
             now_us = self.rig.time.bus_us()
             if now_us - self._status_us >= STATUS_EVERY_US:
                 self._publish_status()
-            if self.rig.memory.oldest_seq and now_us - self._moved_us >= REPEAT_AFTER_US:
+            if self.repeats and self.rig.memory.oldest_seq and now_us - self._moved_us >= REPEAT_AFTER_US:
                 self._moved_us = now_us
                 self._under_way.clear()  # whatever has no PUBACK by now is lost
                 self._go_back(0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulators.mqtt.broker import Broker
 
 Said: TypeAlias = "int | float | str | bool | None"
+Message: TypeAlias = "tuple[str, bytes]"  # topic and payload
 _SEQUENCE = 256
 _REBIRTH = b"Node Control/Rebirth"
 _TRUE = b"\x70\x01"
@@ -62,6 +63,48 @@ class Kind:
     datatype: str
 
 
+class SparkVoice:
+    """The messages of an edge node in their order, each with its number. Pure but for the clock."""
+
+    def __init__(self, place: tuple[str, str], now_ms: Callable[[], int]) -> None:
+        self._group, self._name = place
+        self._now_ms = now_ms
+        self._seq = 0
+        self.bdseq = -1
+
+    def topic(self, kind: str, device: str | None = None) -> str:
+        """Of a message of this kind."""
+        return "/".join(["spBv1.0", self._group, kind, self._name, *([] if device is None else [device])])
+
+    def will(self) -> Message:
+        """A new life: its death certificate, which the broker keeps until it is needed."""
+        self.bdseq = (self.bdseq + 1) % _SEQUENCE
+        return self.topic("NDEATH"), payload([self._life()], None, self._now_ms())
+
+    def birth(self) -> Message:
+        """Of the node; numbers begin anew."""
+        self._seq = 0
+        control = Metric("Boolean", False, _REBIRTH.decode(), typed=True)
+        return self.message("NBIRTH", None, [self._life(), control])
+
+    def message(self, kind: str, device: str | None, metrics: list[Metric]) -> Message:
+        """The next one."""
+        said = self.topic(kind, device), payload(metrics, self._seq, self._now_ms())
+        self.lose()
+        return said
+
+    def lose(self) -> None:
+        """A message that never leaves, and has its number."""
+        self._seq = (self._seq + 1) % _SEQUENCE
+
+    def wants_birth(self, name: str, content: bytes) -> bool:
+        """Whether this is the one command that is known."""
+        return name == self.topic("NCMD") and _REBIRTH in content and content.endswith(_TRUE)
+
+    def _life(self) -> Metric:
+        return Metric("Int64", self.bdseq, "bdSeq", typed=True)
+
+
 class SparkTalker:
     """An edge node and its devices. `state` is what each device's metrics are now."""
 
@@ -74,29 +117,29 @@ class SparkTalker:
         now_ms: Callable[[], int],
     ) -> None:
         self._broker = broker
-        self._group, self._name = place
+        self._name = place[1]
+        self._voice = SparkVoice(place, now_ms)
         self._kinds = kinds
         self.state = state
         self._now_ms = now_ms
         self._link: Link | None = None
-        self._seq = 0
-        self.bdseq = -1
         self.rebirths = 0
+
+    @property
+    def bdseq(self) -> int:
+        """Which life this is."""
+        return self._voice.bdseq
 
     async def open(self) -> None:
         """CONNECT with the death certificate as the will, hear commands, be born."""
-        self.bdseq = (self.bdseq + 1) % _SEQUENCE
-        will = payload([self._life()], None, self._now_ms())
-        self._link = Link(self._broker, self._name, (self._topic("NDEATH"), will), self, keep_will=False)
+        self._link = Link(self._broker, self._name, self._voice.will(), self, keep_will=False)
         await self._link.open()
-        self._link.subscribe([self._topic("NCMD")])
+        self._link.subscribe([self._voice.topic("NCMD")])
         self.be_born()
 
     def be_born(self) -> None:
         """Birth certificates of the node and all its devices."""
-        self._seq = 0
-        control = Metric("Boolean", False, _REBIRTH.decode(), typed=True)
-        self._say("NBIRTH", None, [self._life(), control])
+        self._publish(self._voice.birth())
         for device, values in self.state.items():
             self._say("DBIRTH", device, [self._metric(name, values[name], born=True) for name in self._kinds])
 
@@ -109,7 +152,7 @@ class SparkTalker:
 
     def lose(self) -> None:
         """A message that never leaves, and has its number."""
-        self._seq = (self._seq + 1) % _SEQUENCE
+        self._voice.lose()
 
     def end(self, device: str) -> None:
         """The device is switched off."""
@@ -124,7 +167,7 @@ class SparkTalker:
 
     def came(self, name: str, content: bytes) -> None:
         """A command; only the one for a rebirth is known."""
-        if name == self._topic("NCMD") and _REBIRTH in content and content.endswith(_TRUE):
+        if self._voice.wants_birth(name, content):
             self.rebirths += 1
             self.be_born()
 
@@ -133,12 +176,6 @@ class SparkTalker:
 
     # ---- writing ----
 
-    def _topic(self, kind: str, device: str | None = None) -> str:
-        return "/".join(["spBv1.0", self._group, kind, self._name, *([] if device is None else [device])])
-
-    def _life(self) -> Metric:
-        return Metric("Int64", self.bdseq, "bdSeq", typed=True)
-
     def _metric(self, name: str, value: Said, *, born: bool = False, historical: bool = False) -> Metric:
         kind = self._kinds[name]
         return Metric(
@@ -146,6 +183,8 @@ class SparkTalker:
         )
 
     def _say(self, kind: str, device: str | None, metrics: list[Metric]) -> None:
+        self._publish(self._voice.message(kind, device, metrics))
+
+    def _publish(self, message: Message) -> None:
         if self._link is not None:
-            self._link.publish(self._topic(kind, device), payload(metrics, self._seq, self._now_ms()), qos=0)
-        self._seq = (self._seq + 1) % _SEQUENCE
+            self._link.publish(*message, qos=0)

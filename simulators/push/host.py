@@ -92,14 +92,20 @@ class PushHost(Host):
 
     async def _leave(self) -> None:
         """A last word, that it goes."""
+        body = self._last_word()
         if self._line is not None and self._wanted.is_set():
-            body = offline(self.rig.serial, self.rig.memory.boot)
             try:
                 async with asyncio.timeout(1):
                     await self._ask("status", body)
             except (LineBroken, TimeoutError):
                 pass
         self._vanish()
+
+    def _status_body(self) -> bytes:
+        return status(self.rig.status())
+
+    def _last_word(self) -> bytes:
+        return offline(self.rig.serial, self.rig.memory.boot)
 
     async def _stay(self) -> None:
         """One connection after the other."""
@@ -112,7 +118,7 @@ class PushHost(Host):
                 self._cursor, self._status_us = 0, 0
                 while self._wanted.is_set():
                     await self._round()
-                    pause, self.trouble = BROKER_PAUSE_S[0], None
+                    pause = BROKER_PAUSE_S[0]
             except LineBroken as broken:
                 self._complain(str(broken))
                 pause = min(BROKER_PAUSE_S[1], 2 * pause)
@@ -133,7 +139,7 @@ class PushHost(Host):
         if self._changed.is_set() or due:
             self._changed.clear()
             self._status_us = self.rig.time.bus_us()
-            await self._settle(await self._ask("status", status(self.rig.status())), ())
+            await self._settle(await self._ask("status", self._status_body()), ())
         if fresh:
             await self._hand_in(fresh)
 
@@ -207,6 +213,7 @@ class PushHost(Host):
             return
         self._heard(said)
         if reply.status == _OK:
+            self.trouble = None
             return
         self._complain(f"the gateway answers {reply.status} {said.get('reason', '')}: {said.get('detail', '')}")
         back = [said["resend"]] if isinstance(said.get("resend"), int) else []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device_adapters.contract import Adapter
+    from simulators.layouts.model_rig import ModelRig
     from simulators.rig import Latched
 
 PROFILES = ROOT / "device_adapters" / "profiles"
@@ -39,6 +40,10 @@ class BenchTime(ManualTime):
         """Also what really passed."""
         return super().bus_us() + int((time.monotonic() - self._begun) * 1_000_000)
 
+    async def sleep_bus(self, seconds: float) -> None:
+        """Really."""
+        await asyncio.sleep(seconds)
+
 
 def hurried(name: str) -> Profile:
     """The library's profile of that name, asked at every moment."""
@@ -54,7 +59,7 @@ def maker_rig(name: str, number: int = 1) -> tuple[MakerRig, ManualTime, list[La
     return rig, clock, latched
 
 
-def sit_item(rig: MakerRig, time: ManualTime, ticket: str, *, nth: int = 0) -> None:
+def sit_item(rig: ModelRig, time: ManualTime, ticket: str, *, nth: int = 0) -> None:
     """One candidate, one item, some points lost."""
     items = [item for subject in rig.rubric.subjects for item in subject.items]
     item = items[nth % len(items)]

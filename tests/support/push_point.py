@@ -175,8 +175,10 @@ class Noted:
 class PushPoint:
     """One listener, its desk, and adapters."""
 
-    def __init__(self, folder: Path, serials: Sequence[str], table: dict[str, Any], tls: Any, *, signed: bool) -> None:
-        self.profile = load_profile(hurried())
+    def __init__(
+        self, folder: Path, serials: Sequence[str], table: dict[str, Any], tls: Any, *, signed: bool, profile: bytes
+    ) -> None:
+        self.profile = load_profile(profile)
         assert isinstance(self.profile.message, Shape)
         self.signed = signed
         self.written: dict[str, list[int]] = {}
@@ -207,10 +209,15 @@ class PushPoint:
 
 @contextlib.asynccontextmanager
 async def push_point(
-    serials: Sequence[str], *, table: dict[str, Any] | None = None, tls: Any = None, signed: bool = True
+    serials: Sequence[str],
+    *,
+    table: dict[str, Any] | None = None,
+    tls: Any = None,
+    signed: bool = True,
+    profile: bytes | None = None,
 ) -> AsyncIterator[PushPoint]:
-    """Listening."""
-    point = PushPoint(ROOT, serials, table or {}, tls, signed=signed)
+    """Listening. `profile`: another than the shipped one of interface v1."""
+    point = PushPoint(ROOT, serials, table or {}, tls, signed=signed, profile=profile or hurried())
     running = asyncio.create_task(point.listener.run())
     try:
         async with asyncio.timeout(10):
