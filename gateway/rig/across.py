@@ -30,41 +30,46 @@ def look_across(
         yield from _ring(block)
         if block.has("crc") and checksum is None:
             ref = next(entry.ref for entry in block.entries if entry.name == "crc")
-            yield ref, "which checksum, and over what? left out (crc.kind); `rig check` tries all kinds"
+            yield ref, "校验是哪一种？ which checksum, and over what? left out (crc.kind); `rig check` tries all kinds"
     for entry in entries:
         if entry.type == "time-bcd" and entry.order is None and order in {"CDAB", "DCBA"}:
-            yield entry.ref, f"are the words of this date turned round, too ({order})? order left out"
+            yield (
+                entry.ref,
+                f"时间的字序也颠倒？ are the words of this date turned, too ({order})? order left out",
+            )
         elif entry.words > 1 and entry.type not in {None, "text"} and order is None and entry.order is None:
-            yield entry.ref, f"{entry.words} words, and nothing says which comes first; order left out"
+            yield entry.ref, f"字序不明 {entry.words} words, and nothing says which comes first; order left out"
 
 
 def _overlaps(entries: Sequence[Entry]) -> Iterator[Found]:
-    ends = {entry.at + entry.words for entry in entries}
     for one, two in pairwise(entries):
-        if one.at + one.words <= two.at or not (one.bit is None or two.bit is None):
-            continue
         free = one.at + one.words
-        room = free + two.words not in ends and all(
-            other.at >= free + two.words or other.at < free or other is two for other in entries
-        )
-        hint = f"; there is room for it at {free}, or {one.ref} is too long" if room else ""
-        yield two.ref, f"overlaps {one.ref}: {one.words} words from {one.at}; one of the two is wrong{hint}"
+        if free <= two.at or not (one.bit is None or two.bit is None):
+            continue
+        wanted = range(free, free + two.words)
+        taken = any(other.at < wanted.stop and other.at + other.words > free for other in entries if other is not two)
+        hint = "" if taken else f"; there is room for it at {free}, or {one.ref} is too long"
+        yield two.ref, f"重叠 overlaps {one.ref}: {one.words} words from {one.at}; one of the two is wrong{hint}"
 
 
 def _span(block: Block) -> Iterator[Found]:
     if block.words > REGISTERS_PER_READ and block.name == TABLE:
         yield (
             block.entries[-1].ref,
-            f"{block.words} words from the first to the last do not fit one reading: cut into records",
+            f"一次读不完 {block.words} words from the first to the last do not fit one reading: cut into records",
         )
 
 
 def _ring(block: Block) -> Iterator[Found]:
     if block.ring is not None:
         slots, stride = block.ring
+        asked = f"is number N in slot N mod {slots}?"
         yield (
             block.entries[0].ref,
-            f"{slots} records, {stride} words from one to the next: is number N in slot N mod {slots}?",
+            f"第 N 条在 N mod {slots} 处？ {slots} records, {stride} words from one to the next: {asked}",
         )
     elif block.name == RESULT:
-        yield block.entries[0].ref, "one record in one place, or several (index, slots, stride)? one is written"
+        yield (
+            block.entries[0].ref,
+            "共几条成绩？ one record, or several (index, slots, stride)? one is written",
+        )

@@ -80,11 +80,13 @@ class _Reader:
     def look_around(self, sheet: Sheet) -> None:
         """Sheets and headings that nobody reads, and notes above the table."""
         if sheet.others:
-            self.doubt("file", f"not read: the sheets {', '.join(sheet.others)}")
+            self.doubt("file", f"未读取其他工作表 not read: the sheets {', '.join(sheet.others)}")
         for cell in self._columns.unknown:
-            self.doubt(cell.ref, f'not read: the column "{cell.text}" has a heading that is not known')
+            self.doubt(
+                cell.ref, f'未读取，列名不识别 not read: the column "{cell.text}" has a heading that is not known'
+            )
         for cell in self._columns.twice:
-            self.doubt(cell.ref, f'not read: another column like "{cell.text}" came before it')
+            self.doubt(cell.ref, f'未读取，同类列已有 not read: another column like "{cell.text}" came before it')
         for row in sheet.rows[: self._columns.row]:
             self._note(row)
 
@@ -99,7 +101,7 @@ class _Reader:
                 if checksum is not None:
                     self._checksums.setdefault(checksum, cell.ref)
                 taken = ", ".join(sorted(found - {"?"}) + ([checksum] if checksum is not None else []))
-                self.guess(cell.ref, f'a note: "{cell.text}"; taken from it: {taken or "nothing"}')
+                self.guess(cell.ref, f'说明文字 a note: "{cell.text}"; 采用 taken from it: {taken or "nothing"}')
 
     def _begin(self, cell: Cell, *, known: bool = False) -> bool:
         """A block begins, if this is its title; `known`: it is one, whether or not its words say what it holds."""
@@ -111,7 +113,7 @@ class _Reader:
         names = chain((kind,), (f"{kind}_{number}" for number in count(2)))
         self._block = next(name for name in names if name not in self._titles)
         self._titles[self._block] = cell.text
-        (self.guess if kind != TABLE else self.doubt)(cell.ref, f'"{cell.text}" is the block `{self._block}`')
+        (self.guess if kind != TABLE else self.doubt)(cell.ref, f'"{cell.text}" 作为区块 is the block `{self._block}`')
         return True
 
     # ------------------------------------------------------------ one row
@@ -128,15 +130,21 @@ class _Reader:
             self._begin(group, known=True)
         formulas = [cell.ref for cell in row if cell.text.startswith(_FORMULA)]
         if formulas:
-            self.doubt(formulas[0], "a formula: its value is not in the file for certain; the row is left out")
+            self.doubt(
+                formulas[0], "公式，未采用本行 a formula: its value is not in the file for certain; the row is left out"
+            )
             return
         address = address_of(place.text)
         if address is None:
-            self.doubt(place.ref, f'"{place.text}" is no holding register; the row is left out')
+            self.doubt(
+                place.ref, f'"{place.text}" 不是保持寄存器，未采用本行 is no holding register; the row is left out'
+            )
             return
         self._notations.setdefault(address.notation, place.ref)
         if place.merged and self._entries and self._entries[-1].at == address.at and address.bit is None:
-            self.doubt(place.ref, "the address is merged with the row above: two meanings of the same words?")
+            self.doubt(
+                place.ref, "地址与上一行合并 the address is merged with the row above: two meanings of the same words?"
+            )
         self._entries.append(self._entry(row, place, address))
 
     def _entry(self, row: Row, place: Cell, address: Address) -> Entry:
@@ -156,7 +164,8 @@ class _Reader:
         function = self._text(row, "function")
         if function and not re.search(r"0?3|0?6|16|10h", function.lower()):
             self.doubt(
-                self._ref(row, "function", place), f'function code "{function}": only holding registers are read'
+                self._ref(row, "function", place),
+                f'功能码 function code "{function}": 只读保持寄存器 only holding registers are read',
             )
         return entry
 
@@ -166,15 +175,17 @@ class _Reader:
         ours = ours_of(own.partition("_")[0], codes)
         if ours is not None:
             told = ", ".join(f"{number} {codes[number]} = {word}" for number, word in ours.items())
-            self.guess(ref, f"codes in our words: {told}")
+            self.guess(ref, f"代码对应 codes in our words: {told}")
         elif codes:
-            self.doubt(ref, "codes are in the maker's words; write ours where they have a role")
+            self.doubt(ref, "代码保留厂家用语 codes are in the maker's words; write ours where they have a role")
         return codes if ours is None else ours
 
     def _zone(self, row: Row, place: Cell, text: str) -> str | None:
         zone = zone_of(text)
         if zone is None:
-            self.doubt(self._ref(row, "remark", place), "a date in which zone? left out; Beijing is +08:00")
+            self.doubt(
+                self._ref(row, "remark", place), "时间属哪个时区？ a date in which zone? left out; Beijing is +08:00"
+            )
         return zone
 
     def _typed(self, row: Row, place: Cell, address: Address) -> tuple[str | None, int]:
@@ -185,13 +196,13 @@ class _Reader:
             return None, max(counts, default=1)
         found = type_of(told)
         if found is None:
-            why = f'"{told}" could be several types' if told else "no type is given"
+            why = f'"{told}" 有几种可能 could be several types' if told else "未注明类型 no type is given"
             self.doubt(ref, f"{why}; left out")
             return None, max(counts, default=1)
         kind, width = found
         if len(counts | ({width} if width else set())) > 1:
             widths = ", ".join(map(str, sorted(counts)))
-            self.doubt(ref, f'"{told}" has {width or "?"} words, the table says {widths}; type left out')
+            self.doubt(ref, f'类型与长度矛盾 "{told}" has {width or "?"} words, the table says {widths}; type left out')
             return None, max(counts)
         words = width or max(counts, default=0)
         if kind == "bit":
@@ -199,7 +210,7 @@ class _Reader:
         if kind == "bcd":
             return self._packed(ref, self._text(row, "name"), words), words or 1
         if not words:
-            self.doubt(ref, "a text of unknown length; 1 word is written")
+            self.doubt(ref, "文本长度不明，暂写 1 字 a text of unknown length; 1 word is written")
         return kind, words or 1
 
     def _counts(self, row: Row, place: Cell, address: Address) -> set[int]:
@@ -209,17 +220,21 @@ class _Reader:
         if length.isdecimal() and int(length) > 0:
             counts.add(int(length))
         elif length:
-            self.doubt(self._ref(row, "words", place), f'"{length}" is no number of registers')
+            self.doubt(self._ref(row, "words", place), f'"{length}" 不是长度 is no number of registers')
         return counts
 
     def _packed(self, ref: str, name: str, words: int) -> str | None:
         if words not in _BCD_WORDS:
-            self.doubt(ref, "packed decimal of unknown length, or a date: see time-bcd; type left out")
+            self.doubt(
+                ref, "BCD 长度不明，或为时间 packed decimal of unknown length, or a date: see time-bcd; type left out"
+            )
         elif "时间" in name or "日期" in name or "time" in name.lower():
             if words in _DATE_WORDS:
-                self.guess(ref, "packed decimal that is a time, taken for `time-bcd`")
+                self.guess(ref, "BCD 时间 packed decimal that is a time, taken for `time-bcd`")
                 return "time-bcd"
-            self.doubt(ref, "packed decimal that is a time, of neither 3 nor 4 words; type left out")
+            self.doubt(
+                ref, "BCD 时间不是 3 或 4 字 packed decimal that is a time, of neither 3 nor 4 words; type left out"
+            )
         else:
             return _BCD_WORDS[words]
         return None
@@ -228,17 +243,17 @@ class _Reader:
         if address.bit is None:
             return "bool"
         if address.bit > 15:  # noqa: PLR2004
-            self.doubt(ref, f"bit {address.bit} of a word of 16; type left out")
+            self.doubt(ref, f"位号超出 bit {address.bit} of a word of 16; type left out")
             return None
-        self.doubt(ref, f"bit {address.bit}: counted from 0, the lowest?")
+        self.doubt(ref, f"位号从最低位 0 起？ bit {address.bit}: counted from 0, the lowest?")
         return "bits"
 
     def _named(self, row: Row, name: str, address: Address) -> str:
         role = None if is_reserved(name) else role_of_name(name, self._block)
         plain = role or f"r{address.at}" + (f"_{address.bit}" if address.bit is not None else "")
         if role is not None:
-            own = "; personal" if role in PERSONAL else ""
-            self.guess(self._ref(row, "name", row[0]), f'"{name}" taken for `{role}`{own}')
+            own = "; 个人信息 personal" if role in PERSONAL else ""
+            self.guess(self._ref(row, "name", row[0]), f'"{name}" 当作 taken for `{role}`{own}')
         taken = {entry.name for entry in self._entries if entry.block == self._block}
         placed = f"{plain}_{address.at}" + (f"_{address.bit}" if address.bit else "")
         numbered = (f"{placed}_{number}" for number in count(2))
@@ -250,7 +265,7 @@ class _Reader:
             return None
         if len(found) > 1 or "?" in found:
             ref = self._ref(row, "remark" if orders_of(self._text(row, "remark")) else "order", row[0])
-            self.doubt(ref, "the order of bytes and words could be several; left out")
+            self.doubt(ref, "字节、字顺序有几种可能 the order of bytes and words could be several; left out")
             return None
         return found.pop()
 
@@ -259,26 +274,32 @@ class _Reader:
         known = [role for role, (scale, _) in told.items() if scale is not None]
         if len({told[role][0] for role in known}) > 1:
             says = ", ".join(f'"{self._text(row, role)}" ({self._ref(row, role, row[0])})' for role in known)
-            self.doubt(self._ref(row, known[0], row[0]), f"scales that contradict each other: {says}; left out")
+            self.doubt(
+                self._ref(row, known[0], row[0]), f"倍率自相矛盾 scales that contradict each other: {says}; left out"
+            )
             return None
         unsure = [role for role, (_, certain) in told.items() if not certain]
         column = (known or unsure or ["scale"])[0]
         text, (scale, certain) = self._text(row, column), told[column]
         if not certain:
             self.doubt(
-                self._ref(row, column, row[0]), f'"{text}": multiplied by the rig, or to be multiplied? left out'
+                self._ref(row, column, row[0]),
+                f'"{text}": 设备已乘，还是读数要乘？ multiplied by the rig, or to be multiplied? left out',
             )
         elif scale is None and text and column == "scale":
-            self.doubt(self._ref(row, column, row[0]), f'"{text}" is no scale that is known; left out')
+            self.doubt(self._ref(row, column, row[0]), f'"{text}" 不识别 is no scale that is known; left out')
         elif scale is not None and column != "scale":
-            self.guess(self._ref(row, column, row[0]), f'scale {scale} taken from "{text}"')
+            self.guess(self._ref(row, column, row[0]), f'倍率 scale {scale} taken from "{text}"')
         return scale
 
     def _coding(self, row: Row, place: Cell) -> str | None:
         text = f"{self._text(row, 'type')} {self._text(row, 'remark')}"
         found = coding_of(text)
         if found is None:
-            self.doubt(self._ref(row, "type", place), "a text in which coding (ascii, gb18030, utf-8)? left out")
+            self.doubt(
+                self._ref(row, "type", place),
+                "文本是何种编码？ a text in which coding (ascii, gb18030, utf-8)? left out",
+            )
         return found
 
     def _writable(self, row: Row, place: Cell) -> bool:
@@ -286,7 +307,10 @@ class _Reader:
         write = bool(re.search(r"写|w", text)) and "只读" not in text
         if write:
             ask = self.guess if self._block == CONTROL else self.doubt
-            ask(self._ref(row, "access", place), "can be written: is it the acknowledgement (handshake.ack)?")
+            ask(
+                self._ref(row, "access", place),
+                "可写，是否为确认字？ can be written: is it the acknowledgement (handshake.ack)?",
+            )
         return write
 
     def _cell(self, row: Row, role: str) -> Cell | None:
@@ -319,19 +343,27 @@ class _Reader:
     def _check_counting(self) -> None:
         if len(self._notations) > 1:
             told = ", ".join(f"{name} ({ref})" for name, ref in self._notations.items())
-            self.doubt(next(iter(self._notations.values())), f"addresses are written in several ways: {told}")
+            self.doubt(
+                next(iter(self._notations.values())), f"地址写法不一 addresses are written in several ways: {told}"
+            )
         for notation, ref in self._notations.items():
             if notation == "4xxxx":
-                self.guess(ref, "4xxxx is taken as counted from 1: 40001 is register 0 on the wire")
+                self.guess(ref, "地址从 1 起 4xxxx is taken as counted from 1: 40001 is register 0 on the wire")
             else:
                 self.doubt(
-                    ref, "addresses are taken as those on the wire, counted from 0; from 1 they are all one too high"
+                    ref,
+                    "地址当作从 0 起 addresses are taken as those on the wire, counted from 0; "
+                    "from 1 they are all one too high",
                 )
 
     def _common_order(self) -> str | None:
         known = {order: ref for order, ref in self._orders.items() if order != "?"}
         if "?" in self._orders or len(known) > 1:
             refs = ", ".join(self._orders.values())
-            self.doubt(refs, "what the notes say of the order of bytes and words could be several; left out")
+            self.doubt(
+                refs,
+                "说明中的字节、字顺序有几种可能 "
+                "what the notes say of the order of bytes and words could be several; left out",
+            )
             return None
         return next(iter(known), None)

@@ -63,12 +63,12 @@ def test_a_chinese_table_in_gbk_with_addresses_from_40001() -> None:
     )
     assert values["codes"]["state"] == {"0": "idle", "1": "running", "2": "finished", "9": "fault"}
     assert values["codes"]["mode"] == {"1": "exam", "2": "practice"}
-    assert has(doubts, "D9", '"整型" could be several types')
+    assert has(doubts, "D9", "could be several types")
     assert has(doubts, "D10", "the table says 3, 4; type left out")
     assert has(doubts, "D11", "counted from 0, the lowest?")
     assert has(doubts, "B13", "overlaps B12: 2 words from 30")
-    assert has(doubts, "B14", '"30001" is no holding register')
-    assert has(doubts, "C7", "taken for `ticket`; personal")
+    assert has(doubts, "B14", '"30001" 不是保持寄存器，未采用本行 is no holding register')
+    assert has(doubts, "C7", "taken for `ticket`; 个人信息 personal")
     assert has(doubts, "B4", "40001 is register 0 on the wire")
     assert has(doubts, "A1", "a note")
     assert has(doubts, "G4", "codes in our words: 0 空闲 = idle")
@@ -88,8 +88,8 @@ def test_an_english_table_of_hexadecimal_addresses() -> None:
     assert "ack" not in fields
     assert has(doubts, "F3", "the order of bytes and words could be several")
     assert has(doubts, "A3", "2 words, and nothing says which comes first")
-    assert has(doubts, "C6", '"INT" could be several types')
-    assert has(doubts, "F6", '"x10": multiplied by the rig, or to be multiplied?')
+    assert has(doubts, "C6", "could be several types")
+    assert has(doubts, "F6", '"x10": 设备已乘，还是读数要乘？ multiplied by the rig, or to be multiplied?')
     assert has(doubts, "D8", "is it the acknowledgement")
     assert has(doubts, "A2", "counted from 0")
     assert has(doubts, "C2", "a text of unknown length")
@@ -141,12 +141,12 @@ def test_a_workbook_with_merged_cells() -> None:
         "elapsed_s": {"at": 11, "type": "uint32", "order": "ABCD"},
     }
     assert values["status"]["order"] == "ABCD"
-    assert has(doubts, "A3", '"一、状态区" is the block `status`')
+    assert has(doubts, "A3", '"一、状态区" 作为区块 is the block `status`')
     assert has(doubts, "file", "版本记录")
     assert has(doubts, "A7", "the address is merged with the row above")
     assert has(doubts, "A7", "overlaps A6")
     assert has(doubts, "D8", "a formula")
-    assert has(doubts, "A11", '"保留" is no holding register')
+    assert has(doubts, "A11", '"保留" 不是保持寄存器，未采用本行 is no holding register')
     assert has(doubts, "A12", "a note")
     assert draft.order == "ABCD"
 
