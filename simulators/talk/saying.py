@@ -6,6 +6,7 @@ unix-s or unix-ms. `type` is that of a Sparkplug metric. `retain`: the broker ke
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Said = int | float | str | bool
 _CLOCKS = ("rfc3339", "rfc3339-ms", "unix-s", "unix-ms")
 _FLOATS = ("Float", "Double")
+_UNIT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,18 @@ class Saying:
 
 def parse_saying(text: str, known: tuple[str, ...]) -> Saying:
     """The saying that the text describes."""
-    name, *more = text.split()
+    name, *more = text.split() or [""]
     options = dict(word.partition("=")[::2] for word in more)
     try:
         saying = Saying(
             name,
-            unit=Fraction(options.pop("unit")) if "unit" in options else None,
+            unit=_unit(options.pop("unit")) if "unit" in options else None,
             decimal=options.pop("decimal", None) is not None,
             clock=options.pop("clock", ""),
             datatype=options.pop("type", ""),
             retain=options.pop("retain", None) is not None,
         )
-    except (ValueError, ZeroDivisionError):
+    except ValueError:
         raise InputError(f"{text!r}: unit= is a number, such as 0.1") from None
     if name not in known:
         raise InputError(f"{name} is nothing that such a rig says: one of {', '.join(known)}")
@@ -79,6 +81,12 @@ def parse_saying(text: str, known: tuple[str, ...]) -> Saying:
     if saying.datatype and saying.datatype not in TYPES:
         raise InputError(f"{text!r}: type is one of {', '.join(TYPES)}")
     return saying
+
+
+def _unit(text: str) -> Fraction:
+    if _UNIT.fullmatch(text) is None:
+        raise ValueError(text)
+    return Fraction(text)
 
 
 def _time(milliseconds: int, clock: str) -> Said:

@@ -91,6 +91,9 @@ FUZZED = {
     "simulators/layouts/layout.py load_layout": "simulator-model",
     "simulators/layouts/layout.py parse_layout": "simulator-model",
     "simulators/layouts/values.py parse_place": "simulator-place",
+    "simulators/talk/model.py load_model": "simulator-talk",
+    "simulators/talk/model.py parse_model": "simulator-talk",
+    "simulators/talk/saying.py parse_saying": "simulator-saying",
     "simulators/modbus.py read_request": "simulator-request",
     "simulators/mqtt/broker.py parse_broker": "simulator-broker",
     "simulators/mqtt/payloads.py read_ack": "simulator-answers",
@@ -145,6 +148,7 @@ EXCUSED = {
     "server/plan/sheets.py read_sittings": "read_list and parse_rubric over files",
     "server/projection/plans.py read_plan": "parse_plan over texts that entries hold",
     "simulators/modbus.py read_reply": "writes a reply",
+    "simulators/layouts/panel.py LayoutPanel.read": "reads the simulator's own bits",
     "simulators/layouts/registers.py LayoutRegisters.read": "reads the simulator's own registers",
     "simulators/registers.py V1Registers.read": "reads the simulator's own registers",
 }

@@ -38,6 +38,8 @@ from simulators.mqtt.broker import parse_broker
 from simulators.mqtt.payloads import read_ack, read_ready, read_resend
 from simulators.rubric import load_rubric
 from simulators.scenes.scene import parse_scene
+from simulators.talk.model import parse_model
+from simulators.talk.saying import parse_saying
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="kaofen-fuzz-")
 JSON_TOKENS = (b"null", b"[[[[", b"1e999", b"NaN", b"true", b"-1", b"\\ud800", b"9" * 400, b"1.5", b"0", b"{", b"}")
@@ -203,6 +205,23 @@ TARGETS = [
         None,
         lambda: [b"38 uint16 AB unit=0.5", b"31 bits32:0-11 BADC", b"23 time-bcd/4 HGFEDCBA zone=-05:30"],
         (b"/", b":", b"-", b"=", b"unit=1/0", b"zone=+99:99", b"const=0x", "٣".encode(), b"9" * 5000),
+    ),
+    Target(
+        "simulator-talk",
+        parse_model,
+        (InputError,),
+        None,
+        lambda: [path.read_bytes() for path in sorted((ROOT / "simulators" / "rigs" / "messages").glob("*.toml"))],
+        (*TOML_TOKENS, b"{serial}", b"{seq}", b"unit=0.5", b"clock=unix-s", b"type=UInt8", b"decimal", b"retain"),
+        slow=20,
+    ),
+    Target(
+        "simulator-saying",
+        lambda data: parse_saying(text_of(data), ("score", "started")),
+        (InputError,),
+        None,
+        lambda: [b"score unit=0.1", b"score decimal type=Double", b"started clock=rfc3339-ms retain"],
+        (b"=", b"unit=1/0", b"unit=-1", b"unit=1e999999", b"clock=", b"type=", "٣".encode(), b"9" * 5000),
     ),
     Target(
         "simulator-scenario",
