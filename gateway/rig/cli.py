@@ -245,6 +245,7 @@ def capture(
 @rig.command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `rig capture` wrote.")],
+    *,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 1502,
     speed: Annotated[float, typer.Option("--speed", help="So many times as fast.")] = 1.0,

@@ -7,50 +7,64 @@ have shown (not done).
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.modbus.wire import ExceptionReply, OddReply
 from gateway.errors import StepFailed
 from gateway.rig.accept.report import FAILED, NOT_DONE, PASSED, TRIALS, Trial
-from gateway.rig.accept.trials import STEPS
 from gateway.rig.limits import TRIAL_S_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from gateway.rig.accept.session import Session
+    from device_adapters.language.profile import Profile
 
-_NEEDS: Final = {
+_NEEDS: Final[Mapping[str, str | tuple[str, ...]]] = {
     "limits": "identity",
     "coherence": "identity",
-    "clock": "coherence",
-    "kept": "coherence",
-    "restart": "coherence",
-    "handshake": "coherence",
+    "order": "identity",
+    **dict.fromkeys(("clock", "kept", "restart", "handshake"), ("coherence", "order")),
     "ready": "identity",
 }
 
 
-class Acceptance:
+class Tested(Protocol):
+    """What the trials of one rig share: of one that is read, or of one that is heard."""
+
+    say: Callable[[str], None]
+
+    @property
+    def profile(self) -> Profile:
+        """The rig's."""
+
+    async def leave(self) -> None:
+        """What was latched here is nobody's."""
+
+
+_S = TypeVar("_S", bound=Tested)
+
+
+class Acceptance(Generic[_S]):
     """All trials of one rig."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: _S, steps: Mapping[str, Callable[[_S], Awaitable[Trial]]]) -> None:
         self._session = session
+        self._steps = steps
 
     async def run(self) -> tuple[Trial, ...]:
-        """In the order of `STEPS`."""
-        profile = self._session.rig.profile
+        """In the order of the steps."""
+        profile = self._session.profile
         trials = [Trial("profile", PASSED, f"{profile.id} {profile.version}", profile.sha256)]
         good = {"profile"}
-        for id_, step in STEPS.items():
-            needed = _NEEDS.get(id_)
+        for id_, step in self._steps.items():
+            needed = self._needed(id_)
             if needed is not None and needed not in good:
                 trials.append(
                     Trial(id_, NOT_DONE, f"须先通过：{TRIALS[needed][0]}", f"needs first: {TRIALS[needed][1]}")
                 )
                 continue
-            self._session.say(f"[{len(trials) + 1}/{len(TRIALS)}] {TRIALS[id_][0]} {TRIALS[id_][1]} …")
+            self._session.say(f"[{len(trials) + 1}/{len(self._steps) + 1}] {TRIALS[id_][0]} {TRIALS[id_][1]} …")
             trials.append(await self._bounded(id_, step))
             self._session.say(f"    {trials[-1].outcome}: {trials[-1].zh}\n    {trials[-1].en}")
             if trials[-1].outcome != FAILED:
@@ -58,7 +72,12 @@ class Acceptance:
         await self._session.leave()
         return tuple(trials)
 
-    async def _bounded(self, id_: str, step: Callable[[Session], Awaitable[Trial]]) -> Trial:
+    def _needed(self, id_: str) -> str | None:
+        """Which trial must have shown something before this one: whichever of them is done at all."""
+        needed = _NEEDS.get(id_, ())
+        return next((one for one in ((needed,) if isinstance(needed, str) else needed) if one in self._steps), None)
+
+    async def _bounded(self, id_: str, step: Callable[[_S], Awaitable[Trial]]) -> Trial:
         try:
             async with asyncio.timeout(TRIAL_S_MAX):
                 return await step(self._session)

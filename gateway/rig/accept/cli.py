@@ -15,19 +15,32 @@ from device_adapters.language.rules_once import READ_ONCE
 from gateway.errors import ConfigError
 from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.bench import Commanded, Person, read_scenario
+from gateway.rig.accept.heard_rig import HeardRig
+from gateway.rig.accept.heard_session import HeardSession
+from gateway.rig.accept.heard_trials import HEARD_STEPS
+from gateway.rig.accept.once_trials import ONCE_STEPS
 from gateway.rig.accept.report import OUTCOMES, PASSED, TRIALS, Report
 from gateway.rig.accept.session import Session, Wishes
 from gateway.rig.accept.signing import prove, sign, signer_at
 from gateway.rig.accept.subject import UnderTest
+from gateway.rig.accept.trials import STEPS
+from gateway.rig.heard import options  # noqa: TC001  (the command's words are read at run time)
+from gateway.rig.heard.ear import listening
+from gateway.rig.heard.line import Line
+from gateway.rig.heard.reader import reader_of
 from gateway.rig.place import open_wire, place_of, transport_of
 from gateway.texts import profile_named
 from scorelog.format.text import utc_text
 from scorelog.journal.clock import SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from device_adapters.language.profile import Profile
     from gateway.rig.accept.bench import Scenario
+    from gateway.rig.accept.report import Trial
     from gateway.rig.place import Place
+    from scorelog.journal.clock import Clock
 
 FAILED, INTERRUPTED = 1, 130
 _PATIENCE_S = 30.0  # for a rig that does not answer
@@ -45,6 +58,7 @@ class _Asked:
     scenario: Scenario | None
     firmware: str
     by: str
+    line: Line | None = None
 
 
 def accept(
@@ -69,6 +83,14 @@ def accept(
     baud: Annotated[int, typer.Option("--baud", help="Of a serial port.")] = 9600,
     parity: Annotated[str, typer.Option("--parity", help="Of a serial port: none, even, odd.")] = "none",
     stop_bits: Annotated[int, typer.Option("--stop-bits", help="Of a serial port: 1, 2.")] = 1,
+    broker: options.Broker = "",
+    protocol: options.Protocol = "5",
+    ca: options.Ca = "",
+    certificate: options.Certificate = "",
+    key_file: options.Key = "",
+    username: options.Username = "",
+    password_file: options.PasswordFile = "",
+    client_id: options.ClientId = "",
 ) -> None:
     """Test a rig before exams, and write a signed report. It acknowledges what is latched meanwhile: never in an exam.
 
@@ -80,28 +102,25 @@ def accept(
     for name, given in (("WHERE", where), ("--profile", profile), ("--by", by)):
         if not given:
             raise ConfigError(f"{name} is missing; `rig accept WHERE --profile NAME --by WHO`")
+    line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id) if broker else None
     asked = _Asked(
-        place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits),
+        place_of("localhost" if line else where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits),
         profile_named(profile, Path()),
         unit,
-        Wishes(results, deadline, serial, discard_held),
+        Wishes(results, deadline, where if line else serial, discard_held),
         None if scenario is None else read_scenario(scenario),
         firmware,
         by,
+        line,
     )
-    transport_of(asked.profile, unit)
-    if asked.profile.guarantee == READ_ONCE:
-        raise ConfigError(
-            f"{asked.profile.id}: reading a record clears it, so no second reading can be compared with the first; "
-            "`rig check` looks at its status, and a running gateway at its records"
-        )
+    _check_form(asked)
     base = out or Path(f"accept-{serial or asked.profile.id}")
     _refuse_old(base)
     signer, made = signer_at(key)
     if made:
         print(f"密钥已生成 key made: {key}")
     try:
-        report = asyncio.run(_tried(asked))
+        report = asyncio.run(_tried(asked) if line is None else _heard(asked, line))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     note, page = sign(report, signer)
@@ -110,6 +129,20 @@ def accept(
     print(f"结论 verdict: {OUTCOMES[report.verdict]} {report.verdict}\nvkey: {signer.vkey}")
     if report.verdict != PASSED:
         raise typer.Exit(FAILED)
+
+
+def _check_form(asked: _Asked) -> None:
+    """Whether this model can be reached in this way. Raises ConfigError."""
+    profile = asked.profile
+    if profile.message is not None and profile.transport.kind == "http":
+        raise ConfigError(f"{profile.id} is pushed over HTTP: `rig probe --listen` and `rig check` look at it")
+    if asked.line is not None:
+        reader_of(profile, asked.wishes.serial)
+        asked.line.account()
+    elif profile.message is not None:
+        raise ConfigError(f"profile {profile.id} is heard in messages (MQTT): `rig accept SERIAL --broker HOST:PORT`")
+    else:
+        transport_of(profile, asked.unit)
 
 
 async def _tried(asked: _Asked) -> Report:
@@ -125,15 +158,48 @@ async def _tried(asked: _Asked) -> Report:
 
         bench = Person(say) if asked.scenario is None else Commanded(asked.scenario, lambda: rig.serial)
         driven = bench.told
-        trials = await Acceptance(Session(rig, bench, asked.wishes, clock, say)).run()
+        steps = ONCE_STEPS if asked.profile.guarantee == READ_ONCE else STEPS
+        trials = await Acceptance(Session(rig, bench, asked.wishes, clock, say), steps).run()
         told = [str(rig.shown[name]) for name in _FIRMWARE if rig.shown.get(name) not in {None, ""}]
+    return _report(asked, rig.serial, f"{asked.place} unit {transport.unit}", told, driven, (began, clock), trials)
+
+
+async def _heard(asked: _Asked, line: Line) -> Report:
+    """Of a rig that is heard: it is answered, so nobody else may answer it meanwhile."""
+    clock = SystemClock()
+    began = utc_text(clock.now_us())
+    rig = HeardRig(asked.profile, asked.wishes.serial, clock)
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    bench = Person(say) if asked.scenario is None else Commanded(asked.scenario, lambda: rig.serial)
+    async with listening(line.account(), rig, clock) as ear:
+        if ear.reason:
+            raise ConfigError(f"--broker {line.place}: {ear.reason}")
+        rig.post = ear.broker
+        trials = await Acceptance(HeardSession(rig, bench, asked.wishes, clock, say), HEARD_STEPS).run()
+        place = f"{ear.place} MQTT"
+    return _report(asked, rig.serial, place, [], bench.told, (began, clock), trials)
+
+
+def _report(  # noqa: PLR0917  (what a report is made of)
+    asked: _Asked,
+    serial: str,
+    place: str,
+    firmware: Sequence[str],
+    driven: str,
+    when: tuple[str, Clock],
+    trials: tuple[Trial, ...],
+) -> Report:
+    began, clock = when
     return Report(
-        serial=rig.serial or asked.wishes.serial or "未识别 unknown",
-        firmware=asked.firmware or (told[0] if told else "未提供 not told"),
+        serial=serial or asked.wishes.serial or "未识别 unknown",
+        firmware=asked.firmware or (firmware[0] if firmware else "未提供 not told"),
         profile=f"{asked.profile.id} {asked.profile.version}",
         sha256=asked.profile.sha256,
         guarantee=asked.profile.guarantee,
-        place=f"{asked.place} unit {transport.unit}",
+        place=place,
         by=asked.by,
         driven=driven,
         began=began,

@@ -24,6 +24,7 @@ TRIALS: Final = {
     "identity": ("身份", "identity"),
     "limits": ("边界", "limits"),
     "coherence": ("负载下一致读取", "coherence under load"),
+    "order": ("顺序与重复", "order and repetition"),
     "clock": ("时钟", "clock"),
     "kept": ("未确认成绩保留", "unacknowledged results kept"),
     "restart": ("断电重启", "restart"),

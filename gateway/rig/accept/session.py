@@ -70,6 +70,11 @@ class Session:
         self.made = 0
         self.promised = promised(rig.profile)
 
+    @property
+    def profile(self) -> Profile:
+        """The rig's."""
+        return self.rig.profile
+
     async def leave(self) -> None:
         """What was latched here is nobody's: a rig that still holds it would be refused the next time."""
         rig = self.rig

@@ -19,7 +19,7 @@ from gateway.rig.limits import CLOCK_GOOD_S, READS_IN_A_ROW, STATUS_REFUSED_SHAR
 from gateway.rig.probing import LAST_REGISTER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from gateway.rig.accept.session import Session
 
@@ -118,14 +118,20 @@ async def coherence(session: Session) -> Trial:
 
 
 async def clock(session: Session) -> Trial:
-    """What the rig's clock said of its newest result, and when it was read here."""
+    """What the rig's clock said of its newest results, and when they were read here."""
     rig = session.rig
-    times = [(seq, rig.records[seq].rig_time) for seq in sorted(rig.results(session.found))]
-    known = [(seq, text) for seq, text in times if text is not None]
+    results = sorted(rig.results(session.found))
+    times = [(rig.seen_at_us[seq], rig.records[seq].rig_time) for seq in results]
+    return clock_trial(times, session.clock.sync_state())
+
+
+def clock_trial(times: Sequence[tuple[int, str | None]], sync: str) -> Trial:
+    """When each result was here, and when the rig says that it was."""
+    known = [(at_us, text) for at_us, text in times if text is not None]
     if not known:
         return Trial("clock", NOT_THERE, "设备无时钟，以网关时间为准", "the rig tells no time; the gateway's counts")
-    offsets = [datetime.fromisoformat(text).timestamp() - rig.seen_at_us[seq] / 1_000_000 for seq, text in known]
-    least, most, sync = min(offsets), max(offsets), session.clock.sync_state()
+    offsets = [datetime.fromisoformat(text).timestamp() - at_us / 1_000_000 for at_us, text in known]
+    least, most = min(offsets), max(offsets)
     zh = f"与本机相差 {least:+.1f} 至 {most:+.1f} 秒（本机时钟{_SYNC[sync]}）"
     en = f"differs from this machine by {least:+.1f} to {most:+.1f} s (whose clock is {sync})"
     if len(known) != len(times) or max(map(abs, offsets)) > CLOCK_GOOD_S:

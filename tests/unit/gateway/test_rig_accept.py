@@ -20,6 +20,7 @@ from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.bench import Commanded, Person, Scenario, read_scenario
 from gateway.rig.accept.session import Session, Wishes, promised
 from gateway.rig.accept.subject import UnderTest
+from gateway.rig.accept.trials import STEPS
 from gateway.rig.place import Place, open_wire, transport_of
 from scorelog.journal.clock import SystemClock
 from simulators.control import Control
@@ -45,7 +46,7 @@ async def tried(
     place = Place("tcp", "127.0.0.1", port)
     async with asyncio.timeout(60), open_wire(place, profile, transport_of(profile, 1)) as wire:
         rig = UnderTest(profile, wire, SystemClock(), patience_s)
-        trials = await Acceptance(Session(rig, bench, wishes, SystemClock(), lambda _: None)).run()
+        trials = await Acceptance(Session(rig, bench, wishes, SystemClock(), lambda _: None), STEPS).run()
     return {trial.id: trial for trial in trials}
 
 

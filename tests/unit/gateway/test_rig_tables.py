@@ -23,6 +23,7 @@ from gateway.errors import ConfigError
 from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.session import Session, Wishes
 from gateway.rig.accept.subject import UnderTest
+from gateway.rig.accept.trials import STEPS
 from gateway.rig.capturing import Plan, capture, parse_read
 from gateway.rig.checking import check_live
 from gateway.rig.place import Place, open_wire, transport_of
@@ -101,7 +102,7 @@ async def test_a_rig_that_is_told_by_a_coil_is_accepted() -> None:
         subject = UnderTest(COIL, wire, SystemClock(), 20.0)
         session = Session(subject, FakeBench(rig), Wishes(results=2, step_s=30.0), SystemClock(), lambda _: None)
         async with asyncio.timeout(60):
-            trials = {trial.id: trial for trial in await Acceptance(session).run()}
+            trials = {trial.id: trial for trial in await Acceptance(session, STEPS).run()}
     assert trials["handshake"].outcome == "passed", trials
 
 
