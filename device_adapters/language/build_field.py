@@ -121,8 +121,11 @@ def order_of(table: Table, words: int, default: str, kind: str) -> str:
         if kind != "text" and (words > 1 or kind in TYPES):
             table.report.add(table.path, "the order of its bytes is not given, neither here nor for the record")
     elif kind in IN_SEQUENCE and default in {"CDAB", "DCBA"}:
+        turned = width_order(default, words)
         table.report.add(
-            table.path, f"ambiguous order: {default} of the record says nothing of {words} words; write it"
+            table.path,
+            f"ambiguous order: {default} of the record says nothing of {words} words; write "
+            f'order = "{straight}", or "{turned}" if the words are turned round, too',
         )
     else:
         return width_order(default, words)

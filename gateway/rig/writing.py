@@ -102,7 +102,7 @@ def _field(entry: Entry, block: Block, draft: Draft) -> str:
         keys += [f'type = "{entry.type}"', *_type_keys(entry, draft.order)]
     if entry.codes:
         keys.append(f'codes = "{code_table(entry, draft)}"')
-    if entry.name == "score" and entry.scale is not None and block.name == RESULT:
+    if entry.name == "score" and entry.type is not None and block.name == RESULT:
         keys.append("max = 10000")
     return f"{entry.name} = {{ {', '.join(keys)} }}  # {_remark(entry)}"
 

@@ -45,7 +45,7 @@ HURRY = re.compile(r"^by_state = .*$", re.MULTILINE)
 MOTOR_DECIDED = (
     ("started = { at", 'started = { order = "ABCDEF", at'),
     ("finished = { at", 'finished = { order = "ABCDEF", at'),
-    ('score = { at = 36, type = "uint16"', 'score = { at = 36, type = "uint16", scale = "0.01", max = 10000'),
+    ("score = { at", 'score = { scale = "0.01", at'),
 )
 
 
@@ -105,6 +105,12 @@ def test_a_draft_says_itself_what_is_still_to_be_decided(tmp_path: Path) -> None
     path.write_text(MARK.sub("", drafted(ROPE)), encoding="utf-8")
     assert [line.partition(": ")[2] for line in lint_file(path).lines()] == [
         "records.result.fields.finished: overlaps started"
+    ]
+    path.write_text(MARK.sub("", drafted(MOTOR)), encoding="utf-8")
+    assert [line.partition(": ")[2] for line in lint_file(path).lines()] == [
+        f"records.result.fields.{name}: ambiguous order: CDAB of the record says nothing of 3 words; "
+        'write order = "ABCDEF", or "EFCDAB" if the words are turned round, too'
+        for name in ("started", "finished")
     ]
 
 
