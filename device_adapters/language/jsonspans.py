@@ -31,7 +31,14 @@ _SPACE = re.compile(rb"[ \t\n\r]*")
 _STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 _FRACTION = re.compile(rb"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# A member as nearly all are: a name and a text without escapes, a number of few digits, or a word; and what follows it.
+_PLAIN_MEMBER = re.compile(
+    rb'[ \t\n\r]*"([^"\\\x00-\x1f]*+)"[ \t\n\r]*:[ \t\n\r]*'
+    rb'(?:"([^"\\\x00-\x1f]*+)"|(-?(?:0|[1-9][0-9]{0,17}))|(true|false|null))[ \t\n\r]*([,}])'
+)
+_TEXT, _DIGITS, _WORD, _BEHIND = 2, 3, 4, 5
 _WORDS: Final = ((b"true", True), (b"false", False), (b"null", None))
+_MEANINGS: Final = dict(_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,10 @@ class _Scanner:
         if self._take(b"}"):
             return members
         while True:
+            if not self._lengths and (plain := self._plain_members(members)) is not None:
+                if plain:
+                    return members
+                continue
             self.skip()
             name = self._string()
             if name in members:
@@ -124,6 +135,18 @@ class _Scanner:
             if not self._take(b","):
                 self._need(b"}")
                 return members
+
+    def _plain_members(self, members: dict[str, Node]) -> bool | None:
+        """Whether the object ended with the member that comes; None: it is not as plain as that, and stays."""
+        found = _PLAIN_MEMBER.match(self._data, self.at)
+        if found is None or (name := found[1].decode()) in members:
+            return None
+        kind = _TEXT if found[_TEXT] is not None else _DIGITS if found[_DIGITS] is not None else _WORD
+        said, (start, end) = found[kind], found.span(kind)
+        value: Value = said.decode() if kind == _TEXT else int(said) if kind == _DIGITS else _MEANINGS[said]
+        members[name] = Node(value, (start, end - start))
+        self.at = found.end()
+        return found[_BEHIND] == b"}"
 
     def _list(self, depth: int) -> list[Node]:
         items: list[Node] = []

@@ -50,8 +50,9 @@ class Layout:
     def _value(self, name: str, found: Mapping[str, Node]) -> Node | None:
         if name in self.fixed:
             return Node(self.fixed[name], NOWHERE)
-        node: Node | None = Node(dict(found), NOWHERE)
-        for step in self._path(name):
+        path = self.paths.get(name)
+        node = found.get(name if path is None else path[0])
+        for step in path[1:] if path is not None else ():
             node = node.value.get(step) if node is not None and isinstance(node.value, dict) else None
         return None if node is None else self._own(name, node)
 

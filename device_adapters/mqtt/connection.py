@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 # Topic, payload, how to settle it, and whether the broker had retained it.
 Take: TypeAlias = "Callable[[str, bytes, Settle, bool], object]"
 PROTOCOLS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
+# A PUBACK or an acknowledgement is some bytes: without this it waits until the broker has confirmed those before.
+_AT_ONCE: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _ENDED: Final = "Unspecified error"
 _EARLY: Final = "closed the connection before it answered (does it take this certificate?)"
 _REFUSED_FROM: Final = 128  # a reason code of SUBACK from here on grants nothing
@@ -183,6 +186,7 @@ class Broker:
             timeout=BROKER_TIMEOUT_S,
             keepalive=BROKER_KEEPALIVE_S,
             logger=_SILENT,
+            socket_options=_AT_ONCE,
             **session,
         )
         number = self._connection
