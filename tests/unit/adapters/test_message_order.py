@@ -100,8 +100,7 @@ async def run(count: int, rng: random.Random, loss: float) -> tuple[Line, list[i
         while line.told < count:
             try:
                 reading, ack = await adapter.read()
-            except BadReading as error:  # lost three times in a row: told, and asked for again later
-                assert error.evidence.reason == "wire"
+            except BadReading:  # lost three times in a row: told, and asked for again later
                 continue
             if isinstance(reading, Observation):
                 seen.append(reading.seq)
