@@ -63,11 +63,12 @@ def open_bus_adapter(
     source: Source = "sensor",
     rng: Random | None = None,
     mono_us: Callable[[], int] = _unseen,
+    polls: Polls | None = None,
 ) -> Adapter:
-    """An adapter for one rig that shares `bus` with others, not yet connected."""
+    """An adapter for one rig that shares `bus` with others, not yet connected. `polls`: as above."""
     from device_adapters.modbus.bus_wire import BusWire  # noqa: PLC0415  (as above)
 
-    wire = BusWire.of(bus, profile.transport.unit if unit is None else unit, profile)
+    wire = BusWire.of(bus, profile.transport.unit if unit is None else unit, profile, polls)
     return _register_adapter(profile, wire, serial, position=position, source=source, rng=rng, mono_us=mono_us)
 
 

@@ -104,6 +104,7 @@ class Wires:
                 source=source,
                 rng=rng,
                 mono_us=mono_us,
+                polls=self._polls,
             )
         return open_adapter(
             profile,

@@ -364,10 +364,9 @@ def test_a_line_that_is_never_quiet_is_given_up_and_opened_again() -> None:
     async def work() -> None:
         point = Point()
         one = await point.connected(1)
-        loop = asyncio.get_running_loop()
         began = now()
         for tick in range(400):
-            loop.call_later(tick * 0.01, point.line.say, b"\x05")
+            asyncio.get_running_loop().call_later(tick * 0.01, point.line.say, b"\x05")
         await asyncio.sleep(0.005)
         sent = len(point.line.sent)
         with pytest.raises(NotConnected, match=NOISY):
