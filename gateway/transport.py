@@ -23,6 +23,8 @@ from certs.errors import CertsError
 from gateway import limits
 from gateway.errors import BadAnswer, Unreachable
 from gateway.resources import lacking
+from scorelog.format.packed import ENCODING as PACKED
+from scorelog.format.packed import encode_packed
 from scorelog.format.text import is_hex
 from scorelog.format.upload import UPLOAD_TYPE
 
@@ -139,19 +141,18 @@ class HttpsClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=limits.CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
         self._trusting: bool | None = None
-        self._compresses = False
+        self._takes: frozenset[str] = frozenset()  # the encodings that the last answer named
         self._opening = asyncio.Lock()  # uploader and heartbeat share one session
 
     async def upload(self, body: bytes) -> UploadAnswer:
         """See the protocol. Long bodies go compressed to a server that has said that it takes them so."""
         sent = {"Content-Type": UPLOAD_TYPE}
-        if self._compresses and len(body) >= limits.COMPRESSED_FROM_BYTES:
+        if self._takes and len(body) >= limits.COMPRESSED_FROM_BYTES:
             # Beside the loop: it takes milliseconds, and rigs are read meanwhile.
-            body = await asyncio.to_thread(gzip.compress, body, limits.COMPRESSION_LEVEL, mtime=0)
-            sent["Content-Encoding"] = "gzip"
-        self._compresses = False  # until the next answer says so again: it may be an older server's
+            body, sent["Content-Encoding"] = await asyncio.to_thread(_compressed, body, self._takes)
+        self._takes = frozenset()  # until the next answer says so again: it may be an older server's
         status, answer, headers = await self._ask("POST", "/gateway/v1/upload", body, sent)
-        self._compresses = _takes_gzip(headers)
+        self._takes = _taken(headers)
         return UploadAnswer(status, answer, _retry_after(headers.get("Retry-After")))
 
     async def heartbeat(self, beat: Mapping[str, Any]) -> HeartbeatAnswer:
@@ -254,9 +255,20 @@ async def _bounded(content: aiohttp.StreamReader, most: int) -> bytes:
     return bytes(body)
 
 
-def _takes_gzip(headers: Mapping[str, str]) -> bool:
-    """RFC 7694: an answer may say which encodings of a request are taken."""
-    return "gzip" in (word.strip() for word in headers.get("Accept-Encoding", "").lower().split(","))
+def _taken(headers: Mapping[str, str]) -> frozenset[str]:
+    """RFC 7694: an answer may say which encodings of a request are taken; those of them that are known here."""
+    named = (word.strip() for word in headers.get("Accept-Encoding", "").lower().split(","))
+    return frozenset(named) & {PACKED, "gzip"}
+
+
+def _compressed(body: bytes, taken: frozenset[str]) -> tuple[bytes, str]:
+    """The shortest form that is taken, and its name; a body that cannot be packed goes as before there was that."""
+    packed = encode_packed(body) if PACKED in taken else None
+    if packed is not None:
+        return packed, PACKED
+    if "gzip" not in taken:
+        return body, "identity"
+    return gzip.compress(body, limits.COMPRESSION_LEVEL, mtime=0), "gzip"
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -23,7 +23,7 @@ from scorelog.journal.failpoints import failpoint
 from server import limits
 from server.errors import Fatal, Refused, ServerError
 from server.failpoints import REPLY
-from server.ingest.inflate import ENCODING, inflated
+from server.ingest.inflate import TAKEN, plain_body
 from server.ingest.problems import Answer, to_answer
 from server.ingest.service import Ingest, Peer
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 NOTE_TYPE = "text/plain; charset=utf-8"
-TAKES = ((b"accept-encoding", ENCODING.encode()),)  # RFC 7694: from now on a gateway may compress
+TAKES = ((b"accept-encoding", ", ".join(TAKEN).encode()),)  # RFC 7694: from now on a gateway may compress
 STATE_KEY = "tls_peer_der"
 PLAN_PATH = "/gateway/v1/plan"
 
@@ -166,10 +166,9 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
 
 async def _upload_body(scope: Scope, receive: Receive) -> bytes:
     encoding = _header(scope, b"content-encoding").lower()
-    if encoding not in {"", "identity", ENCODING}:
-        raise Refused(415, f"bodies come plain or as {ENCODING}, not as {encoding[:20]}")
-    body = await read_body(scope, receive, limits.UPLOAD_BODY_MAX)
-    return inflated(body, limits.UPLOAD_BODY_MAX) if encoding == ENCODING else body
+    if encoding not in {"", "identity", *TAKEN}:
+        raise Refused(415, f"bodies come plain or as {' or '.join(TAKEN)}, not as {encoding[:20]}")
+    return plain_body(await read_body(scope, receive, limits.UPLOAD_BODY_MAX), encoding, limits.UPLOAD_BODY_MAX)
 
 
 def _said_bytes(scope: Scope) -> int:

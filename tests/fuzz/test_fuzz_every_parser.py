@@ -27,6 +27,7 @@ FUZZED = {
     "scorelog/format/keys.py parse_vkey": "vkey",
     "scorelog/format/note.py parse_note": "note",
     "scorelog/format/note.py parse_signature_lines": "signature-lines",
+    "scorelog/format/packed.py decode_packed": "packed-upload",
     "scorelog/format/plan.py parse_plan": "plan",
     "scorelog/format/plan_openings.py parse_openings": "plan-answer",
     "scorelog/format/policy.py parse_policy": "policy",

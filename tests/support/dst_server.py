@@ -7,7 +7,6 @@ come from dst_network.py as ASGI calls with the certificate that TLS would have 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from server.evidence.database import EVIDENCE_FILE, lock, open_evidence, open_re
 from server.evidence.sql import SqlEntryStore
 from server.ingest.committer import Committer
 from server.ingest.heartbeat import Heartbeats
+from server.ingest.inflate import plain_body
 from server.ingest.readside import ReadSide
 from server.ingest.refill import tell_restored
 from server.ingest.routes import GatewayApp
@@ -72,8 +72,7 @@ class Request:
     @property
     def plain(self) -> bytes:
         """The body as it was before it was compressed for the line."""
-        packed = (b"content-encoding", b"gzip") in self.scope["headers"]
-        return gzip.decompress(self.body) if packed else self.body
+        return plain_body(self.body, dict(self.scope["headers"]).get(b"content-encoding", b"").decode(), 1 << 30)
 
     def take(self, message: Any) -> bool:
         """What the server sends; whether that is all of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import format_samples as samples
@@ -15,6 +16,8 @@ from scorelog.format.entry import parse_entry
 from scorelog.format.errors import FormatError
 from scorelog.format.evidence import Evidence, parse_evidence
 from scorelog.format.note import parse_note, parse_signature_lines, parse_vkey
+from scorelog.format.packed import decode_packed, encode_packed
+from scorelog.format.packed_words import WORDS
 from scorelog.format.plan import encode_plan, parse_plan
 from scorelog.format.policy import parse_policy
 from scorelog.format.proof import TlogProof, parse_proof
@@ -120,6 +123,29 @@ def _uploads() -> list[bytes]:
         encode_upload(Upload(8, (), (), log.checkpoint)),
         encode_upload(Upload(7, (b"x",), (), b"")),
     ]
+
+
+def _packed() -> list[bytes]:
+    return [packed for body in _uploads() if (packed := encode_packed(body)) is not None]
+
+
+def _unpacked(data: bytes) -> Upload:
+    """Whatever comes out is an upload."""
+    return parse_upload(decode_packed(data))
+
+
+def _packed_reshape(rng: random.Random, data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Change the random bytes or the text, which is deflated again."""
+    text_at = 4 + int.from_bytes(data[:4], "big")
+    random_bytes = data[4:text_at]
+    if rng.random() < 0.2:
+        random_bytes = change(random_bytes)
+    try:
+        text = change(zlib.decompressobj(zdict=WORDS).decompress(data[text_at:], 1 << 20))
+    except zlib.error:
+        return change(data)
+    deflate = zlib.compressobj(zdict=WORDS)
+    return len(random_bytes).to_bytes(4, "big") + random_bytes + deflate.compress(text) + deflate.flush()
 
 
 def _notes() -> list[bytes]:
@@ -285,6 +311,7 @@ TARGETS = (
     Target(
         "upload", parse_upload, _REFUSALS, encode_upload, _uploads, (b"\x00\x01", struct.pack(">Q", 5)), _upload_reshape
     ),
+    Target("packed-upload", _unpacked, _REFUSALS, None, _packed, (b"\x01", b"\x03", b"\x04", b"\x05"), _packed_reshape),
     Target(
         "size-answer",
         parse_size_answer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from certs.contexts import gateway_server_context
 from gateway import limits as gateway_limits
 from gateway.config import ServerConfig
 from gateway.transport import HttpsClient
+from scorelog.format.packed import decode_packed, encode_packed
 from server import limits
 from server.errors import Refused
 from server.evidence.store import Gateway
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 UPLOAD = "/gateway/v1/upload"
 GZIP = ((b"content-encoding", b"gzip"),)
+PACKED = ((b"content-encoding", b"kaofen-pack1"),)
+UNNAMED = b"\0\0\0\x20" + bytes(32) + zlib.compress(bytes(8) + b"\0\1" + b"\0\0\0\4" + b"\1\0\0\0" + b"a\0")
 LONG = b"x" * gateway_limits.COMPRESSED_FROM_BYTES
 
 
@@ -55,9 +59,32 @@ async def test_a_compressed_upload_is_the_same_upload(at: Bench, der: bytes) -> 
     log = SampleLog().grow(20, openings=True)
     body = gzip.compress(log.upload(0))
     status, headers, answer = await ask(at.app, "POST", UPLOAD, body, der=der, headers=GZIP, parts=3)
-    assert (status, headers[b"accept-encoding"]) == (200, b"gzip")
+    assert (status, headers[b"accept-encoding"]) == (200, b"kaofen-pack1, gzip")
     assert log.receipt_time(20, answer, MIRROR_VERIFIER)
     assert at.stored == [(log.origin, 20)]
+
+
+async def test_a_packed_upload_is_the_same_upload(at: Bench, der: bytes) -> None:
+    """P2, P3: the receipt of what was put together again; the stored entries are those that were logged."""
+    log = SampleLog().grow(20, openings=True)
+    body = encode_packed(log.upload(0))
+    assert body is not None
+    status, _, answer = await ask(at.app, "POST", UPLOAD, body, der=der, headers=PACKED, parts=3)
+    assert status == 200
+    assert log.receipt_time(20, answer, MIRROR_VERIFIER)
+    stored = await at.store.entries(log.origin, 0, 20)
+    assert [one.data for one in stored] == log.entries
+    assert [opening for one in stored for opening in one.openings] == log.openings
+
+
+async def test_a_packed_upload_with_another_opening_is_no_upload_of_this_log(at: Bench, der: bytes) -> None:
+    """P3: a commitment is made of the opening that came; the signed root tells that it is another entry."""
+    log = SampleLog().grow(20, openings=True)
+    body = bytearray(encode_packed(log.upload(0)) or b"")
+    body[4] ^= 1  # the first blind
+    status, _, _ = await ask(at.app, "POST", UPLOAD, bytes(body), der=der, headers=PACKED)
+    assert status == 422
+    assert at.stored == []
 
 
 @pytest.mark.parametrize(
@@ -69,10 +96,17 @@ async def test_a_compressed_upload_is_the_same_upload(at: Bench, der: bytes) -> 
         (gzip.compress(b"no upload"), b"gzip", 400),
         (gzip.compress(bytes(limits.UPLOAD_BODY_MAX + 1)), b"gzip", 413),
         (SampleLog().grow(2).upload(0), b"br", 415),
+        (SampleLog().grow(2).upload(0), b"kaofen-pack1", 400),
+        ((encode_packed(SampleLog().grow(2).upload(0)) or b"") + b"more", b"kaofen-pack1", 400),
+        (bytes(4) + zlib.compress(bytes(limits.UPLOAD_BODY_MAX + 1)), b"kaofen-pack1", 413),
+        (UNNAMED, b"kaofen-pack1", 400),
     ],
-    ids=["not compressed", "cut", "followed", "no upload", "too long", "another coding"],
-)
-async def test_what_is_not_one_gzip_member_of_an_upload_is_refused(
+    ids=[
+        "not compressed", "cut", "followed", "no upload", "too long", "another coding",
+        "not packed", "packed, followed", "packed, too long", "packed, a field without a name",
+    ],
+)  # fmt: skip
+async def test_what_is_not_one_whole_body_of_an_upload_is_refused(
     at: Bench, der: bytes, body: bytes, encoding: bytes, status: int
 ) -> None:
     """Bad input gets a clear answer, nothing is stored and nothing alarmed."""
@@ -124,3 +158,18 @@ async def test_the_gateway_compresses_only_what_is_long_for_a_server_that_takes_
             await client.upload(body)
     assert [encoding for encoding, _ in came] == ["", "gzip", "", "gzip", ""]
     assert [len(body) for _, body in came] == [len(LONG)] * 2 + [len(LONG) - 1] + [len(LONG)] * 2
+
+
+async def test_the_gateway_packs_for_a_server_that_takes_it(tls: TlsMaterial) -> None:
+    """The shortest form that was named; a body that has no packed form goes as gzip, or as it is."""
+    came: list[tuple[str, bytes]] = []
+    plain = SampleLog().grow(20, openings=True).upload(0)
+    log = SampleLog()
+    log.add(b"{\x01" + bytes(range(32, 127)) * 50 + b"}")
+    odd = log.upload(0)
+    async with listening(tls, ["kaofen-pack1, gzip", "kaofen-pack1, gzip", "kaofen-pack1", "gzip"], came) as client:
+        for body in (plain, plain, odd, odd):
+            await client.upload(body)
+    assert [encoding for encoding, _ in came] == ["", "kaofen-pack1", "gzip", "identity"]
+    assert decode_packed(came[1][1]) == plain
+    assert [body for _, body in came[2:]] == [odd, odd]
