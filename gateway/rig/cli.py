@@ -302,12 +302,16 @@ def scan(
     def show(found: scanning.Found) -> None:
         print(json.dumps(asdict(found), ensure_ascii=False) if as_json else found.line(), flush=True)
 
-    on_line = where.startswith("/") or rtu or (units and not scanning.is_range(where))
+    ranged = not where.startswith("/") and scanning.is_range(where)
+    on_line = where.startswith("/") or rtu or (units and not ranged)
     if on_line:
-        place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
         asked = scanning.numbers_of(units or "1-247", "--units", SCAN_UNIT_MAX)
-        work = scanning.scan_line(place, asked, known, manners, show)
-        told = f"{len(asked)} units"
+        lines = [place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)] if not ranged else []
+        if ranged or (rtu and not where.startswith("/") and ":" not in where):
+            numbers = scanning.numbers_of(ports, "--ports", PORT_MAX)
+            lines = scanning.places_of(scanning.hosts_of(where), numbers, "rtu-over-tcp")
+        work = scanning.scan_lines(lines, asked, known, manners, show)
+        told = f"{len(lines)} × {len(asked)} units" if len(lines) > 1 else f"{len(asked)} units"
     else:
         one = None if scanning.is_range(where) else place_of(where)
         given = (one.number,) if one is not None and one.number != MODBUS_PORT else ()

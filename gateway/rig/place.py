@@ -22,6 +22,7 @@ from device_adapters.modbus.quirks import worked_around
 from device_adapters.modbus.serial_line import BAUDS, PARITIES, STOP_BITS, SerialPort
 from device_adapters.modbus.tcp import ModbusWire
 from gateway.errors import ConfigError
+from gateway.rig.crowding import CrowdedWire
 from gateway.rig.limits import PORT_MAX
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ async def open_wire(
     `tap` comes between them and the wire: it sees the addresses that the rig sees.
     """
     if place.kind == "tcp":
-        wire: Wire = ModbusWire(place.host, place.number, transport.unit, transport)
+        wire: Wire = CrowdedWire(
+            ModbusWire(place.host, place.number, transport.unit, transport), place.host, place.number
+        )
         try:
             yield tap(wire) if profile is None else worked_around(tap(wire), profile)
         finally:

@@ -125,11 +125,11 @@ def hosts_of(text: str) -> tuple[str, ...]:
     return (text,)
 
 
-def places_of(hosts: Sequence[str], ports: Sequence[int]) -> list[Place]:
+def places_of(hosts: Sequence[str], ports: Sequence[int], kind: str = "tcp") -> list[Place]:
     """Every port of every host. Raises ConfigError."""
     if len(hosts) * len(ports) > SCAN_PLACES_MAX:
         raise ConfigError(f"{len(hosts)} hosts with {len(ports)} ports; at most {SCAN_PLACES_MAX} places in one scan")
-    return [Place("tcp", host, port) for host, port in itertools.product(hosts, ports)]
+    return [Place(kind, host, port) for host, port in itertools.product(hosts, ports)]
 
 
 async def scan_line(
@@ -155,6 +155,24 @@ async def scan_line(
             await asyncio.sleep(1 / manners.per_s)
     finally:
         await bus.close()
+    return number
+
+
+async def scan_lines(
+    places: Sequence[Place],
+    units: Sequence[int],
+    profiles: Iterable[Profile],
+    manners: Manners,
+    show: Callable[[Found], None],
+) -> int:
+    """Several serial servers, line after line; of several one that is not there is silence."""
+    known, number = _of_registers(profiles), 0
+    for place in places:
+        try:
+            number += await scan_line(place, units, known, manners, show)
+        except NotConnected:
+            if len(places) == 1:
+                raise
     return number
 
 

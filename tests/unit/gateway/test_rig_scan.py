@@ -10,12 +10,13 @@ from rig_profiles import fast_v1
 from scripted_bus import ScriptedBus
 from scripted_rig import ScriptedRig
 
+from device_adapters.errors import NotConnected
 from device_adapters.language.profile import load_profile
 from gateway.cli import main
 from gateway.errors import ConfigError
 from gateway.rig import limits
 from gateway.rig.place import Place, place_of
-from gateway.rig.scanning import Found, Manners, hosts_of, numbers_of, places_of, scan_hosts, scan_line
+from gateway.rig.scanning import Found, Manners, hosts_of, numbers_of, places_of, scan_hosts, scan_line, scan_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,34 @@ async def test_each_unit_of_a_line_is_asked_once_and_named(tmp_path: Path) -> No
     units = [request[0] for request in copper.requests]
     assert units == sorted(units)
     assert units.count(1) == units.count(6) == 1, "a silent unit is asked once"
+
+
+async def test_several_units_behind_several_serial_servers_are_found() -> None:
+    """RTU over TCP, line after line: every unit of each, and a server that is not there is silence."""
+    first = ScriptedBus(ScriptedRig("LV-0003", unit=3), ScriptedRig("LV-0004", unit=4))
+    second = ScriptedBus(ScriptedRig("LV-0005", unit=3))
+    found: list[Found] = []
+    async with first.serve_tcp() as one, second.serve_tcp() as two:
+        places = places_of(["127.0.0.1"], [one, 1, two], "rtu-over-tcp")
+        assert await scan_lines(places, (3, 4), [V1], Manners(per_s=100.0, timeout_ms=300), found.append) == 3
+    assert [(one.unit, fit.serial) for one in found for fit in one.fits] == [
+        (3, "LV-0003"),
+        (4, "LV-0004"),
+        (3, "LV-0005"),
+    ]
+    with pytest.raises(NotConnected):
+        await scan_lines(places[1:2], (3,), [V1], QUICK, found.append)
+
+
+async def test_a_range_of_serial_servers_is_scanned_by_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--rtu` with a range and ports."""
+    copper = ScriptedBus(ScriptedRig("LV-0003", unit=3))
+    async with copper.serve_tcp() as port:
+        words = ["127.0.0.1-1", "--rtu", "--ports", f"1,{port}", "--units", "3"]
+        with pytest.raises(SystemExit) as ended:
+            await asyncio.to_thread(main, ["rig", "scan", *words])
+    assert ended.value.code == 0
+    assert "unit 3: words; kaofen-v1-low-voltage (LV-0003)" in capsys.readouterr().out
 
 
 async def test_hosts_are_asked_and_what_is_no_rig_is_told() -> None:
