@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.config import Config, RigConfig
 
-_CHANGEABLE: Final = frozenset({"brokers", "buses", "rigs", "rubrics", "sha256", "base"})
+_CHANGEABLE: Final = frozenset({"brokers", "buses", "pushes", "rigs", "rubrics", "sha256", "base"})
 _PLACES: Final = {
     "gateway_id": "[gateway] id",
     "domain": "[gateway] domain",
@@ -26,7 +26,6 @@ _PLACES: Final = {
     "log_key": "[gateway] log_key",
     "content_key": "[gateway] content_key",
     "server": "[server]",
-    "pushes": "[[push]]",
     "listen": "[local] listen",
     "pace": "[limits]",
 }
@@ -82,7 +81,7 @@ def refuse_fixed(old: Config, new: Config) -> None:
     ]
     if found:
         raise ConfigError(
-            f"{', '.join(found)}: a reload changes rigs, buses, brokers, profiles and rubrics only; "
+            f"{', '.join(found)}: a reload changes rigs, buses, brokers, listeners, profiles and rubrics only; "
             "for this one the gateway must be started again"
         )
 

@@ -53,11 +53,14 @@ class Hall:
         """From now on rigs can push to this listener."""
         self._tasks[f"push {listener.id}"] = [self._begin(f"push {listener.id}", listener.run())]
 
-    async def let_go(self, serials: Iterable[str], brokers: Iterable[str], why: str) -> None:
+    async def let_go(
+        self, serials: Iterable[str], brokers: Iterable[str], why: str, listeners: Iterable[str] = ()
+    ) -> None:
         """These end, in order: the rigs are told that nobody records, then nothing more is asked of them."""
         ending = [self._rigs.pop(serial) for serial in serials]
         await _told_not_ready(ending)
         names = [*(f"rig {one.subject.serial}" for one in ending), *(f"broker {name}" for name in brokers)]
+        names += [f"push {name}" for name in listeners]
         await _cancelled([task for name in names for task in self._tasks.pop(name, ())])
         for supervisor in ending:
             await supervisor.retire(why)

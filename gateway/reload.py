@@ -159,14 +159,25 @@ class Reloader:
     async def _apply(self, found: Difference, new: Setup) -> None:
         """In an order in which no line ever has two owners."""
         config = new.config
-        await self._hall.let_go(found.ended, found.brokers, "the configuration changed")
+        stale = self._wires.stale(config, new.pushers) if self._wires is not None else frozenset()
+        await self._hall.let_go(found.ended, found.brokers, "the configuration changed", stale)
         with failpoint(_APPLY):
             self.setup = new
         known = set(self._wires.links) - found.brokers if self._wires is not None else set()
+        heard = set(self._wires.listeners) - stale if self._wires is not None else set()
         if self._wires is not None:
             await self._wires.change(
-                config, new.texts, new.accounts, buses=found.buses, brokers=found.brokers, pushers=new.pushers
+                config,
+                new.texts,
+                new.accounts,
+                buses=found.buses,
+                brokers=found.brokers,
+                listeners=stale,
+                pushers=new.pushers,
             )
+            for name, listener in self._wires.listeners.items():
+                if name not in heard:
+                    self._hall.listen(listener)
             for name, link in self._wires.links.items():
                 if name not in known:
                     self._hall.connect(link)

@@ -53,10 +53,7 @@ class Wires:
         self.links: dict[str, BrokerLink] = {}
         pushers = pushers or Identities()
         self.desk = Desk(clock)
-        self.listeners = {
-            each.id: PushListener(each, pushers.contexts[each.id], self.desk, clock, random.SystemRandom())
-            for each in config.pushes
-        }
+        self.listeners: dict[str, PushListener] = {}
         self._hang_up(config, accounts, pushers)
 
     async def change(
@@ -67,15 +64,25 @@ class Wires:
         *,
         buses: Collection[str],
         brokers: Collection[str],
+        listeners: Collection[str] = (),
         pushers: Identities | None = None,
     ) -> None:
-        """The named buses and brokers end, which nobody uses any more; what the new configuration lacks is made."""
+        """The named ones end, which nobody uses any more; what the new configuration has and is not there is made."""
         for name in brokers:
             self.links.pop(name)
+        for name in listeners:
+            self.listeners.pop(name)
         for name in buses:
             await self.buses.pop(name).close()
         self._texts = texts
         self._hang_up(config, accounts, pushers or Identities())
+
+    def stale(self, config: Config, pushers: Identities) -> frozenset[str]:
+        """Listeners that are no more, or are other ones: another address, other networks, a renewed certificate."""
+        wanted = {each.id: (each, pushers.fingerprints.get(each.id, b"")) for each in config.pushes}
+        return frozenset(
+            name for name, one in self.listeners.items() if wanted.get(name) != (one.config, one.fingerprint)
+        )
 
     async def close(self) -> None:
         """Give every line back."""
@@ -124,6 +131,12 @@ class Wires:
         for bus in config.buses:
             if bus.id not in self.buses:
                 self.buses[bus.id] = open_bus(bus.place)
+        for each in config.pushes:
+            if each.id not in self.listeners:
+                tls, print_ = pushers.contexts[each.id], pushers.fingerprints.get(each.id, b"")
+                self.listeners[each.id] = PushListener(
+                    each, tls, self.desk, self._clock, random.SystemRandom(), fingerprint=print_
+                )
         new = [name for name in accounts if name not in self.links]
         for name in new:
             self.links[name] = BrokerLink(name, accounts[name], self._clock, random.SystemRandom())

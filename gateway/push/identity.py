@@ -6,6 +6,7 @@ A secret is one line of 32 to 256 printable ASCII characters in a file that nobo
 
 from __future__ import annotations
 
+import hashlib
 import re
 import ssl
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class Identities:
 
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     contexts: Mapping[str, ssl.SSLContext | None] = field(default_factory=dict)
+    fingerprints: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # of their files, as they were read
 
 
 def identities(config: Config) -> Identities:
@@ -42,7 +44,8 @@ def identities(config: Config) -> Identities:
     twice = [serial for serial, secret in found.items() if list(found.values()).count(secret) > 1]
     if twice:
         raise ConfigError(f"[[rig]] {twice[0]} secret_file: {', '.join(twice)} have the same secret; each rig its own")
-    return Identities(found, {each.id: context_of(each) for each in config.pushes})
+    contexts = {each.id: context_of(each) for each in config.pushes}
+    return Identities(found, contexts, {each.id: fingerprint_of(each) for each in config.pushes})
 
 
 def secret_at(path: Path, label: str) -> bytes:
@@ -77,3 +80,15 @@ def context_of(config: PushConfig) -> ssl.SSLContext | None:
         words = getattr(error, "strerror", None) or error
         raise ConfigError(f"[[push]] {config.id}: certificate or key is not usable: {words}") from None
     return context
+
+
+def fingerprint_of(config: PushConfig) -> bytes:
+    """Of certificate and key, which may be renewed under the same names. Raises ConfigError."""
+    digest = hashlib.sha256()
+    for path in (config.certificate, config.key):
+        if path is not None:
+            try:
+                digest.update(path.read_bytes())
+            except OSError as error:
+                raise ConfigError(f"[[push]] {config.id}: {path}: {error.strerror}") from None
+    return digest.digest()

@@ -49,9 +49,20 @@ _ONCE: Final = ("authorization", "signature", "signature-input", "content-digest
 class PushListener:
     """Listens for as long as the process lives."""
 
-    def __init__(self, config: PushConfig, tls: ssl.SSLContext | None, desk: Desk, clock: Clock, rng: Random) -> None:
+    def __init__(
+        self,
+        config: PushConfig,
+        tls: ssl.SSLContext | None,
+        desk: Desk,
+        clock: Clock,
+        rng: Random,
+        *,
+        fingerprint: bytes = b"",
+    ) -> None:
+        """`fingerprint`: of the files behind `tls`."""
         self.id = config.id
         self.config = config
+        self.fingerprint = fingerprint
         self.port = 0
         self.answers: Counter[int] = Counter()
         self._tls = tls
