@@ -9,6 +9,7 @@ out is what went in. What cannot be packed without a doubt is not packed; what d
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from base64 import b64decode, b64encode
@@ -16,22 +17,24 @@ from collections import Counter
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Final
 
-from scorelog.format.commitment import Opening
 from scorelog.format.errors import UploadError
 from scorelog.format.limits import (
     BLIND_BYTES,
     ENTRY_BYTES_MAX,
     HASH_BYTES,
+    INT_MAX,
     SALT_BYTES,
     UPLOAD_BODY_BYTES_MAX,
     UPLOAD_BYTES_MAX,
 )
 from scorelog.format.packed_words import WORDS
 from scorelog.format.tree import leaf_hash
-from scorelog.format.upload import Upload, encode_upload, parse_upload
+from scorelog.format.upload import join_upload, parse_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from scorelog.format.commitment import Opening
 
 ENCODING: Final = "kaofen-pack1"
 
@@ -66,7 +69,7 @@ def encode_packed(body: bytes) -> bytes | None:
 
 
 def decode_packed(data: bytes, most: int = UPLOAD_BODY_BYTES_MAX) -> bytes:
-    """The upload body in these bytes, at most so long; neither signature nor root is checked."""
+    """The upload body in these bytes, at most so long: for `parse_upload`, which refuses what is none."""
     text_at = 4 + int.from_bytes(data[:4], "big")
     if text_at > len(data):
         raise UploadError("cut short", where="packed upload", expected=f"{text_at} bytes and a deflated text")
@@ -76,11 +79,14 @@ def decode_packed(data: bytes, most: int = UPLOAD_BODY_BYTES_MAX) -> bytes:
     *texts, checkpoint = text[texts_at:].split(_END, count)
     if len(texts) != count or texts_at > len(text):
         raise UploadError(f"{len(texts)} entries", where="packed upload", expected=f"{count}")
+    if start > INT_MAX:
+        raise UploadError(f"start {start}", where="packed upload", expected=f"at most {INT_MAX}")
     unpacking = _Unpacking(data[4:text_at], text[_HEAD_BYTES:texts_at])
     for index, one in enumerate(texts, start):
         unpacking.add(index, one)
     unpacking.check_end()
-    body = encode_upload(Upload(start, tuple(unpacking.entries), tuple(unpacking.openings), checkpoint))
+    counts = count, unpacking.openings
+    body = join_upload(start, counts, b"".join(unpacking.entries), b"".join(unpacking.opened), checkpoint)
     if len(body) > most:
         raise UploadError(f"{len(body)} bytes", status=413, where="packed upload", expected=f"at most {most}")
     return body
@@ -133,12 +139,12 @@ class _Packing:
 
 
 class _Unpacking:
-    """Entries and openings, while texts and what fills their gaps are read."""
+    """The framed entries and openings, while texts and what fills their gaps are read."""
 
     def __init__(self, random: bytes, fillings: bytes) -> None:
         self._random, self._random_at = random, 0
         self._fillings, self._at = fillings, 0
-        self._waiting: Iterator[Opening] = iter(())
+        self._commitments: Iterator[bytes] = iter(())
         self._leaves: dict[int, bytes] = {}
         self._bytes = 0
         self._meant: dict[bytes, Callable[[], bytes]] = {
@@ -146,20 +152,20 @@ class _Unpacking:
             _LONG: lambda: self._secret(HASH_BYTES).hex().encode(),
             _COMMITMENT: self._commitment,
             _LEAF: self._leaf,
-            _BASE64: lambda: b64encode(self._long()),
+            _BASE64: lambda: b64encode(self._take(int.from_bytes(self._take(2), "big"))),
         }
-        self.entries: list[bytes] = []
-        self.openings: list[Opening] = []
+        self.entries: list[bytes] = []  # each after its length
+        self.opened: list[bytes] = []
+        self.openings = 0
 
     def add(self, index: int, text: bytes) -> None:
         """The next entry."""
-        some = [self._opening(index) for _ in range(self._take(1)[0])]
-        self._waiting = iter(some)
-        self.openings += some
-        if len(text) > ENTRY_BYTES_MAX:  # no mark is longer than what it stands for
-            raise UploadError(f"an entry of more than {ENTRY_BYTES_MAX} bytes", where="packed upload")
-        self.entries.append(_MARK.sub(lambda found: self._meant[found.group()](), text))
-        self._bytes += len(self.entries[-1])
+        self._commitments = iter([self._opening(index) for _ in range(self._take(1)[0])])
+        self._check_entry(len(text))  # no mark is longer than what it stands for
+        entry = _MARK.sub(lambda found: self._meant[found.group()](), text)
+        self._check_entry(len(entry))
+        self.entries += len(entry).to_bytes(2, "big"), entry
+        self._bytes += len(entry)
         if self._bytes > UPLOAD_BYTES_MAX:
             raise UploadError(f"more than {UPLOAD_BYTES_MAX} bytes of entries", status=413, where="packed upload")
 
@@ -169,27 +175,34 @@ class _Unpacking:
         if left != (0, 0):
             raise UploadError(f"{left[0]} random bytes and {left[1]} of fillings are left over", where="packed upload")
 
-    def _opening(self, index: int) -> Opening:
-        field = self._take(self._take(1)[0]).decode("latin-1")  # what is no name of a field is refused as such
-        value = self._long()
-        return Opening(index, field, self._secret(BLIND_BYTES), value)
+    def _check_entry(self, size: int) -> None:
+        if size > ENTRY_BYTES_MAX:
+            raise UploadError(f"an entry of more than {ENTRY_BYTES_MAX} bytes", where="packed upload")
+
+    def _opening(self, index: int) -> bytes:
+        """Frame the next one; the commitment that it opens. What is no name of a field, the body's reader refuses."""
+        field_length = self._take(1)
+        field = self._take(field_length[0])
+        value_length = self._take(2)
+        value = self._take(int.from_bytes(value_length, "big"))
+        blind = self._secret(BLIND_BYTES)
+        self.opened += index.to_bytes(8, "big"), field_length, field, blind, value_length, value
+        self.openings += 1
+        return hashlib.sha256(b"%b%b\0%b" % (blind, field, value)).hexdigest().encode()
 
     def _commitment(self) -> bytes:
-        opening = next(self._waiting, None)
-        if opening is None:
+        found = next(self._commitments, None)
+        if found is None:
             raise UploadError("a commitment without its opening", where="packed upload")
-        return opening.commitment.hex().encode()
+        return found
 
     def _leaf(self) -> bytes:
         place = self._take(1)[0]
         if place not in self._leaves:
-            if place >= len(self.entries):
+            if 2 * place >= len(self.entries):
                 raise UploadError(f"the leaf of entry {place}", where="packed upload", expected="of one before")
-            self._leaves[place] = leaf_hash(self.entries[place]).hex().encode()
+            self._leaves[place] = leaf_hash(self.entries[2 * place + 1]).hex().encode()
         return self._leaves[place]
-
-    def _long(self) -> bytes:
-        return self._take(int.from_bytes(self._take(2), "big"))
 
     def _take(self, count: int) -> bytes:
         begin, self._at = self._at, self._at + count

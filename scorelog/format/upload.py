@@ -56,11 +56,17 @@ def encode_upload(upload: Upload) -> bytes:
     _check_limits(len(upload.entries), len(entries), len(openings), len(upload.checkpoint))
     _check_range(upload.start, len(upload.entries))
     _check_openings(upload.openings, upload.start, upload.size)
+    counts = len(upload.entries), len(upload.openings)
+    return join_upload(upload.start, counts, entries, openings, upload.checkpoint)
+
+
+def join_upload(start: int, counts: tuple[int, int], entries: bytes, openings: bytes, checkpoint: bytes) -> bytes:
+    """The body of these parts, so many entries and openings in them; nothing of it is checked."""
     head = (
-        f"{MAGIC}\nstart {upload.start}\nentries {len(upload.entries)} {len(entries)}\n"
-        f"openings {len(upload.openings)} {len(openings)}\ncheckpoint {len(upload.checkpoint)}\n\n"
+        f"{MAGIC}\nstart {start}\nentries {counts[0]} {len(entries)}\n"
+        f"openings {counts[1]} {len(openings)}\ncheckpoint {len(checkpoint)}\n\n"
     )
-    return head.encode("ascii") + entries + openings + upload.checkpoint
+    return head.encode("ascii") + entries + openings + checkpoint
 
 
 def parse_upload(data: bytes) -> Upload:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from scorelog.format.errors import FormatError, UploadError
+from scorelog.format.errors import UploadError
 from scorelog.format.packed import ENCODING as PACKED
 from scorelog.format.packed import decode_packed
 from server.errors import Refused
@@ -32,8 +32,6 @@ def unpacked(body: bytes, most: int) -> bytes:
         return decode_packed(body, most)
     except UploadError as error:
         raise Refused(error.status, str(error)) from None
-    except FormatError as error:
-        raise Refused(400, f"packed upload: {error}") from None
 
 
 def inflated(body: bytes, most: int) -> bytes:

@@ -20,7 +20,7 @@ from scorelog.format.limits import ENTRY_BYTES_MAX, UPLOAD_BODY_BYTES_MAX, UPLOA
 from scorelog.format.packed import decode_packed, encode_packed
 from scorelog.format.packed_words import WORDS
 from scorelog.format.tree import leaf_hash
-from scorelog.format.upload import Upload, encode_upload
+from scorelog.format.upload import Upload, encode_upload, parse_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,13 +152,14 @@ OPENED = b"\x01\x06ticket\x00\x01x"
         (packed(b"\x05\0", fillings=b"\0\0\x02a"), "cut short"),
         (packed(b"a\0", bytes(32), fillings=b"\x01\x01\xff\0\0"), "field"),
         (packed(b"\0"), "0 bytes"),
-        (packed(b"a\0", start=2**64 - 1), "a size of at most"),
+        (packed(b"a\0", start=2**64 - 1), "start 18446744073709551615"),
+        (packed(b"a\0", start=2**53 - 1), "a size of at most"),
     ],
 )
 def test_what_does_not_unpack_is_refused(data: bytes, words: str) -> None:
     """Rule 10: said what and where; nothing is guessed."""
     with pytest.raises(FormatError, match=words):
-        decode_packed(data)
+        parse_upload(decode_packed(data))
 
 
 def _long_entry(size: int) -> bytes:
@@ -185,9 +186,9 @@ def _entries_of(size: int) -> bytes:
 )
 def test_a_body_swells_to_its_limits_and_no_further(make: Callable[[int], bytes], most: int, status: int) -> None:
     """B20: limit and limit + 1 of an entry, of marks in one, of all entries with their lengths."""
-    assert len(decode_packed(make(most))) > most
+    assert parse_upload(decode_packed(make(most))).entries
     with pytest.raises(UploadError) as refused:
-        decode_packed(make(most + 1))
+        parse_upload(decode_packed(make(most + 1)))
     assert refused.value.status == status
 
 
