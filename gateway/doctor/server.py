@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import socket
 import ssl
 import time
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from certs.contexts import gateway_client_context
 from certs.errors import CertsError, PinMismatch
 from gateway import limits
-from gateway.doctor.report import fail, good, warn
+from gateway.doctor.answer import read_answer
+from gateway.doctor.report import fail, good
 from scorelog.journal.errors import JournalError
 from scorelog.journal.identity import find_identity
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from gateway.doctor.report import Finding
 
 _HOP_S: Final = 4.0
-_SKEW_S: Final = 5.0
 _ALERT_S: Final = 1.0
 _HTTPS: Final = 443
 _CERTIFICATE_WORDS: Final = {
@@ -51,11 +49,6 @@ _OTHER_CA: Final = (
     "the server's certificate is not from our CA: another server, a portal, or the wrong [server] ca",
     "服务器证书不是本 CA 签发的：可能是别的服务器、上网认证页，或 [server] ca 有误",
 )
-_STATUS: Final = {
-    200: ("ok", "the server knows this gateway and its log", "服务器认识本网关及其日志"),
-    403: ("FAIL", "the server refuses this gateway. Ask its operator", "服务器拒绝本网关，请联系服务器管理员"),
-    404: ("warn", "not enrolled, or nothing of this log arrived yet", "未登记，或尚未收到本日志的任何内容"),
-}
 
 
 async def check_server(config: Config) -> AsyncIterator[Finding]:
@@ -153,16 +146,8 @@ async def _ask(
             answer = await reader.read(limits.ANSWER_BYTES_MAX)
     except (OSError, TimeoutError):
         answer = b""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")
-    words = lines[0].split(" ")
-    if not lines[0].startswith("HTTP/1.") or len(words) == 1 or not words[1].isdigit():
-        yield fail("server answer", "none that our server gives. Ask its operator.", "应答异常，请联系服务器管理员。")
-        return
-    for line in lines:
-        if line.lower().startswith("date:"):
-            yield _skew(line[5:].strip())
-    yield _enrolment(int(words[1]), body)
+    for finding in read_answer(answer, time.time()):
+        yield finding
 
 
 async def _refused(reader: asyncio.StreamReader) -> Finding | None:
@@ -194,29 +179,3 @@ def _path(config: Config) -> str:
     except (JournalError, OSError):
         origin = f"{config.origin_base}/0"
     return f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
-
-
-def _skew(date: str) -> Finding:
-    try:
-        ahead = time.time() - parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return warn("clock and server", "the server's date cannot be read", "无法读取服务器时间")
-    en, zh = f"{ahead:+.0f} s against the server", f"与服务器相差 {ahead:+.0f} 秒"
-    if abs(ahead) <= _SKEW_S:
-        return good("clock and server", en, zh)
-    return warn("clock and server", f"{en}: look at the time source", f"{zh}，请检查时间源")
-
-
-def _enrolment(status: int, body: bytes) -> Finding:
-    step, why = "enrolment", _detail(body)
-    level, en, zh = _STATUS.get(status, ("FAIL", f"the server answers {status}", f"服务器应答 {status}"))
-    if level == "ok":
-        return good(step, en, zh)
-    return (warn if level == "warn" and "enrolled" not in why else fail)(step, f"{en} ({why})", f"{zh}（{why}）")
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])[:200]
-    except (ValueError, KeyError, TypeError):
-        return "no reason given"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
 from fuzz_targets import all_targets
 from tree import ROOT
@@ -64,6 +65,7 @@ FUZZED = {
     "device_adapters/language/variants.py read_toml": "profile",
     "gateway/config.py parse_config": "gateway-config",
     "gateway/contentkey.py load_content_key": "content-key",
+    "gateway/doctor/answer.py read_answer": "doctor-answer",
     "gateway/plan/answer.py parse_answer": "plan-answer",
     "gateway/rig/accept/bench.py parse_scenario": "bench-scenario",
     "gateway/rig/accept/report.py parse": "acceptance-report",
@@ -155,7 +157,8 @@ EXCUSED = {
 }
 
 
-def public() -> set[str]:
+@cache
+def public() -> frozenset[str]:
     """`file function` or `file Class.method` of everything of such a name; protocols and private classes left out."""
     found = set()
     for package in PACKAGES:
@@ -164,7 +167,7 @@ def public() -> set[str]:
             for owner, node in _functions(ast.parse(path.read_text("utf-8"))):
                 if NAMED.match(node.name) and not owner.startswith("_"):
                     found.add(f"{where} {owner}{node.name}")
-    return found
+    return frozenset(found)
 
 
 def _functions(tree: ast.Module) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -11,7 +11,8 @@ from fuzz_loop import Outcome, fuzz
 from fuzz_targets import Target, all_targets
 
 ADAPTERS = (
-    "json-spans", "live-status-message", "modbus-record", "modbus-status", "profile", "record-message", "toml-lines",
+    "doctor-answer", "json-spans", "live-status-message", "modbus-record", "modbus-status", "profile", "push-request",
+    "push-signature", "record-message", "rtu-answer", "spark-birth", "spark-data", "tcp-answer", "toml-lines",
 )  # fmt: skip
 RUNS = 120
 
