@@ -59,6 +59,7 @@ RECORD_GRACE_PART = 0.25  # of the resend interval: a status may overtake the re
 ACK_AGAIN_S = 1.0  # the same acknowledgement is not published again sooner
 BROKER_TIMEOUT_S = 5.0  # for one answer of the broker
 BROKER_KEEPALIVE_S = 10
+BROKER_LOOK_S = 1.0  # between two looks whether the connection's socket is dead
 SESSION_EXPIRY_S = 14 * 24 * 3600  # as in deploy/mosquitto: a box that stays away longer starts anew
 
 PUSH_WINDOW_S = 60  # how far `created` of a signed request may be from the gateway's time, either way

@@ -131,7 +131,6 @@ class Reloader:
         try:
             new = await asyncio.to_thread(self._read)
             refuse_fixed(old.config, new.config)
-            _refuse_first_broker(old.config, new.config)
         except ConfigError as error:
             _log.warning("reload refused", reason=str(error))
             return str(error)
@@ -186,9 +185,3 @@ class Reloader:
         for rig in config.rigs:
             if rig.serial in found.begun:
                 self._take_up(rig, new.texts)
-
-
-def _refuse_first_broker(old: Config, new: Config) -> None:
-    """A process without brokers may run on the faster loop, which does not notice a killed one (run.py)."""
-    if new.brokers and not old.brokers:
-        raise ConfigError("[[broker]] 1: the first broker of a gateway needs a new start of it")

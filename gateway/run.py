@@ -140,8 +140,8 @@ def _write_run_file(data: Path, port: int) -> None:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The faster loop where it is installed; nothing depends on it.
 
-    Not with a broker: when a killed broker resets the connection, uvloop stops watching the socket without a word
-    (libuv reports POLLERR as a bad handle), and the MQTT library would notice by its keep-alive only.
+    Not with a broker at the start: when a killed broker resets the connection, uvloop stops watching the socket without
+    a word (libuv reports POLLERR as a bad handle), and only the look once a second tells (mqtt/connection.py).
     """
     try:
         import uvloop  # noqa: PLC0415 - optional on a gateway box

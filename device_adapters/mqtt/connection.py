@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 import socket
 from collections import deque
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from device_adapters.errors import NotConnected
 from device_adapters.limits import (
     BROKER_KEEPALIVE_S,
+    BROKER_LOOK_S,
     BROKER_TIMEOUT_S,
     LET_GO_ABOVE,
     SESSION_EXPIRY_S,
@@ -125,6 +127,7 @@ class Broker:
     async def hold(self, up: Callable[[], None]) -> None:
         """Connect, subscribe, tell `up`, and stay until it breaks. Raises NotConnected only, beside cancellation."""
         client = self._made()
+        watching = asyncio.create_task(_watch(client), name="broker socket")
         try:
             async with client:
                 for topic in self._topics:
@@ -141,6 +144,7 @@ class Broker:
                 raise asyncio.CancelledError from None
             raise NotConnected(_reason(error)) from None
         finally:
+            watching.cancel()
             client._client._sock_close()  # noqa: SLF001  (a connection without CONNACK would stay open)
             self._connection += 1
             self._client, self._unsettled = None, 0
@@ -234,6 +238,27 @@ class Broker:
                 client._client.ack(open_.popleft(), message.qos)  # noqa: SLF001
 
         return settle
+
+
+async def _watch(client: Client) -> None:
+    """End a connection whose socket is dead; until cancelled.
+
+    uvloop stops watching a socket that was reset, without a word, and the library would notice by its keep-alive only.
+    """
+    ended = client._disconnected  # noqa: SLF001
+    while not ended.done():
+        await asyncio.sleep(BROKER_LOOK_S)
+        if _is_dead(client._client.socket()) and not ended.done():  # noqa: SLF001
+            ended.set_exception(MqttError("the connection broke"))
+
+
+def _is_dead(sock: Any) -> bool:
+    """Reset or hung up, whatever stands in it unread."""
+    if sock is None or sock.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)  # those two are always told
+    return bool(poll.poll(0))
 
 
 def _tell_of_early_end(client: Client) -> None:
