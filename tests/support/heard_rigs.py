@@ -10,10 +10,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import plain_bench
+import spark_bench
 from mqtt_rig import MqttRig
 
 from device_adapters.language.profile import load_profile
 from gateway.rig.heard.message import Message
+from simulators.mqtt.spark_payload import Metric, payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +130,51 @@ class ValueRig:
     def power_cycle(self) -> None:
         self.say("link", "0")
         self.say("link", "1")
+
+
+class SparkRig:
+    """An edge node with one device; born again when it is asked to be, and only then."""
+
+    profile: Profile = load_profile(spark_bench.TEXT.encode())
+    connection, trouble = 1, None
+
+    def __init__(self) -> None:
+        self.listener: HeardRig | None = None
+        self.number, self.seq, self.bdseq, self.asked = 17, 0, 0, 0
+        self.node = spark_bench.Bench().node.name
+
+    def say(self, kind: str, metrics: list[Metric], device: str | None = spark_bench.SERIAL, **how: Any) -> None:
+        assert self.listener is not None
+        level = [] if device is None else [device]
+        topic = "/".join(["spBv1.0", "hall-3", kind, self.node, *level])
+        content = payload(metrics, how.get("seq", self.seq), int(time.time() * 1000))
+        self.listener.take(Message(time.monotonic_ns() // 1000, topic, content))
+        self.seq = (self.seq + 1) % 256
+
+    def life(self) -> list[Metric]:
+        return [Metric("Int64", self.bdseq, "bdSeq", typed=True)]
+
+    def be_born(self) -> None:
+        self.seq = 0
+        self.say("NBIRTH", self.life(), None)
+        self.say("DBIRTH", spark_bench.birth(Result_Number=self.number))
+
+    async def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        assert topic == f"spBv1.0/hall-3/NCMD/{self.node}"
+        assert b"Node Control/Rebirth" in payload
+        self.asked += 1
+        self.be_born()
+
+    def finish(self) -> None:
+        self.number += 1
+        now_ms = int(time.time() * 1000)
+        result = {**spark_bench.RESULT, "Result/At": now_ms, "Result/Number": self.number}
+        self.say("DDATA", spark_bench.data(result, at_ms=now_ms))
+
+    def power_cycle(self) -> None:
+        self.say("NDEATH", self.life(), None, seq=None)
+        self.bdseq += 1
+        self.be_born()
 
 
 async def beating(rig: WiredRig) -> None:

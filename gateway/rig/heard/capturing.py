@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from device_adapters.decoding.decode import Decoded
+from device_adapters.limits import MESSAGE_BYTES_MAX, TOPIC_BYTES_MAX
 from device_adapters.observation import Evidence
 from gateway.errors import ConfigError
 from gateway.rig.heard.hiding import Shown, shown_of
@@ -72,7 +73,10 @@ class Writer:
         self.messages += 1
         self.records += sum(isinstance(one, Decoded) for one in taken.found)
         self.refused += sum(isinstance(one, Evidence) for one in taken.found)
-        shown = Shown(message.payload) if self.with_personal else shown_of(self.reader, message, taken)
+        if len(message.payload) > MESSAGE_BYTES_MAX or len(message.topic) > TOPIC_BYTES_MAX:
+            shown = Shown(None, refused="oversize")  # or its line could not be read again
+        else:
+            shown = Shown(message.payload) if self.with_personal else shown_of(self.reader, message, taken)
         self.hidden += shown.hidden
         self.whole += shown.payload is None
         size = len(message.payload) if shown.payload is None else 0
@@ -80,7 +84,7 @@ class Writer:
         self._line(
             Line(
                 at_ms,
-                message.topic,
+                message.topic[:TOPIC_BYTES_MAX],
                 shown.payload,
                 message.retained,
                 shown.hidden,

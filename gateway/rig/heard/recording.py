@@ -195,6 +195,8 @@ def _text(number: int, document: Mapping[str, Any], name: str, most: int) -> str
     value = document.get(name, "")
     if not isinstance(value, str) or len(value) > most:
         raise ConfigError(f"{number}: {name}: a text of at most {most} characters is needed")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise ConfigError(f"{number}: {name}: half a surrogate pair is no text")
     return value
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import plain_bench
 import pytest
-from heard_rigs import ValueRig, Wire, WiredBench, WiredRig, beating
+import spark_bench
+from heard_rigs import SparkRig, ValueRig, Wire, WiredBench, WiredRig, beating
 
 from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.heard_rig import HeardRig
@@ -129,6 +130,19 @@ async def test_a_rig_that_says_each_value_once_is_judged_by_what_it_can_do() -> 
         **dict.fromkeys(("clock", "kept", "handshake", "ready"), "absent"),
     }
     assert "misses it" in trials["kept"].en
+
+
+async def test_a_sparkplug_rig_is_asked_for_its_certificates_once_and_judged() -> None:
+    """Born when asked, its node's death heard at the power cut, numbers going on after the next birth."""
+    rig = SparkRig()
+    heard = HeardRig(rig.profile, spark_bench.SERIAL, SystemClock())
+    rig.listener, heard.post = heard, rig
+    session = HeardSession(heard, WiredBench(rig.finish, rig.power_cycle), FEW, SystemClock(), lambda _: None)
+    async with asyncio.timeout(15):
+        trials = {one.id: one for one in await Acceptance(session, HEARD_STEPS).run()}
+    assert outcomes(trials)["restart"] == "passed", trials["restart"].en
+    assert set(outcomes(trials).values()) <= {"passed", "absent"}, trials
+    assert rig.asked == 1
 
 
 async def test_numbers_that_are_left_out_fail() -> None:

@@ -13,14 +13,15 @@ from fake_clock import FakeClock
 from heard_samples import NAME, TICKET, bare, head_for, observed, profiles
 from tree import ROOT
 
+from device_adapters.limits import MESSAGE_BYTES_MAX
 from gateway.doctor.report import failed
 from gateway.errors import ConfigError
 from gateway.rig.heard import recording as files
 from gateway.rig.heard.capturing import Writer
 from gateway.rig.heard.checking import check
-from gateway.rig.heard.message import Message
 from gateway.rig.heard.hearing import Hearing
 from gateway.rig.heard.line import Line
+from gateway.rig.heard.message import Message
 from gateway.rig.heard.probing import as_document, as_lines, look_at
 from gateway.rig.heard.reader import RawReader, reader_of
 from gateway.rig.heard.recording import parse_message_recording
@@ -103,6 +104,17 @@ async def test_a_capture_keeps_breaks_and_retained_marks() -> None:
     recording = parse_message_recording("".join(lines).encode())
     assert [one.retained for one in recording.messages()] == [True, False]
     assert recording.lines[1].lost
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_message_that_is_too_large_never_spoils_the_file(kept: bool) -> None:
+    """A broker may hand on megabytes: the line says how many, and the rest of the capture can be read."""
+    profile, serial, messages = profiles()["objects"]
+    large = Message(0, messages[1].topic, b"\x01" * (MESSAGE_BYTES_MAX + 1))
+    edge = Message(1, messages[1].topic, b"\x01" * MESSAGE_BYTES_MAX)
+    first, second, *_ = captured(profile, serial, [large, edge, *messages], kept=kept).lines
+    assert (first.payload, first.refused, first.size) == (None, "oversize", MESSAGE_BYTES_MAX + 1)
+    assert second.payload == (edge.payload if kept else None)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -206,6 +218,7 @@ GOOD = (
         ('"at_ms": 1', '"at_ms": true', "2: at_ms"),
         ('"text": "42"', '"hex": "4"', "2: hex"),
         ('"text": "42"', '"text": "\\ud800"', "2: text"),
+        ('"a/b"', '"a/\\ud800b"', "2: topic: half"),
         ('"text": "42"', '"text": "42", "hex": "42"', "2: a topic"),
         ('"a/b"', '""', "2: a topic"),
         ('"text": "42"', '"bytes": -1', "2: bytes"),
