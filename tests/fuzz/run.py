@@ -13,6 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "script"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fuzz_lines import Lines
