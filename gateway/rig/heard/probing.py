@@ -104,7 +104,9 @@ def as_lines(look: Look, before: Look | None) -> list[str]:
     known = {(sheet.name, row.name): row.value for sheet in (before.sheets if before else ()) for row in sheet.rows}
     lines = [f"!! {look.wants}"] if look.wants else []
     if not look.messages:
-        lines.append("尚无消息 nothing came yet: is the rig on, here, under this serial number and these topics?")
+        lines.append(
+            "尚无消息 nothing came yet: is the rig on, is the serial number right, may this tool read its topics?"
+        )
     for sheet in look.sheets:
         lines += ["", *_sheet_lines(sheet, known)]
     lines += ["", *(one.text for one in look.told)] if look.told else []

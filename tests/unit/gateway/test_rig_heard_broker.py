@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from heard_samples import NAME, objects, profiles, spark
 from plain_mosquitto import PlainMosquitto, plain_mosquitto
+from real_mosquitto import RealMosquitto
 
 from device_adapters.mqtt.connection import Account, Broker
 from gateway.cli import main
@@ -112,3 +113,20 @@ async def test_nothing_is_asked_of_an_edge_node_unless_wished(
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
     assert "--rebirth" in capsys.readouterr().out
+
+
+async def test_a_certificate_opens_the_shipped_broker(capsys: pytest.CaptureFixture[str]) -> None:
+    """TLS and a client certificate, as a gateway's: its name is the tool's; no certificate, no way in."""
+    broker = RealMosquitto("mtls", ["kaofen-tool"])
+    keys = broker.folder / "clients" / "kaofen-tool"
+    identity = ["--certificate", str(keys / "cert.pem"), "--key-file", str(keys / "cert.key")]
+    where = ["--broker", f"localhost:{broker.port}", "--ca", str(broker.ca), "--profile", "kaofen-interface-v1-mqtt"]
+    words = ["rig", "probe", "CP-0001", *where, "--looks", "2", "--every", "0.05"]
+    try:
+        broker.start()
+        assert await asyncio.to_thread(code_of, [*words, *identity]) == 1
+        assert "may this tool read its topics?" in capsys.readouterr().out
+        assert await asyncio.to_thread(code_of, words) == 1
+        assert "nobody is heard" in capsys.readouterr().out
+    finally:
+        broker.close()
