@@ -1,17 +1,19 @@
-"""Messages of rigs over MQTT: from publish to the application acknowledgement that says durable and signed.
+"""Messages of rigs over MQTT and HTTP push: from what a rig says to the answer that says durable and signed.
 
     script/bench messages [--rigs 16] [--records 200]
 
 One client publishes the records of all rigs, 40 of all under way at a time, and takes the acknowledgements, as rigs of
 interface v1 do. They go through the broker to a real gateway, which appends and signs, and back. The
 yardstick is the same client, the same broker, and a bare subscriber that answers each record at once and keeps
-nothing. Without Mosquitto there is nothing to measure.
+nothing; without Mosquitto none of this is measured. Over HTTP the same rigs hand in four records a request, signed,
+each on its connection; the yardstick is a bare handler of the same library, which reads the JSON and answers.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from broker import Broker, find_mosquitto
-from kit import publishing
+from kit import publishing, pushing
 from kit.alone import gateway
 from kit.cpu import cpu_s
 from kit.figures import Report
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from kit.figures import Figure
 
 PROFILE: Final = "kaofen-interface-v1-mqtt"
+PUSH_PROFILE: Final = "kaofen-interface-v1-http"
+
+
+PROVEN_FROM_S: Final = 1.0  # nothing that was signed before the gateway's start is taken (W6)
 
 
 def options() -> argparse.Namespace:
@@ -46,6 +52,19 @@ def blocks(broker: Broker, rigs: int) -> str:
     head = f'profile = "{PROFILE}"\nbroker = "main"\nsource = "simulator"\n'
     each = [f'[[rig]]\nserial = "{one}"\nstation = "S-{one}"\n{head}' for one in publishing.serials(rigs, "GW")]
     return "\n".join([*broker.toml(), *each])
+
+
+def pushed(folder: Path, port: int, rigs: int) -> str:
+    """A listener and rigs as settings."""
+    folder.mkdir(parents=True)
+    text = f'[[push]]\nid = "pc"\nlisten = "127.0.0.1:{port}"\n'
+    for one in publishing.serials(rigs, "HP"):
+        path = folder / one
+        path.write_text(pushing.secret_of(one))
+        path.chmod(0o600)
+        text += f'[[rig]]\nserial = "{one}"\nstation = "S-{one}"\nprofile = "{PUSH_PROFILE}"\npush = "pc"\n'
+        text += f'secret_file = "{path}"\nsource = "simulator"\n'
+    return text
 
 
 def connected(status: Mapping[str, Any]) -> bool:
@@ -87,14 +106,48 @@ def _one(
     return report.latency(f"{name}: publish to acknowledgement", took, yardsticks=beside)
 
 
+def measure_push(report: Report, arguments: argparse.Namespace) -> None:
+    """The bare handler, then the gateway."""
+    names = publishing.serials(arguments.rigs, "HP")
+    with pushing.answering() as (pid, port):
+        bare = _pushed(report, "push, bare handler, answers at once", names, arguments.records, place=(pid, port))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="kaofen-bench-") as name:
+        blocks_ = pushed(Path(name) / "secrets", port, arguments.rigs)
+        with gateway(Path(name) / "box", blocks_, lambda said: said["pushes"][0]["listening"]) as running:
+            time.sleep(PROVEN_FROM_S)
+            place = (running.pid, port)
+            _pushed(report, "push, gateway, durable and signed", names, arguments.records, place=place, beside=bare)
+
+
+def _pushed(
+    report: Report,
+    name: str,
+    names: list[str],
+    records: int,
+    *,
+    place: tuple[int, int],
+    beside: dict[int, Figure] | None = None,
+) -> dict[int, Figure]:
+    """`place`: who answers, and where."""
+    pid, port = place
+    began_cpu, began = cpu_s(pid), time.monotonic()
+    took = pushing.push(port, names, records)
+    wall, used = time.monotonic() - began, cpu_s(pid) - began_cpu
+    report.add(f"{name}: records", len(took) / wall, "/s", cpu_us=1e6 * used / len(took))
+    return report.latency(f"{name}: request to answer", took, yardsticks=beside)
+
+
 def main() -> int:
     """One run."""
-    arguments = options()
-    if find_mosquitto() is None:
-        print("no mosquitto here: nothing is measured")
-        return 0
+    arguments, report = options(), Report("messages")
     try:
-        measure(Report("messages"), arguments)
+        if find_mosquitto() is None:
+            print("no mosquitto here: nothing is measured over MQTT")
+        else:
+            measure(report, arguments)
+        measure_push(report, arguments)
     except (WorldError, TimeoutError) as error:
         print(f"FAILED: {error}")
         return 1
