@@ -77,10 +77,10 @@ class EdgeNode:
         self._link.publish(name, payload, qos=0)
         return True
 
-    @property
-    def connected(self) -> bool:
-        """Whether the broker has taken it in."""
-        return self._link is not None and not self._link.gone.is_set()
+    def carries(self, device: SparkHost) -> bool:
+        """Whether the broker has taken the node in, with this device born below it."""
+        up = self._link is not None and not self._link.gone.is_set()
+        return up and device.rig.serial in self._devices
 
     # ---- hearing (LinkOwner) ----
 
@@ -133,6 +133,7 @@ class SparkHost(Host):
         self.node = node
         self._aliases = {place: at for at, place in enumerate(dict.fromkeys((*rig.model.record, *rig.model.status)), 1)}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._shown: dict[str, Said] = {}
         rig.on_change = self._changed
 
     def where(self) -> dict[str, Any]:
@@ -172,18 +173,29 @@ class SparkHost(Host):
         rig = self._talk
         last = rig.said(rig.memory.acked_seq) if rig.memory.acked_seq else {}
         standing = {place: said for place, (said, _) in rig.standing().items()}
+        self._shown = standing
         metrics = [self._metric(place, standing.get(place, last.get(place)), born=True) for place in self._aliases]
         self.node.publish(*self.node.voice.message("DBIRTH", rig.serial, metrics))
         self._changed()
 
     def _changed(self) -> None:
+        self._say_status()
         while (seq := self.rig.memory.oldest_seq) and self._say(seq):
             self.requests += 1
             self.rig.write_ack(seq)  # said is forgotten; this comes back here for the next
 
+    def _say_status(self) -> None:
+        """What is new of it since the birth."""
+        now = {place: said for place, (said, _) in self._talk.standing().items()}
+        new = {place: said for place, said in now.items() if self._shown.get(place) != said}
+        if new and self.rig.powered and self.node.carries(self):
+            metrics = [self._metric(place, said) for place, said in new.items()]
+            self.node.publish(*self.node.voice.message("DDATA", self.rig.serial, metrics))
+            self._shown = now
+
     def _say(self, seq: int) -> bool:
         """One record in one message. Whether anybody could hear it."""
-        if not self.node.connected:
+        if not self.node.carries(self):
             return False
         said = self._talk.said(seq)
         at_ms = int(said.pop(STAMP))

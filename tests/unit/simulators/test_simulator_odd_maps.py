@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
-from maker_rigs import maker_rig, sit_item
+from maker_rigs import hurried, maker_rig, meant, sit_item
+from maker_rigs import read as observed
 from sim_parts import ROOT
 
+from device_adapters.errors import BackOff, NotConnected
+from device_adapters.factory import open_adapter
+from device_adapters.observation import Observation
 from simulators.errors import InputError
+from simulators.faults import parse_fault
+from simulators.host import RigHost
 from simulators.layouts.layout import parse_layout
 from simulators.layouts.turning import Turning
 from simulators.modbus import answer
+
+if TYPE_CHECKING:
+    from device_adapters.contract import Adapter
 
 RIGS = ROOT / "simulators" / "rigs"
 TICKET = "20261123-0007"
@@ -88,3 +100,49 @@ def test_a_wrong_odd_map_is_told(model: str, old: str, new: str, said: str) -> N
     assert old in text
     with pytest.raises(InputError, match=rf"\Arig:\d+: .*{said}"):
         parse_layout(text.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["high-voltage-electrician-typical", "pressure-welding-typical", "relay-protection-typical", "scba-typical"],
+)
+async def test_r8_numbers_that_a_maker_s_rig_skips_are_told_once_and_never_closed(model: str) -> None:
+    """R8, P5: results lost or hidden: one gap with its bounds, and the records around it as they were made."""
+    rig, time, latched = maker_rig(model)
+    host = RigHost(rig, unit=hurried(model).transport.unit)
+    await host.start()
+    adapter = open_adapter(
+        hurried(model), host=host.where()["host"], port=host.where()["port"], serial=rig.serial, source="simulator"
+    )
+    seen: list[Observation] = []
+    try:
+        sit_item(rig, time, TICKET)
+        await _follow(adapter, seen, 1)
+        host.set_fault(parse_fault("seq-gap"))
+        sit_item(rig, time, TICKET, nth=1)
+        await _follow(adapter, seen, 2)
+        sit_item(rig, time, TICKET, nth=2)
+        await _follow(adapter, seen, 3)
+    finally:
+        await adapter.close()
+        await host.stop()
+    assert [one.event.seq for one in latched] == [1, 5, 6]
+    results = [one for one in seen if one.type == "item.finished"]
+    assert [observed(one) for one in results] == [meant(one) for one in latched]
+    assert [dict(one.fields) for one in seen if one.type == "sequence.gap"] == [{"epoch": 1, "from": 2, "to": 4}]
+
+
+async def _follow(adapter: Adapter, seen: list[Observation], results: int) -> None:
+    """What a gateway stores, acknowledged, until so many results are there."""
+    async with asyncio.timeout(20):
+        while sum(one.type == "item.finished" for one in seen) < results:
+            try:
+                reading, ack = await adapter.read()
+                if isinstance(reading, Observation) and reading not in seen:
+                    seen.append(reading)
+                await ack()
+            except NotConnected:
+                with contextlib.suppress(NotConnected):
+                    await adapter.connect()
+            except BackOff:
+                await asyncio.sleep(0.01)
