@@ -21,6 +21,8 @@ DOMAIN = "exam.example"
 RUBRIC = ROOT / "server" / "rubrics" / "low-voltage-electrician.toml"
 PROFILE = "kaofen-v1-low-voltage"
 PROFILE_MQTT = "kaofen-interface-v1-mqtt"
+PROFILE_HTTP = "kaofen-interface-v1-http"
+OWN_PROFILES = {"first-aid-sparkplug-demo": ROOT / "script" / "demo_rigs" / "first-aid-sparkplug.profile.toml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Box:
         self.data = home / "data"
         self.backoff_cap_s = backoff_cap_s
         self.local_port = free_port()
+        self.push_port = free_port()
         self._settings: list[str] = []
         words = ("kaofen-gateway", "run", str(self.config))
         self.service = Service(home.name, words, directory / f"{home.name}.log")
@@ -69,9 +72,19 @@ class Box:
     def equip(self, rigs: list[dict[str, Any]], *, source: str = "simulator", broker: Broker | None = None) -> None:
         """Write the settings with these rigs; read at the next start."""
         lines = [*self._settings, *(broker.toml() if broker is not None else ())]
+        for number in dict.fromkeys(rig["bus"] for rig in rigs if "bus" in rig):
+            lines += _bus(number, next(rig for rig in rigs if rig.get("bus") == number))
+        if any(rig.get("wire") == "http" for rig in rigs):
+            lines += ["[[push]]", 'id = "pc"', f'listen = "127.0.0.1:{self.push_port}"']
         for rig in rigs:
-            lines += _rig(rig, source)
+            lines += _rig(rig, source, self.home)
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
+
+    def let_push(self, serial: str, secret: str) -> None:
+        """The secret of a rig that pushes, before it is connected."""
+        path = self.home / f"{serial}.secret"
+        path.write_text(secret, "ascii")
+        path.chmod(0o600)
 
     def _head(self, uplink: Uplink, mirror: str, rubrics: tuple[Path, ...]) -> list[str]:
         listed = ", ".join(f'"{path}"' for path in rubrics)
@@ -109,10 +122,22 @@ class Box:
         return None if status is None else int(status["unsent"])
 
 
-def _rig(rig: dict[str, Any], source: str) -> list[str]:
+def _bus(number: int, rig: dict[str, Any]) -> list[str]:
+    """The line that this rig hangs on."""
+    where = [f'host = "{rig["host"]}"', f"port = {rig['port']}"]
+    return ["[[bus]]", f'id = "bus-{number}"', f'kind = "{rig["kind"]}"', *where]
+
+
+def _rig(rig: dict[str, Any], source: str, home: Path) -> list[str]:
     """One block of the settings."""
-    lines = ["[[rig]]", f'serial = "{rig["serial"]}"', f'station = "{rig["station"]}"', f'source = "{source}"']
+    serial, model = rig["serial"], rig.get("layout")
+    lines = ["[[rig]]", f'serial = "{serial}"', f'station = "{rig["station"]}"', f'source = "{source}"']
     if rig.get("wire") == "mqtt":
-        return [*lines, f'profile = "{PROFILE_MQTT}"', 'broker = "main"']
+        profile = OWN_PROFILES.get(model, model) if model else PROFILE_MQTT
+        return [*lines, f'profile = "{profile}"', 'broker = "main"']
+    if rig.get("wire") == "http":
+        return [*lines, f'profile = "{PROFILE_HTTP}"', 'push = "pc"', f'secret_file = "{home / serial}.secret"']
+    if "bus" in rig:
+        return [*lines, f'profile = "{PROFILE}"', f'bus = "bus-{rig["bus"]}"', f"unit = {rig['unit']}"]
     where = [f'host = "{rig["host"]}"', f"port = {rig['port']}", f"unit = {rig['unit']}"]
     return [*lines, f'profile = "{PROFILE}"', *where]

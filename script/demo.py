@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ import oracle
 import oracle_plan
 from broker import Broker
 from point import ExamPoint
-from world import OPERATOR, PASSWORD, World, WorldError, command
+from world import OPERATOR, PASSWORD, ROOT, World, WorldError, command
 
 if TYPE_CHECKING:
     from box import Box
@@ -46,6 +47,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--embedded", action="store_true", help="the embedded MQTT broker, Mosquitto or not")
     parser.add_argument("--modbus", type=int, default=10, help="rigs on Modbus TCP (default 10)")
     parser.add_argument("--mqtt", type=int, default=10, help="rigs on MQTT (default 10)")
+    parser.add_argument(
+        "--wires", choices=("all", "two"), default="all",
+        help="all: beside them a bus (RTU), HTTP push, single MQTT values, Sparkplug (default)",
+    )  # fmt: skip
     parser.add_argument("--candidates", type=int, default=30, help="candidates, four items each (default 30)")
     parser.add_argument("--seed", type=int, default=7, help="seed of candidates, items and kills (default 7)")
     parser.add_argument("--speed", type=float, help="exam seconds per second (default: 300 with --once, else 20)")
@@ -108,7 +113,7 @@ def build(world: World, arguments: argparse.Namespace, say: Say) -> ExamPoint:
     say("  certificates, keys, databases, one operator")
     world.build_server()
     numbers = {"modbus": arguments.modbus, "mqtt": arguments.mqtt, "candidates": arguments.candidates}
-    point = ExamPoint(GATEWAYS, **numbers, seed=arguments.seed)
+    point = ExamPoint(GATEWAYS, **numbers, seed=arguments.seed, others=other_wires(arguments))
     plan = point.write(world.directory / "plan")
     printed = command("kaofen-server", "plan", "publish", world.server_config, plan)
     say(f"  exam plan {printed.splitlines()[0]}")
@@ -130,10 +135,47 @@ def build(world: World, arguments: argparse.Namespace, say: Say) -> ExamPoint:
         box.equip(mine, broker=broker)
         box.service.stop()  # its settings are read at its start
         box.service.start()
-        say(f"  {len(mine)} simulated rigs connected to {box.id}, {sum(one['wire'] == 'mqtt' for one in mine)} by MQTT")
+        wires = ", ".join(f"{count} {wire}" for wire, count in Counter(one["wire"] for one in mine).items())
+        say(f"  {len(mine)} simulated rigs connected to {box.id}: {wires}")
     for box in world.boxes:
-        world.wait(f"{box.id} answers", lambda box=box: box.status() is not None, 60, needs=box.service)
+        world.wait(f"{box.id} hears its rigs", lambda box=box: heard(box), 60, needs=box.service)
+    world.press(cmd="go")
     return point
+
+
+def other_wires(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Rigs that nobody tells what is stored lose results when things are killed, and may: --rough is without them."""
+    if arguments.wires != "all":
+        return ()
+    told = ("bus", "http")
+    return told if arguments.rough or not arguments.mqtt else (*told, "values", "sparkplug")
+
+
+def other_words(world: World, point: ExamPoint) -> list[str]:
+    """How the rigs of the other wires are told to the simulators, and the secrets to the box."""
+    words: list[str] = []
+    kinds = {rig.kind for rig in point.rigs}
+    if "bus" in kinds:
+        words += ["--bus", "tcp", "--on-bus", "LB-*"]
+    if "http" in kinds:
+        known = {rig.serial: random.SystemRandom().randbytes(32).hex() for rig in point.rigs if rig.kind == "http"}
+        for serial, secret in known.items():
+            world.boxes[0].let_push(serial, secret)
+        listed = world.directory / "push-secrets.txt"
+        listed.write_text("".join(f"{serial}:{secret}\n" for serial, secret in known.items()), "ascii")
+        listed.chmod(0o600)
+        words += ["--push", f"http://127.0.0.1:{world.boxes[0].push_port}", "--push-secrets", str(listed)]
+    if "values" in kinds:
+        words += ["--layout", "MB-*=meter-bench-iot-typical"]
+    if "sparkplug" in kinds:
+        words += ["--layout", f"LS-*={ROOT / 'script' / 'demo_rigs' / 'first-aid-sparkplug.rig.toml'}"]
+    return words
+
+
+def heard(box: Box) -> bool:
+    """Whether the box hears all its rigs: some say a result once, to whoever listens."""
+    status = box.status()
+    return status is not None and all(rig["state"] not in {"unknown", "offline"} for rig in status["rigs"])
 
 
 def fetch_plan(world: World) -> None:
@@ -158,6 +200,7 @@ def let_in(world: World, point: ExamPoint, arguments: argparse.Namespace, plan: 
         words += ["--broker", f"127.0.0.1:{world.broker.port}", "--broker-protocol", world.broker.protocol]
     if any(rig.serial == MUTE for rig in point.rigs):
         words += ["--no-ticket", MUTE]
+    words += [*other_words(world, point), "--hold"]
     return world.start_fleet(*words, *(("--timeout", str(ROUND_S_MAX)) if arguments.once else ("--stay",)))
 
 

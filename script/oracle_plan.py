@@ -183,12 +183,12 @@ def _same_attempt(rules: Rules, one: Expected, row: Record, where: str, verdict:
 def _count(
     point: ExamPoint, rules: Rules, expected: dict[str, Expected], truth: list[Record], verdict: Verdict
 ) -> None:
-    wire = {rig.serial: rig.wire for rig in point.rigs}
+    wire = {rig.serial: rig.kind for rig in point.rigs}
     runs = [record for record in truth if record["type"] == oracle.RESULT and oracle.in_exam(record)]
     verdict.counts["attempts of the plan"] = len(expected)
     verdict.counts["complete"] = sum(one.complete for one in expected.values())
     verdict.counts["passed"] = sum(one.passed(rules.pass_mark) is True for one in expected.values())
-    for name in ("modbus", "mqtt"):
+    for name in dict.fromkeys(("modbus", "mqtt", *wire.values())):
         verdict.counts[f"item runs over {name}"] = sum(wire[run["serial"]] == name for run in runs)
     for name in ("veto", "timeout", "aborted"):
         verdict.counts[name] = sum(run["outcome"] == name for run in runs)

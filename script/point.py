@@ -1,4 +1,4 @@
-"""The exam point of the demo: two rooms, rigs on both wires under two gateways, one session and its candidate list.
+"""The exam point of the demo: up to four rooms, rigs on every wire under two gateways, one session and its list.
 
 Writes what a person would write (docs/formats/plan.md): PLAN.toml and a CSV beside it. The people in it are invented;
 their id numbers have a right check digit, because the server refuses others.
@@ -25,6 +25,11 @@ FAMILY = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许"
 GIVEN = ("明日", "晓峰", "志远", "丽华", "建国", "雨桐", "海燕", "文博", "秀英", "子涵", "国强")
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK = "10X98765432"
+ROOMS = tuple(
+    (room, f'{{ zh = "{zh}号考场", en = "Room {number}" }}')
+    for number, (room, zh) in enumerate(zip("ABCD", "一二三四", strict=True), 1)
+)
+BUS_RIGS, HTTP_RIGS = 4, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class PlannedRig:
     gateway: str
     subject: str
     items: tuple[str, ...]
+    kind: str  # how it is told of in the verdict: its wire, more closely
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,10 @@ class Person:
 class ExamPoint:
     """Who sits what where, from one seed."""
 
-    def __init__(self, gateways: tuple[str, ...], *, modbus: int, mqtt: int, candidates: int, seed: int) -> None:
+    def __init__(
+        self, gateways: tuple[str, ...], *, modbus: int, mqtt: int, candidates: int, seed: int,
+        others: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         rubric = tomllib.loads(RUBRIC.read_text("utf-8"))
         self.subjects = {one["code"]: tuple(item["code"] for item in one["item"]) for one in rubric["subject"]}
         self.gateways = gateways
@@ -61,25 +70,41 @@ class ExamPoint:
         self.rigs: list[PlannedRig] = []
         self._add("LV", "A", "modbus", modbus)
         self._add("LM", "B", "mqtt", mqtt)
+        if "bus" in others:
+            self._add("LB", "C", "modbus", BUS_RIGS, kind="bus", gateway=gateways[-1])
+        if "http" in others:
+            self._add("LP", "D", "http", HTTP_RIGS, kind="http", gateway=gateways[0])
+        if "values" in others:
+            self._one("MB-0001", "D-11", "values", "K11")
+        if "sparkplug" in others:
+            self._one("LS-0001", "D-12", "sparkplug", "K31")
         self.people = [self._person(number, chance) for number in range(1, candidates + 1)]
 
-    def _add(self, prefix: str, room: str, wire: str, count: int) -> None:
+    def _one(self, serial: str, station: str, kind: str, code: str) -> None:
+        """A rig of a maker's at the broker, for one item."""
+        subject = next(name for name, codes in self.subjects.items() if code in codes)
+        self.rigs.append(PlannedRig(serial, station, "mqtt", self.gateways[0], subject, (code,), kind))
+
+    def _add(
+        self, prefix: str, room: str, wire: str, count: int, *, kind: str = "", gateway: str | None = None
+    ) -> None:
         """Subjects in turn over both rooms; of each subject's rigs every other one is the other gateway's."""
         codes = list(self.subjects)
         for number in range(1, count + 1):
             subject = codes[len(self.rigs) % len(codes)]
-            gateway = self.gateways[sum(rig.subject == subject for rig in self.rigs) % len(self.gateways)]
-            name, station = f"{prefix}-{number:04d}", f"{room}-{number:02d}"
-            self.rigs.append(PlannedRig(name, station, wire, gateway, subject, self.subjects[subject]))
+            turn = self.gateways[sum(rig.subject == subject for rig in self.rigs) % len(self.gateways)]
+            name, station, items = f"{prefix}-{number:04d}", f"{room}-{number:02d}", self.subjects[subject]
+            self.rigs.append(PlannedRig(name, station, wire, gateway or turn, subject, items, kind or wire))
 
     def _person(self, number: int, chance: random.Random) -> Person:
         """K1 to K4, each at one of the stations that have it, in turn."""
-        places = []
+        rigs = []
         for at, subject in enumerate(self.subjects):
-            able = [rig.station for rig in self.rigs if rig.subject == subject]
-            places.append(able[(number + at) % len(able)])
+            able = [rig for rig in self.rigs if rig.subject == subject]
+            rigs.append(able[(number + at) % len(able)])
         name = FAMILY[number % len(FAMILY)] + GIVEN[number % len(GIVEN)]
-        items = tuple(chance.choice(codes) for codes in self.subjects.values())
+        places = [rig.station for rig in rigs]
+        items = tuple(chance.choice(rig.items) for rig in rigs)
         return Person(f"S20261123-{number:04d}", name, _id_number(number), items, tuple(places))
 
     def of_gateway(self, gateway: str) -> list[PlannedRig]:
@@ -104,7 +129,7 @@ class ExamPoint:
             "[point]", f'id = "{POINT}"', 'name = { zh = "长沙第一考试点", en = "Changsha exam point 1" }',
             'region = "430100"',
         ]  # fmt: skip
-        for room, name in (("A", '{ zh = "一号考场", en = "Room 1" }'), ("B", '{ zh = "二号考场", en = "Room 2" }')):
+        for room, name in ROOMS:
             here = [rig for rig in self.rigs if rig.station.startswith(f"{room}-")]
             lines += ["", "[[room]]", f'id = "{room}"', f"name = {name}"] if here else []
             for rig in here:
