@@ -34,6 +34,7 @@ from device_adapters.limits import (
 )
 from device_adapters.messages.fates import LET_GO
 from device_adapters.messages.mailbox import Mailbox
+from device_adapters.mqtt.handshake import closing
 
 if TYPE_CHECKING:
     import ssl
@@ -186,7 +187,7 @@ class Broker:
             protocol=protocol,
             username=account.username,
             password=account.password,
-            tls_context=account.tls,
+            tls_context=closing(account.tls) if account.tls else None,
             timeout=BROKER_TIMEOUT_S,
             keepalive=BROKER_KEEPALIVE_S,
             logger=_SILENT,
