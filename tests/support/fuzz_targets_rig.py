@@ -14,7 +14,6 @@ from gateway.errors import ConfigError
 from gateway.rig.accept.bench import parse_scenario
 from gateway.rig.accept.report import OUTCOMES, TRIALS, Report, Trial, parse, text_of
 from gateway.rig.draft import draft_of
-from gateway.rig.heard.recording import head_line, message_line, parse_message_recording
 from gateway.rig.recording import Recording, parse_recording
 from gateway.rig.replaying import Replay
 from gateway.rig.sheet import read_sheet
@@ -72,28 +71,6 @@ def _captures() -> list[bytes]:
     return [head + words, head + words + bits + ends + lost]
 
 
-def _said_again(data: bytes) -> None:
-    """Whatever can be read can be written, and is the same again but for tenths of a millisecond."""
-    recording = parse_message_recording(data)
-    lines = [head_line(recording.head), *map(message_line, recording.lines)]
-    again = parse_message_recording("".join(lines).encode())
-    assert [one.payload for one in again.lines] == [one.payload for one in recording.lines]
-    assert again.head == recording.head
-
-
-def _message_captures() -> list[bytes]:
-    head = (
-        b'{"capture": 2, "wire": "mqtt", "serial": "B-7", "began": "", "personal": "hidden", "profile": "", '
-        b'"sha256": ""}\n'
-    )
-    text = b'{"at_ms": 1, "topic": "a/b", "text": "{}", "retained": true, "hidden": 1}\n'
-    whole = b'{"at_ms": 2, "topic": "a/b", "bytes": 7, "refused": "not_json", "verdict": "proven"}\n'
-    return [
-        head + text,
-        head + text + whole + b'{"at_ms": 3, "topic": "a", "hex": "ff00"}\n{"at_ms": 4, "lost": "x"}\n',
-    ]
-
-
 def _reports() -> list[bytes]:
     told = ("LV-0001", "2.1", "bench 1", "97", "latched", "h:502", "x", "y", "b", "e", "k", "v")
     trials = tuple(Trial(id_, outcome, "证据", "evidence") for id_, outcome in zip(TRIALS, OUTCOMES, strict=False))
@@ -108,15 +85,6 @@ TARGETS = [
         None,
         _captures,
         (b"[", b"{", b"NaN", b"1e999", b"-1", b"65536", b'"input"', b'"discrete"', b"9" * 40, b"\0", b"null"),
-        slow=4,
-    ),
-    Target(
-        "rig-message-capture",
-        _said_again,
-        (ConfigError,),
-        None,
-        _message_captures,
-        (b"[", b"{", b"NaN", b"1e999", b"-1", b'"hex"', b'"bytes"', b"\\ud800", b"9" * 40, b"\0", b"null", b"true"),
         slow=4,
     ),
     Target(
