@@ -49,22 +49,35 @@ def test_the_import_contracts_hold() -> None:
 )
 def test_a_planted_import_is_caught(tmp_path: Path, module: str, line: str) -> None:
     """The contracts bite: one forbidden import in an otherwise empty house fails the linter."""
-    config = (ROOT / "pyproject.toml").read_text()
-    (tmp_path / "pyproject.toml").write_text(config)
+    _empty_house(tmp_path)
+    (tmp_path / module).write_text(f"{line}\n")
+    planted = _linted(tmp_path)
+    assert planted.returncode == 1, planted.stdout + planted.stderr
+
+
+def test_an_empty_house_keeps_the_contracts(tmp_path: Path) -> None:
+    """What fails with a planted import fails for it alone."""
+    _empty_house(tmp_path)
+    clean = _linted(tmp_path)
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+
+
+def _empty_house(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     logs = ("scorelog/format", "scorelog/journal", "scorelog/verify")
     rooms = sorted(f"device_adapters/{file.parent.name}" for file in (ROOT / "device_adapters").glob("*/__init__.py"))
     for name in (*PACKAGES, *logs, *rooms):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").touch()
     for name in ("factory", "contract"):
-        (tmp_path / "device_adapters" / f"{name}.py").touch()
-    check = [LINT_IMPORTS, "--no-cache"]
-    environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    clean = subprocess.run(check, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert clean.returncode == 0, clean.stdout + clean.stderr
-    (tmp_path / module).write_text(f"{line}\n")
-    planted = subprocess.run(check, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert planted.returncode == 1, planted.stdout + planted.stderr
+        (folder / "device_adapters" / f"{name}.py").touch()
+
+
+def _linted(folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        [LINT_IMPORTS, "--no-cache"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def _third_party(path: Path) -> set[str]:
