@@ -25,7 +25,7 @@ from scorelog.format.upload import Upload, encode_upload, parse_upload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VECTORS = json.loads((ROOT / "tests/vectors/packed/rules.json").read_text("utf-8"))["vectors"]
+VECTORS = json.loads((ROOT / "tests/vectors/packed/bodies.json").read_text("utf-8"))["vectors"]
 WORDS_SHA256 = "4164cae61fe0a756b61c4dd76b1d81110eafecfa32ccdee453eb1713fd6ce65b"
 HEX = "0123456789abcdef"
 
