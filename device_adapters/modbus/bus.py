@@ -85,6 +85,7 @@ class Bus:
         self._breakers = Breakers()
         self._trails = Trails()
         self._spoke, self._spoke_at = -1, 0.0  # whose turn was the last one, and when it ended
+        self._spoke_well = False  # with an answer: what is heard now is behind it
         self._exchange = Exchange(line, framing, self._gap_s, echo=times.echo)
         self._queue: deque[_Job] = deque()
         self._job: _Job | None = None  # whose turn it is
@@ -216,6 +217,7 @@ class Bus:
             self._trails.heard(job.disturber, job.behind_s)
         if self._trails:
             self._free_at = max(self._free_at, now + self._trails.answered(job.unit, now))
+        self._spoke_well = True
         if pdu[0] & EXCEPTION and pdu[1] in TARGET_LOST:
             self._breakers.failed(job.unit, now, now - job.began)
         else:
@@ -232,6 +234,7 @@ class Bus:
         else:
             self.counts.silent += 1
         quiet_s = self._quiet_s(job)
+        self._spoke_well = False
         self._quiet_until = now + quiet_s
         if self._line.renewable:
             self._line.close()
@@ -289,14 +292,16 @@ class Bus:
             self._failed(job, error)
 
     def _may_be_another(self, job: _Job, frame: bytes) -> bool:
-        """Whether these bytes may be those of the unit that spoke before: its own begin with its number."""
+        """Whether these bytes may be those of a unit that was asked before: its own begin with its number."""
         received = self._exchange.without_echo(job.request, frame)
         asked = job.again and self._framing.nameless and not job.answer.done()
-        return bool(asked and self._spoke not in (-1, job.unit) and received and received[0] != job.unit)
+        return bool(asked and received and received[0] != job.unit)
 
     def _repeat(self, job: _Job) -> None:
         """Once more, behind the same quiet as after any odd bytes: its neighbour may have talked into its turn."""
-        job.again, job.disturber, job.behind_s = False, self._spoke, job.odd_at - self._spoke_at
+        job.again = False
+        if self._spoke_well and self._spoke != job.unit:
+            job.disturber, job.behind_s = self._spoke, job.odd_at - self._spoke_at
         self.counts.strays += 1
         self._quiet_until = asyncio.get_running_loop().time() + self._quiet_s(job)
         self._line.clear()
@@ -334,10 +339,10 @@ class Bus:
 
     def _stray_quiet_s(self, job: _Job) -> float:
         """Behind bytes that came before anything was sent. Another unit's frame is never taken for this one's."""
-        habit = self._trails.has(self._spoke)
-        if self._spoke >= 0:
+        habit_s = self._trails.habit_s(self._spoke) if self._spoke_well else None
+        if self._spoke_well:
             self._trails.heard(self._spoke, self._line.last_at - self._spoke_at)
-        return BUS_SETTLE_S if habit and self._spoke != job.unit else self._quiet_s(job)
+        return habit_s if habit_s is not None and self._spoke != job.unit else self._quiet_s(job)
 
     async def _open(self, job: _Job) -> None:
         """Once a second at most, however many rigs ask."""

@@ -4,7 +4,7 @@
     answer ───────── kept quiet for so long ─────────> next request            from then on it costs only its own turn
 
 Pure: the caller has the clock. What is heard behind a unit's answers again and again is its habit, what is heard once
-is noise: a strike each, and a quarter of one is let go with each answer, so that a unit that was mended is forgotten
+is noise: a strike each, and half a one is let go with each answer, so that a unit that was mended is forgotten
 after some answers. What a habit costs the line is the unit's own: it is asked again only after `HELD_SHARE` times that,
 so that its neighbours have the rest (P8).
 """
@@ -17,8 +17,8 @@ from typing import Final
 from device_adapters.limits import BUS_SETTLE_S, HELD_SHARE, TRAIL_MAX_S
 
 _HABIT: Final = 2.0
-_MOST: Final = 4.0
-_LET_GO: Final = 0.25
+_MOST: Final = 3.0
+_LET_GO: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Trails:
         trail = self._trails.get(unit)
         return trail.asked_from if trail is not None else 0.0
 
-    def has(self, unit: int) -> bool:
-        """Whether this is a habit of the unit."""
+    def habit_s(self, unit: int) -> float | None:
+        """How long it talks behind its answers, if it does."""
         trail = self._trails.get(unit)
-        return trail is not None and trail.strikes >= _HABIT
+        return trail.s if trail is not None and trail.strikes >= _HABIT else None

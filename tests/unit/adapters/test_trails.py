@@ -124,7 +124,7 @@ def test_a_habit_is_learnt_and_forgotten() -> None:
     assert trails.asked_from(1) == pytest.approx(10.0 + (1 + HELD_SHARE) * kept_s)
     for at in range(20):
         trails.answered(1, 20.0 + at)
-    assert (bool(trails), trails.has(1), trails.asked_from(1)) == (False, False, 0.0)
+    assert (bool(trails), trails.habit_s(1), trails.asked_from(1)) == (False, None, 0.0)
 
 
 def test_what_comes_very_late_is_no_habit() -> None:
