@@ -53,6 +53,9 @@ LayoutOption = Annotated[
     typer.Option("--layout", help="Rigs of this model (see `models`), or PATTERN=MODEL with a plan; may be repeated."),
 ]
 HoldOption = Annotated[bool, typer.Option("--hold", help="Candidates wait for `go` on the control socket.")]
+MuteOption = Annotated[
+    list[str] | None, typer.Option(help="With --plan: rigs that know no ticket, such as 'FE-*'; again.")
+]
 OnBusOption = Annotated[
     list[str] | None, typer.Option(help="With --plan and --bus: rigs that hang on buses, such as 'LB-*'; again.")
 ]
@@ -108,10 +111,7 @@ def fleet(  # noqa: PLR0917 - options, each by its name
     gateway: Annotated[list[str] | None, typer.Option(help="With --plan: only rigs of this gateway; again.")] = None,
     sitting: Annotated[list[str] | None, typer.Option(help="With --plan: only the session of this id; again.")] = None,
     items: Annotated[str, typer.Option(help="With --plan: items of candidates whose list says none.")] = "",
-    no_ticket: Annotated[
-        list[str] | None,
-        typer.Option(help="With --plan: rigs that know no ticket, such as 'FE-*'; again."),
-    ] = None,
+    no_ticket: MuteOption = None,
     layout: LayoutOption = None,
     scenario: ScenarioOption = None,
     strength: StrengthOption = None,
@@ -152,13 +152,8 @@ def fleet(  # noqa: PLR0917 - options, each by its name
             push=_desk(push, push_secrets, push_ca, token=push_token),
         )
     )
-    asked = rounds.Wishes(
-        seed, reboots, tuple(gateway or ()), tuple(sitting or ()), tuple(no_ticket or ()), tuple(on_bus or ())
-    )
-    if scene is not None:
-        line_up = _checked(lambda: play(scene, seed=seed, strength=strength, wire=wire_of(settings)))
-    else:
-        line_up = _checked(lambda: _planned(plan, items, asked, layout or ()))
+    asked = _asked(seed, reboots, gateway, sitting, no_ticket, on_bus)
+    line_up = _checked(lambda: _played(scene, settings, strength) or _planned(plan, items, asked, layout))
     wishes = Wishes(rubric, truth, ready, control_port, timeout, stay=stay, quiet=quiet, line_up=line_up, view=view)
     raise typer.Exit(run(run_fleet(settings, wishes)))
 
@@ -273,7 +268,17 @@ def _scene(name: str | None, plan: Path | None) -> Scene | None:
     return None if name is None else find_scene(name)
 
 
-def _planned(plan: Path | None, items: str, asked: rounds.Wishes, layouts: Sequence[str]) -> LineUp | None:
+def _played(scene: Scene | None, settings: FleetSettings, strength: str | None) -> LineUp | None:
+    if scene is None:
+        return None
+    return play(scene, seed=settings.seed, strength=strength, wire=wire_of(settings))
+
+
+def _asked(seed: int, reboots: int, *patterns: list[str] | None) -> rounds.Wishes:
+    return rounds.Wishes(seed, reboots, *(tuple(one or ()) for one in patterns))
+
+
+def _planned(plan: Path | None, items: str, asked: rounds.Wishes, layouts: Sequence[str] | None) -> LineUp | None:
     """The rigs and candidates of a plan; None where there is none."""
     if plan is None:
         return None
