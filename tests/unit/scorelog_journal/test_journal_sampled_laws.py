@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ from scorelog.journal.relog import relogged
 from scorelog.journal.request import built
 from scorelog.journal.room import Reserve, RoomPolicy
 from scorelog.journal.schema import DATABASE, open_reader
-from scorelog.journal.statefile import State, StateDamaged, parse_state
+from scorelog.journal.statefile import State, StateDamaged, StateWriter, parse_state
 from scorelog.journal.store import AppendRequest
 from scorelog.verify.attempt import verify_attempt
 from scorelog.verify.report import describe
@@ -174,3 +176,22 @@ def test_a_second_file_of_another_type_is_damaged(field: str) -> None:
     wrong = canonical.encode({**canonical.decode(lines[0]), field: 7})
     with pytest.raises(StateDamaged, match="a field has another type"):
         parse_state(wrong + b"\n" + hashlib.sha256(wrong).hexdigest().encode() + b"\n")
+
+
+class TooLargeState(State):
+    """One that there is no memory to write."""
+
+    def encode(self) -> bytes:
+        raise MemoryError
+
+
+def test_a_second_file_that_memory_does_not_suffice_for_is_a_failure_that_is_said(tmp_path: Path) -> None:
+    """G13: its thread goes on and says why, and the next state is written."""
+    writer = StateWriter(tmp_path / "state")
+    writer.offer(TooLargeState("a.example/gw/g/0", 0, 0, bytes(32), 1, None))
+    deadline = time.monotonic() + 20
+    while writer.failed is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert writer.failed is not None
+    assert writer.failed.errno == errno.ENOMEM
+    writer.close()
