@@ -26,20 +26,20 @@ from kit.figures import Aim, Report
 from kit.yardsticks import raw_disk
 from world import World, WorldError
 
-from gateway.config import parse_config
-from gateway.freeze import Freezer
 from gateway.identity import mirror_verifier
 from gateway.meters import Meters
-from gateway.opening import signer_of
-from gateway.transport import HttpsClient
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import signer_of
+from gateway.sending.transport import HttpsClient
+from gateway.sending.uploader import Uploader
+from gateway.settings.config import parse_config
 from scorelog.format.entry import EntryKey, build_entry
 from scorelog.journal.clock import SystemClock, read_time
 from scorelog.journal.sqlite import open_log
 from scorelog.journal.store import AppendRequest
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.settings.config import Config
     from scorelog.journal.log import SqliteLog
 
 DEFAULT_ENTRIES: Final = 60_000

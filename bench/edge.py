@@ -31,7 +31,7 @@ from kit.histograms import Scrape
 from kit.yardsticks import raw_disk
 from world import PROFILE, ROOT, World, WorldError
 
-from gateway.readonly import open_read_only
+from gateway.recording.readonly import open_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,8 +26,8 @@ from kit.uploads import DOMAIN, Uploads
 from service import WorldError, command
 from world import World
 
-from gateway.config import ServerConfig
-from gateway.transport import HttpsClient
+from gateway.sending.transport import HttpsClient
+from gateway.settings.config import ServerConfig
 from scorelog.format.limits import BLIND_BYTES
 from scorelog.format.upload import FILE_SUFFIX, parse_upload
 from scorelog.journal.clock import SystemClock

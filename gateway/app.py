@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from gateway.board import Board
-from gateway.bus_figures import BusFigures
 from gateway.errors import Exhausted, Fatal, GenerationFrozen
-from gateway.freeze import Freezer
-from gateway.hall import Hall
-from gateway.heartbeat import Heartbeat, Progress
 from gateway.identity import certificate_not_after_us, mirror_verifier
 from gateway.lifecycle import Start, record_start, record_stop, resume_clock
-from gateway.local import LocalPages
 from gateway.meters import Meters
+from gateway.page.local import LocalPages
 from gateway.plan.keeper import PlanKeeper, take_up
 from gateway.plan.sessions import Sessions
 from gateway.plan.shelf import Shelf
 from gateway.push.figures import PushFigures
-from gateway.rebuild import rebuild
-from gateway.recorder import Recorder
+from gateway.recording.freeze import Freezer
+from gateway.recording.rebuild import rebuild
+from gateway.recording.recorder import Recorder
+from gateway.recording.spool import Spool
 from gateway.reload import Reloader, Setup
 from gateway.resources import lacking, told, watch_callbacks
-from gateway.spool import Spool
-from gateway.supervise import RigSupervisor
-from gateway.uploader import Uploader
+from gateway.sending.heartbeat import Heartbeat, Progress
+from gateway.sending.uploader import Uploader
+from gateway.supervising.board import Board
+from gateway.supervising.bus_figures import BusFigures
+from gateway.supervising.hall import Hall
+from gateway.supervising.supervise import RigSupervisor
 from scorelog.format.text import utc_text, utc_us
 from scorelog.journal.errors import JournalError, LogFull, LogUntrusted
 
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
     from random import Random
 
     from device_adapters.contract import Adapter, Position
-    from gateway.brokers import BrokerLink
-    from gateway.config import Config, RigConfig
     from gateway.notify import Notifier
     from gateway.plan.roster import View
-    from gateway.rebuild import Readable
-    from gateway.texts import Texts
-    from gateway.transport import ServerClient
-    from gateway.wires import Wires
+    from gateway.recording.rebuild import Readable
+    from gateway.recording.texts import Texts
+    from gateway.sending.transport import ServerClient
+    from gateway.settings.config import Config, RigConfig
+    from gateway.supervising.brokers import BrokerLink
+    from gateway.supervising.wires import Wires
     from scorelog.journal.clock import Clock
     from scorelog.journal.store import LogStore
 

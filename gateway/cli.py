@@ -20,17 +20,17 @@ try:
     from certs.keys import create_ed25519
     from device_adapters.errors import AdapterError
     from gateway import commands
-    from gateway.config import effective
-    from gateway.config_file import load, read_file
-    from gateway.contentkey import create_content_key
     from gateway.doctor import examine
     from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
     from gateway.errors import ConfigError, GatewayError
-    from gateway.opening import signer_of
     from gateway.plan.show import as_document as as_plan_document
     from gateway.plan.show import as_text as as_plan_text
+    from gateway.recording.contentkey import create_content_key
+    from gateway.recording.opening import signer_of
     from gateway.rig.cli import rig
     from gateway.run import run as run_gateway
+    from gateway.settings.config import effective
+    from gateway.settings.config_file import load, read_file
     from scorelog.format.errors import FormatError
     from scorelog.journal.creation import create_log
     from scorelog.journal.errors import JournalError, LogMissing, LogNewer, LogUntrusted

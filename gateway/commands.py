@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from certs.contexts import gateway_client_context
 from certs.identity import gateway_identity
-from gateway import carriage, limits
-from gateway.brokers import account
-from gateway.contentkey import load_content_key
+from gateway import limits
 from gateway.errors import ConfigError, GatewayError, NoReceiptYet, ReceiptRefused, Refuse
 from gateway.identity import first_certificate, mirror_verifier
 from gateway.lifecycle import refuse_untellable
-from gateway.opening import signer_of
 from gateway.plan.shelf import Shelf
 from gateway.push.identity import identities
-from gateway.readonly import open_generation, open_read_only
+from gateway.recording.contentkey import load_content_key
+from gateway.recording.opening import signer_of
+from gateway.recording.readonly import open_generation, open_read_only
+from gateway.recording.texts import load_texts
 from gateway.reload import read_setup
 from gateway.run import run_file, still_runs
-from gateway.texts import load_texts
+from gateway.sending import carriage
+from gateway.supervising.brokers import account
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.errors import FormatError
 from scorelog.journal.clock import SystemClock
@@ -36,7 +37,7 @@ from scorelog.journal.sqlite import open_log
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.config import Config
+    from gateway.settings.config import Config
     from scorelog.format.keys import CosignatureVerifier
     from scorelog.format.plan import Plan
 

@@ -12,10 +12,10 @@ from scorelog.format import canonical, types
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from gateway.config import Config
-    from gateway.rebuild import Past
-    from gateway.recorder import Recorder
-    from gateway.texts import Texts
+    from gateway.recording.rebuild import Past
+    from gateway.recording.recorder import Recorder
+    from gateway.recording.texts import Texts
+    from gateway.settings.config import Config
     from scorelog.journal.clock import Clock
     from scorelog.journal.store import LogStore
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
-from gateway.brokers import account
-from gateway.config_file import load
-from gateway.difference import difference, refuse_fixed
 from gateway.errors import ConfigError, Fatal
 from gateway.lifecycle import changes, refuse_untellable
 from gateway.push.identity import Identities, identities
-from gateway.texts import load_texts
+from gateway.recording.texts import load_texts
+from gateway.settings.config_file import load
+from gateway.settings.difference import difference, refuse_fixed
+from gateway.supervising.brokers import account
 from scorelog.format.text import utc_text
 from scorelog.journal.errors import LogFull
 from scorelog.journal.failpoints import failpoint, register
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device_adapters.mqtt.connection import Account
-    from gateway.board import Board
-    from gateway.config import Config, RigConfig
-    from gateway.difference import Difference
-    from gateway.hall import Hall
     from gateway.plan.keeper import PlanKeeper
-    from gateway.recorder import Recorder
-    from gateway.texts import Texts
-    from gateway.wires import Wires
+    from gateway.recording.recorder import Recorder
+    from gateway.recording.texts import Texts
+    from gateway.settings.config import Config, RigConfig
+    from gateway.settings.difference import Difference
+    from gateway.supervising.board import Board
+    from gateway.supervising.hall import Hall
+    from gateway.supervising.wires import Wires
     from scorelog.journal.clock import Clock
 
 _RECORD = register("gateway.reload-record", "a changed configuration is appended to the log, before it is used")

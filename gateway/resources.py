@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
 
-    from gateway.config import Config
+    from gateway.settings.config import Config
 
 _NO_THREAD = "can't start new thread"  # as the interpreter says it
 

@@ -18,16 +18,16 @@ import structlog
 from gateway import logs
 from gateway.app import App, Parts, hard_exit, install_signals
 from gateway.errors import ConfigError, Exhausted
-from gateway.freeze import Freezer
 from gateway.garbage import settle
 from gateway.lifecycle import Start
 from gateway.notify import Notifier
-from gateway.opening import open_gateway_log
-from gateway.readonly import older_generations
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import open_gateway_log
+from gateway.recording.readonly import older_generations
 from gateway.reload import read_setup
 from gateway.resources import take_descriptors, take_threads, told
-from gateway.transport import HttpsClient
-from gateway.wires import Wires
+from gateway.sending.transport import HttpsClient
+from gateway.supervising.wires import Wires
 from scorelog.journal import failpoints
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogUntrusted

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simulators import rounds
 from simulators.errors import InputError
-from simulators.exam_plan import load_plan
+from simulators.exam import rounds
+from simulators.exam.exam_plan import load_plan
 from simulators.faults import CATALOGUE, parse_fault
 from simulators.fleet import FleetSettings, wire_of
 from simulators.layouts.lineup import with_makers
@@ -29,7 +29,7 @@ from simulators.talk.find import all_models
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simulators.lineup import LineUp
+    from simulators.exam.lineup import LineUp
     from simulators.scenes.scene import Scene
 
 app = typer.Typer(

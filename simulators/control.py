@@ -11,19 +11,19 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from simulators.codes import AbortReason, Acknowledgement, Mode, Verdict
 from simulators.commands import Request, parse_command
+from simulators.device.codes import AbortReason, Acknowledgement, Mode, Verdict
+from simulators.device.plug import POWER_OFF_S, Host
 from simulators.errors import InputError, RigRefuses, SimulatorError
+from simulators.exam.scenario import ordinary_run
 from simulators.faults import FaultSpec
 from simulators.limits import CONTROL_LINE_BYTES_MAX, U16_MAX
-from simulators.plug import POWER_OFF_S, Host
-from simulators.scenario import ordinary_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from simulators.device.rig import Latched
     from simulators.fleet import Fleet
-    from simulators.rig import Latched
 
 _WAIT_S = 10.0
 _LOOK_S = 0.005

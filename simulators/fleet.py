@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, Self
 from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of
-from simulators.clock import FleetTime, RigTime
+from simulators.device.clock import FleetTime, RigTime
+from simulators.device.rig import Latched, Rig
 from simulators.errors import InputError, RigRefuses
+from simulators.exam.lineup import LineUp, RigPlace, line_up_of
+from simulators.exam.scenario import Scenario, plan_fleet
+from simulators.exam.station import Station, Turnstile
 from simulators.faults.catalogue import make_fault
-from simulators.host import RigHost
 from simulators.layouts.lineup import makers_line_up
 from simulators.layouts.rig import MakerRig
 from simulators.layouts.shape import Layout
 from simulators.limits import SPEED_MAX, UNITS_PER_BUS_MAX
-from simulators.lineup import LineUp, RigPlace, line_up_of
+from simulators.modbus.host import RigHost
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
 from simulators.push.host import PushHost
-from simulators.rig import Latched, Rig
-from simulators.scenario import Scenario, plan_fleet
-from simulators.station import Station, Turnstile
 from simulators.talk.edge import EdgeNode, SparkHost
 from simulators.talk.model import MessageModel
 from simulators.talk.pushed import PushedHost
@@ -40,12 +40,12 @@ from simulators.talk.topics import TopicsHost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simulators.device.plug import Host
+    from simulators.device.rubric import Rubric
+    from simulators.device.truth import TruthFile
     from simulators.faults import FaultSpec
     from simulators.mqtt.broker import Broker
-    from simulators.plug import Host
     from simulators.push.desk import Desk
-    from simulators.rubric import Rubric
-    from simulators.truth import TruthFile
 
 _LOOK_S = 0.05
 _PORT_LAST = 65_535

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from simulators.control import Control
+from simulators.device.rubric import find_rubric, load_rubric
+from simulators.device.truth import TruthFile, truth_line
 from simulators.errors import InputError
 from simulators.fleet import Fleet, FleetSettings
 from simulators.limits import CONNECTIONS_MAX
-from simulators.rubric import find_rubric, load_rubric
 from simulators.summary import summary
-from simulators.truth import TruthFile, truth_line
 from simulators.view import watch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from simulators.lineup import LineUp
-    from simulators.rig import Latched
+    from simulators.device.rig import Latched
+    from simulators.exam.lineup import LineUp
 
 TIMEOUT_EXIT = 1
 INPUT_EXIT = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulators.candidates import Ending
+from simulators.exam.candidates import Ending
 
 if TYPE_CHECKING:
     from simulators.fleet import Fleet

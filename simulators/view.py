@@ -10,12 +10,12 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from simulators.codes import State
+from simulators.device.codes import State
 
 if TYPE_CHECKING:
+    from simulators.device.plug import Host
+    from simulators.exam.station import Station
     from simulators.fleet import Fleet
-    from simulators.plug import Host
-    from simulators.station import Station
 
 _EVERY_S = 0.5
 _EVERY_APART_S = 5.0  # where nothing can be drawn over

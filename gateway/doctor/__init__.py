@@ -18,14 +18,14 @@ from gateway.doctor.report import good, warn
 from gateway.doctor.rigs import check_rigs
 from gateway.doctor.server import check_server
 from gateway.errors import GatewayError
-from gateway.texts import load_texts
+from gateway.recording.texts import load_texts
 from scorelog.journal.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.config import Config
     from gateway.doctor.report import Finding
+    from gateway.settings.config import Config
 
 
 _AGAIN_S: Final = 0.25

@@ -16,11 +16,11 @@ from device_adapters.errors import NotConnected
 from device_adapters.factory import open_box
 from device_adapters.messages.mailbox import Mailbox
 from device_adapters.mqtt.connection import Broker
-from gateway.brokers import account
 from gateway.doctor.report import fail, good, warn
 from gateway.doctor.rigs import step_of
 from gateway.doctor.server import check_tcp
 from gateway.errors import ConfigError
+from gateway.supervising.brokers import account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from device_adapters.mqtt.plain_box import PlainBox
     from device_adapters.sparkplug.box import SparkBox
     from device_adapters.sparkplug.node import EdgeNode
-    from gateway.config import BrokerConfig, Config, RigConfig
     from gateway.doctor.report import Finding
-    from gateway.texts import Texts
+    from gateway.recording.texts import Texts
+    from gateway.settings.config import BrokerConfig, Config, RigConfig
 
 _HOP_S: Final = 4.0
 _LOG_IN_S: Final = 12.0

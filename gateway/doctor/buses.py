@@ -19,10 +19,10 @@ from gateway.doctor.rigs import explained, read_status, step_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.buses import BusConfig
-    from gateway.config import Config, RigConfig
     from gateway.doctor.report import Finding
-    from gateway.texts import Texts
+    from gateway.recording.texts import Texts
+    from gateway.settings.buses import BusConfig
+    from gateway.settings.config import Config, RigConfig
 
 _RIG_S: Final = 6.0
 

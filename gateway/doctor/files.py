@@ -13,8 +13,8 @@ from certs.keys import refuse_shared
 from gateway import commands, limits
 from gateway.doctor.report import fail, good, warn
 from gateway.errors import GatewayError
-from gateway.freeze import Freezer
 from gateway.identity import first_certificate
+from gateway.recording.freeze import Freezer
 from scorelog.format.errors import FormatError
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import JournalError
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gateway.config import Config
     from gateway.doctor.report import Finding
+    from gateway.settings.config import Config
 
 _ROOM_BYTES: Final = 1 << 30
 _RENEW: Final = timedelta(days=14)

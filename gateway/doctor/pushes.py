@@ -17,9 +17,9 @@ from gateway.push.identity import identities
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.config import Config, RigConfig
     from gateway.doctor.report import Finding
     from gateway.push.settings import PushConfig
+    from gateway.settings.config import Config, RigConfig
 
 _UNHEARD = frozenset({"offline", "unknown"})
 

@@ -16,9 +16,9 @@ from gateway.doctor.server import check_tcp
 if TYPE_CHECKING:
     from device_adapters.language.profile import Profile
     from device_adapters.modbus.wire import Wire
-    from gateway.config import RigConfig
     from gateway.doctor.report import Finding
-    from gateway.texts import Texts
+    from gateway.recording.texts import Texts
+    from gateway.settings.config import RigConfig
 
 _AT_ONCE: Final = 64
 _RIG_S: Final = 6.0

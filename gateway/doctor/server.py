@@ -24,8 +24,8 @@ from scorelog.journal.identity import find_identity
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from gateway.config import Config
     from gateway.doctor.report import Finding
+    from gateway.settings.config import Config
 
 _HOP_S: Final = 4.0
 _ALERT_S: Final = 1.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import limits
 from gateway.errors import PlanRefused
-from gateway.texts import Text
+from gateway.recording.texts import Text
 from scorelog.format.errors import FormatError
 from scorelog.format.plan import check_openings, parse_openings, parse_plan
 from scorelog.format.plan_openings import MISSING

@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.attempts import TICKET, whole_number
 from gateway.plan.roster import bare
+from gateway.recording.attempts import TICKET, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device_adapters.observation import Observation
-    from gateway.attempts import Attempts, Exam
     from gateway.plan.roster import Seat, View
+    from gateway.recording.attempts import Attempts, Exam
 
 
 @dataclass(frozen=True, slots=True)

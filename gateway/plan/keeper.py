@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from gateway.plan.sessions import OwnEntry, Sessions
     from gateway.plan.shelf import Shelf
-    from gateway.recorder import Recorder
-    from gateway.transport import HeartbeatAnswer, ServerClient
+    from gateway.recording.recorder import Recorder
+    from gateway.sending.transport import HeartbeatAnswer, ServerClient
     from scorelog.journal.clock import Clock
 
 _ANSWER = register("gateway.plan-answer", "a fetched plan was read and is not yet checked")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.plan.roster import Roster
-    from gateway.recorder import Recorder
-    from gateway.transport import HeartbeatAnswer
+    from gateway.recording.recorder import Recorder
+    from gateway.sending.transport import HeartbeatAnswer
     from scorelog.format.plan import Plan, Session
     from scorelog.journal.clock import Clock
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gateway.config import Config
     from gateway.push.settings import PushConfig
+    from gateway.settings.config import Config
 
 _SECRET: Final = re.compile(rf"[\x21-\x7e]{{{SECRET_CHARS_MIN},{SECRET_CHARS_MAX}}}")
 _FILE_BYTES_MAX: Final = 1024

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gateway.config import RigConfig
+    from gateway.settings.config import RigConfig
 
 _SERIAL: Final = re.compile(r"[A-Za-z0-9._~-]{1,16}\Z")
 _PORT_MAX: Final = 65_535

@@ -19,8 +19,8 @@ from device_adapters.language.spaces import SPACES, TABLE, on_wire
 from device_adapters.modbus.reading import RefusedRecordError, marked, read_record
 from device_adapters.modbus.wire import ExceptionReply
 from device_adapters.observation import RawArea
-from gateway.cutting import zeroed
 from gateway.errors import ConfigError
+from gateway.recording.cutting import zeroed
 from gateway.rig.limits import CAPTURE_BYTES_MAX, CAPTURE_S_MAX, EVERY_S_MAX, EVERY_S_MIN, HELD_READ_MAX
 from gateway.rig.looking import untouchable
 from gateway.rig.place import ReadOnlyWire, open_wire, transport_of

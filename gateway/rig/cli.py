@@ -13,6 +13,7 @@ import typer
 
 from gateway.doctor.report import LANGUAGES, as_document, as_text, failed
 from gateway.errors import ConfigError
+from gateway.recording.texts import profile_named, shipped_profiles
 from gateway.rig import capturing, probing, scanning
 from gateway.rig.accept.cli import accept
 from gateway.rig.checking import check as check_recording
@@ -32,7 +33,6 @@ from gateway.rig.recording import read_recording
 from gateway.rig.replaying import Replay
 from gateway.rig.sheet import read_sheet
 from gateway.rig.writing import as_toml, counted
-from gateway.texts import profile_named, shipped_profiles
 from scorelog.journal.clock import SystemClock
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from device_adapters.language.lint import Finding, examine_file
 from gateway.errors import ConfigError
+from gateway.recording.texts import base_finder
 from gateway.rig.unsaid import MARK
-from gateway.texts import base_finder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simulators.plug import Host
+from simulators.device.plug import Host
 
 if TYPE_CHECKING:
     from simulators.bus.line import BusLine
-    from simulators.rig import Rig
+    from simulators.device.rig import Rig
 
 
 class BusHost(Host):

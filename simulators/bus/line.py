@@ -11,18 +11,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from simulators.device.registers import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_COILS
 from simulators.errors import InputError
-from simulators.exchange import spoiled
-from simulators.frames import RTU, is_sealed, sealed
 from simulators.limits import REQUEST_BYTES_MAX, REQUEST_PAUSE_S
-from simulators.modbus import WRITE_MANY, WRITE_ONE, answer
-from simulators.pieces import Pieces
-from simulators.registers import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_COILS
+from simulators.modbus.exchange import spoiled
+from simulators.modbus.frames import RTU, is_sealed, sealed
+from simulators.modbus.pieces import Pieces
+from simulators.modbus.requests import WRITE_MANY, WRITE_ONE, answer
 
 if TYPE_CHECKING:
     from simulators.bus.outlets import Opener
+    from simulators.device.plug import Host
     from simulators.faults import Piece
-    from simulators.plug import Host
 
 _FIXED_BYTES = 8  # of a read request, and of one that writes one word or coil
 _FIXED = frozenset({READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_ONE})

@@ -7,14 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from simulators.frames import TCP
+from simulators.modbus.frames import TCP
 
 if TYPE_CHECKING:
     import random
 
+    from simulators.device.rig import Rig
     from simulators.faults.spec import FaultSpec
-    from simulators.frames import Frames
-    from simulators.rig import Rig
+    from simulators.modbus.frames import Frames
 
 OFTEN = 1.0
 SOMETIMES = 0.02

@@ -7,9 +7,9 @@ They do nothing on a rig with a socket of its own. Late, lost, doubled and cut r
 
 from __future__ import annotations
 
+from simulators.device.registers import READ_HOLDING
 from simulators.faults.base import Exchange, Fault, Piece
-from simulators.frames import sealed
-from simulators.registers import READ_HOLDING
+from simulators.modbus.frames import sealed
 
 _FOREIGN_WORDS = bytes.fromhex("4b4600010030")
 

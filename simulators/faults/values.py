@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from simulators.codes import Mode
+from simulators.device.codes import Mode
 from simulators.faults.base import OFTEN, Bench, Fault, Look
 from simulators.faults.words import cut_to_read, with_words
 

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from simulators.device.registers import READ_HOLDING
 from simulators.faults.base import Exchange, Fault, Piece
 from simulators.limits import CONNECTIONS_REMEMBERED
-from simulators.modbus import exception
-from simulators.registers import READ_HOLDING
+from simulators.modbus.requests import exception
 
 if TYPE_CHECKING:
     import random
 
     from simulators.faults.spec import FaultSpec
-    from simulators.frames import Frames
+    from simulators.modbus.frames import Frames
 
 _LATE_MS = 1500
 _DRIP_MS = 2

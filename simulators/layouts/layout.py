@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators.codes import EventType, Mode, Outcome, State
+from simulators.device.codes import EventType, Mode, Outcome, State
+from simulators.device.rubric import Line
 from simulators.errors import InputError
 from simulators.layouts.shape import Bell, Bits, Block, Check, Flags, Layout, Rows, Told, Window
 from simulators.layouts.sums import SUMS
 from simulators.layouts.values import Place, parse_place
 from simulators.limits import READ_WORDS_MAX, SERIAL_BYTES
-from simulators.rubric import Line
 from simulators.toml_file import Table, table_of, toml_table
 
 if TYPE_CHECKING:

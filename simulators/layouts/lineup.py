@@ -7,21 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulators.device.rubric import find_rubric_of, load_rubric
 from simulators.errors import InputError
+from simulators.exam.lineup import LineUp, RigPlace
+from simulators.exam.scenario import Scenario, plan_fleet
 from simulators.limits import WEIGHT_WHOLE
-from simulators.lineup import LineUp, RigPlace
-from simulators.rubric import find_rubric_of, load_rubric
-from simulators.scenario import Scenario, plan_fleet
 from simulators.talk.find import find_model
 from simulators.talk.model import MessageModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simulators.device.rubric import Rubric
+    from simulators.exam.scenario import Run
     from simulators.fleet import FleetSettings
     from simulators.layouts.model_rig import Model
-    from simulators.rubric import Rubric
-    from simulators.scenario import Run
     from simulators.talk.find import AnyModel
 
 _PUBLISHED, _PUSHED = "mqtt", "http"

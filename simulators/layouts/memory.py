@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from simulators.device.memory import Memory
 from simulators.errors import RigRefuses
-from simulators.memory import Memory
 
 
 class ResultRing(Memory):

@@ -10,19 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from simulators.codes import EventType, Mode, Outcome
+from simulators.device.codes import EventType, Mode, Outcome
+from simulators.device.rig import Latched, Rig
 from simulators.errors import RigRefuses
 from simulators.layouts.people import name_of
 from simulators.limits import U16_MAX
-from simulators.rig import Latched, Rig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simulators.device.memory import ItemRun, OpenExam
+    from simulators.device.records import Deduction, EventRecord, Measure, ResultRecord
+    from simulators.device.rubric import Item, Line
     from simulators.layouts.values import Value
-    from simulators.memory import ItemRun, OpenExam
-    from simulators.records import Deduction, EventRecord, Measure, ResultRecord
-    from simulators.rubric import Item, Line
 
 _US = 1_000_000
 

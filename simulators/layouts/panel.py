@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from simulators.device.registers import ILLEGAL_ADDRESS, READ_DISCRETE
 from simulators.errors import ModbusRefusal
-from simulators.registers import ILLEGAL_ADDRESS, READ_DISCRETE
 
 if TYPE_CHECKING:
+    from simulators.device.rig import Rig
     from simulators.layouts.rig import MakerRig
     from simulators.layouts.shape import Bell, Flags
-    from simulators.rig import Rig
 
 
 class LayoutPanel:

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from simulators.errors import ModbusRefusal
-from simulators.layouts.blocks import sealed, start_of, words_at
-from simulators.layouts.memory import ReadOnce, ResultRing
-from simulators.layouts.panel import LayoutPanel
-from simulators.registers import (
+from simulators.device.registers import (
     ILLEGAL_ADDRESS,
     ILLEGAL_VALUE,
     READ_COILS,
@@ -23,16 +19,20 @@ from simulators.registers import (
     WRITE_COILS,
     straight_cut,
 )
+from simulators.errors import ModbusRefusal
+from simulators.layouts.blocks import sealed, start_of, words_at
+from simulators.layouts.memory import ReadOnce, ResultRing
+from simulators.layouts.panel import LayoutPanel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simulators.device.registers import Panel
+    from simulators.device.rig import Rig
     from simulators.faults.base import Look
     from simulators.layouts.rig import MakerRig
     from simulators.layouts.shape import Layout, Window
     from simulators.layouts.values import Place
-    from simulators.registers import Panel
-    from simulators.rig import Rig
 
 _TEXTS = ("ticket", "name", "item")
 _SPACES = {READ_INPUT: "input"}

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulators.device.records import Deduction, EventRecord, ResultRecord, text
 from simulators.layouts.blocks import words_of
 from simulators.layouts.memory import ReadOnce, ResultRing
 from simulators.layouts.model_rig import ModelRig, ModelWire
 from simulators.layouts.registers import LayoutRegisters
 from simulators.layouts.turning import Turning
-from simulators.records import Deduction, EventRecord, ResultRecord, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from simulators.clock import RigTime
+    from simulators.device.clock import RigTime
+    from simulators.device.memory import Memory
+    from simulators.device.rig import Latched
+    from simulators.device.rubric import Rubric
     from simulators.layouts.shape import Layout
     from simulators.layouts.values import Value
-    from simulators.memory import Memory
-    from simulators.rig import Latched
-    from simulators.rubric import Rubric
 
 
 class LayoutWire(ModelWire):

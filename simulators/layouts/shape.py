@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulators.codes import EventType
+from simulators.device.codes import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simulators.device.rubric import Line
     from simulators.layouts.values import Place
-    from simulators.rubric import Line
 
 
 @dataclass(frozen=True, slots=True)

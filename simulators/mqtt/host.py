@@ -15,6 +15,7 @@ import random
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from simulators.device.plug import Host
 from simulators.faults.base import Publication
 from simulators.limits import (
     BROKER_PAUSE_S,
@@ -26,13 +27,12 @@ from simulators.limits import (
 )
 from simulators.mqtt.link import Deaf, Link, LinkFailed
 from simulators.mqtt.payloads import offline, read_ack, read_ready, read_resend, status, topic
-from simulators.plug import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simulators.device.rig import Rig
     from simulators.mqtt.broker import Broker
-    from simulators.rig import Rig
 
 _LOOK_S = 0.25
 _ANSWERS = ("ack", "ready", "resend")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, Verdict
+from simulators.device.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, Verdict
 from simulators.errors import RigRefuses
 from simulators.limits import MEASURES_MAX, PAYLOAD_BYTES_MAX, TICKET_BYTES, U16_MAX, U32_MAX
 
 if TYPE_CHECKING:
-    from simulators.records import Deduction, EventRecord, Measure, ResultRecord
-    from simulators.status import Status
+    from simulators.device.records import Deduction, EventRecord, Measure, ResultRecord
+    from simulators.device.status import Status
 
 _US = 1_000_000
 _ROOT = "kaofen/v1"

@@ -17,18 +17,18 @@ import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from simulators.device.plug import Host
 from simulators.faults.base import Publication
 from simulators.limits import BROKER_PAUSE_S, EVENT_SLOTS, IN_FLIGHT_MAX, PUSH_BATCH_BYTES_MAX, STATUS_EVERY_US, U32_MAX
 from simulators.mqtt.payloads import offline, status
-from simulators.plug import Host
 from simulators.push.line import Line, LineBroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from simulators.device.rig import Rig
     from simulators.push.desk import Desk
     from simulators.push.line import Reply
-    from simulators.rig import Rig
 
 _LOOK_S = 0.02
 _OK, _UNPROVEN, _ORDER = 200, 401, 409

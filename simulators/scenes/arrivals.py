@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from simulators.codes import Outcome
-from simulators.deeds import Deed, do_item
+from simulators.device.codes import Outcome
+from simulators.exam.deeds import Deed, do_item
 from simulators.scenes.behaviours import no_veto, plain
 from simulators.scenes.drafts import Draft
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from simulators import marking
-from simulators.codes import Outcome, Verdict
-from simulators.deeds import Deed, do_item, ruin_item, score_of
-from simulators.rubric import EXAM_FAILED
+from simulators.device import marking
+from simulators.device.codes import Outcome, Verdict
+from simulators.device.rubric import EXAM_FAILED
+from simulators.exam.deeds import Deed, do_item, ruin_item, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulators.rubric import Rubric
+    from simulators.device.rubric import Rubric
     from simulators.scenes.drafts import Day, Draft
 
 _US = 1_000_000

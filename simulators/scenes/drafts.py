@@ -9,13 +9,13 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulators.candidates import Course, Ending, Fate, draw, whole
-from simulators.codes import Acknowledgement, Mode, Verdict
-from simulators.deeds import PAUSE_S, Deed, Press, Step, do_item, item_steps
-from simulators.scenario import Run
+from simulators.device.codes import Acknowledgement, Mode, Verdict
+from simulators.exam.candidates import Course, Ending, Fate, draw, whole
+from simulators.exam.deeds import PAUSE_S, Deed, Press, Step, do_item, item_steps
+from simulators.exam.scenario import Run
 
 if TYPE_CHECKING:
-    from simulators.rubric import Rubric
+    from simulators.device.rubric import Rubric
 
 _US = 1_000_000
 _MATCHES = 0.97  # a reader that sometimes fails

@@ -9,19 +9,19 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING
 
-from simulators.deeds import Press
+from simulators.device.rig import Rig
+from simulators.exam.deeds import Press
+from simulators.exam.pressing import press
 from simulators.mqtt.payloads import MessageWire
-from simulators.pressing import press
-from simulators.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from simulators.deeds import Step
-    from simulators.latched import Latched
-    from simulators.lineup import LineUp, RigPlace
-    from simulators.rubric import Rubric
-    from simulators.scenario import Run
+    from simulators.device.latched import Latched
+    from simulators.device.rubric import Rubric
+    from simulators.exam.deeds import Step
+    from simulators.exam.lineup import LineUp, RigPlace
+    from simulators.exam.scenario import Run
 
 _POWER_OFF_US = 1_500_000
 _LOOK_US = 1_000_000

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulators.device.rubric import find_rubric_of, load_rubric
 from simulators.errors import InputError
+from simulators.exam.lineup import LineUp, line_up_of
+from simulators.exam.scenario import Scenario
 from simulators.faults import parse_fault
 from simulators.faults.catalogue import known_fault
 from simulators.limits import RIGS_MAX
-from simulators.lineup import LineUp, line_up_of
-from simulators.rubric import find_rubric_of, load_rubric
-from simulators.scenario import Scenario
 from simulators.scenes.behaviours import STRENGTHS
 from simulators.scenes.catalogue import BEHAVIOURS
 from simulators.scenes.drafts import honest_day, queues_of

@@ -6,18 +6,18 @@ import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from simulators.device.truth import TruthFile
 from simulators.errors import InputError
 from simulators.scenes.behaviours import STRENGTHS
 from simulators.scenes.rehearsal import rehearse
 from simulators.scenes.scene import play
-from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simulators.latched import Latched
-    from simulators.lineup import RigPlace
-    from simulators.scenario import Run
+    from simulators.device.latched import Latched
+    from simulators.exam.lineup import RigPlace
+    from simulators.exam.scenario import Run
     from simulators.scenes.scene import Scene
 
 

@@ -12,16 +12,16 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any, cast
 
+from simulators.device.plug import Host
 from simulators.faults.base import Publication
 from simulators.limits import BROKER_PAUSE_S
 from simulators.mqtt.link import Link, LinkFailed
 from simulators.mqtt.spark_payload import Metric
 from simulators.mqtt.talkers import SparkVoice
-from simulators.plug import Host
 from simulators.talk.rig import STAMP
 
 if TYPE_CHECKING:
-    from simulators.clock import RigTime
+    from simulators.device.clock import RigTime
     from simulators.mqtt.broker import Broker
     from simulators.talk.rig import TalkRig
     from simulators.talk.saying import Said

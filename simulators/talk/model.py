@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators.codes import EventType, Mode, Outcome, State
+from simulators.device.codes import EventType, Mode, Outcome, State
+from simulators.device.rubric import Line
 from simulators.errors import InputError
 from simulators.limits import SERIAL_BYTES
-from simulators.rubric import Line
 from simulators.talk.saying import Saying, parse_saying
 from simulators.toml_file import Table, table_of, toml_table
 

@@ -18,11 +18,11 @@ from simulators.mqtt.payloads import MessageWire
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from simulators.clock import RigTime
+    from simulators.device.clock import RigTime
+    from simulators.device.records import Deduction, EventRecord, ResultRecord
+    from simulators.device.rig import Latched
+    from simulators.device.rubric import Item, Rubric
     from simulators.layouts.values import Value
-    from simulators.records import Deduction, EventRecord, ResultRecord
-    from simulators.rig import Latched
-    from simulators.rubric import Item, Rubric
     from simulators.talk.model import MessageModel
     from simulators.talk.saying import Said, Saying
 

@@ -17,10 +17,10 @@ from gateway_plans import plan_answer
 from tls_material import TlsMaterial, make_tls_material
 
 from certs.identity import key_pin
-from gateway.config import ServerConfig
 from gateway.errors import BadAnswer, Unreachable
 from gateway.identity import first_certificate
-from gateway.transport import HttpsClient, PlanAnswer, SessionNonce
+from gateway.sending.transport import HttpsClient, PlanAnswer, SessionNonce
+from gateway.settings.config import ServerConfig
 from scorelog.format.cosignature import merge
 from scorelog.format.upload import Upload, encode_upload, parse_size_answer
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.transport import ServerClient
+    from gateway.sending.transport import ServerClient
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from sim_parts import ROOT
 
 from device_adapters.contract import Observation
 from simulators.control import Control
+from simulators.device.truth import TruthFile
 from simulators.errors import InputError
 from simulators.faults import parse_fault
 from simulators.fleet import Fleet, FleetSettings
@@ -24,14 +25,13 @@ from simulators.mqtt.broker import Broker
 from simulators.push.desk import Desk
 from simulators.talk.find import find_model
 from simulators.talk.model import MessageModel, parse_model, shipped_models
-from simulators.truth import TruthFile
 from simulators.view import screen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from simulators.rig import Latched
+    from simulators.device.rig import Latched
     from simulators.talk.rig import TalkRig
 
 TICKETS = ("20261123-0007", "20261123-0008", "20261123-0009")

@@ -15,9 +15,9 @@ from scripted_rig import EVENTS, Item, ScriptedRig
 from sim_parts import rubric
 from structlog.testing import capture_logs
 
+from simulators.device.truth import TruthFile
 from simulators.faults.spec import FaultSpec
 from simulators.fleet import Fleet, FleetSettings
-from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from device_adapters.contract import Adapter, Position
     from gateway.app import App
-    from gateway.config import RigConfig
+    from gateway.settings.config import RigConfig
 
 PROFILE = fast_v1(200)
 

@@ -18,8 +18,8 @@ from gateway_process import Fleet, GatewayBox, judge
 from long_times import times
 
 from gateway import limits
-from gateway.config import parse_config
 from gateway.resources import descriptors_least
+from gateway.settings.config import parse_config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

@@ -21,9 +21,9 @@ from certs.ca import _issue as issue_leaf  # the product issues no certificates 
 from certs.ca import issue_server
 from device_adapters.errors import NotConnected
 from device_adapters.mqtt.connection import Broker
-from gateway.brokers import account
-from gateway.config import BrokerConfig
 from gateway.errors import ConfigError
+from gateway.settings.config import BrokerConfig
+from gateway.supervising.brokers import account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

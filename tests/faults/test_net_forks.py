@@ -14,9 +14,9 @@ from gateway_parts import counted_bytes, make_recorder
 from server_bench import MIRROR_VERIFIER
 
 from gateway.errors import GenerationFrozen
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.uploader import Uploader
 from scorelog.format.types import GATEWAY_STARTED
 
 if TYPE_CHECKING:

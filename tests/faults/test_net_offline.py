@@ -16,9 +16,9 @@ from fake_server_client import FakeServer, FakeServerClient
 from gateway_parts import RigScript, make_recorder, subject
 from log_harness import new_log, opened
 
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.uploader import Uploader
 from scorelog.format.cosignature import verify_cosignature
 from scorelog.format.entry import parse_entry
 

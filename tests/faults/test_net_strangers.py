@@ -15,8 +15,8 @@ from sample_uploads import DOMAIN
 from tls_material import make_tls_material
 
 from certs.ca import issue_server
-from gateway.config import ServerConfig
-from gateway.transport import HttpsClient
+from gateway.sending.transport import HttpsClient
+from gateway.settings.config import ServerConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

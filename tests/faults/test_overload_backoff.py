@@ -15,15 +15,15 @@ from gateway_parts import counted_bytes, make_recorder
 from gateway import limits
 from gateway.backoff import Backoff
 from gateway.errors import Unreachable
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.uploader import Uploader
 from scorelog.format.types import GATEWAY_STARTED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.transport import UploadAnswer
+    from gateway.sending.transport import UploadAnswer
 
 CAP_S = 30.0
 FLEET = 200

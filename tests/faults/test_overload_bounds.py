@@ -27,8 +27,8 @@ from certs.contexts import gateway_client_context
 from device_adapters.contract import Evidence
 from device_adapters.language.shape import INTERFACE_V1
 from device_adapters.messages.mailbox import Mailbox
-from gateway.attempts import Attempts, Fact
-from gateway.freeze import Freezer
+from gateway.recording.attempts import Attempts, Fact
+from gateway.recording.freeze import Freezer
 from scorelog.format import types
 from scorelog.format.entry import parse_entry
 from server import limits

@@ -23,15 +23,15 @@ from device_adapters.modbus.wire import ExceptionReply
 from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of
-from simulators.clock import FleetTime
-from simulators.host import RigHost
-from simulators.rig import Rig
+from simulators.device.clock import FleetTime
+from simulators.device.rig import Rig
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
 
-    from simulators.plug import Host
+    from simulators.device.plug import Host
 
 SERVER = Path(__file__).with_name("libmodbus_server.py")
 HELD = b"KF\x00\x01" + bytes(range(40))

@@ -25,11 +25,11 @@ from tls_material import TlsMaterial, make_tls_material
 
 from certs.ca import issue_gateway
 from certs.contexts import gateway_client_context, gateway_server_context
-from gateway.config import ServerConfig
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.transport import HttpsClient
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.transport import HttpsClient
+from gateway.sending.uploader import Uploader
+from gateway.settings.config import ServerConfig
 from scorelog.format.cosignature import verify_cosignature
 from scorelog.format.note import parse_note
 from scorelog.format.types import GATEWAY_STARTED
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.recorder import Recorder
-    from gateway.transport import ServerClient
+    from gateway.recording.recorder import Recorder
+    from gateway.sending.transport import ServerClient
     from server.ingest.protocol import BoundedProtocol
     from server.listeners import Listener
 

@@ -15,11 +15,11 @@ from dst_rig import Rig, adapter_of
 from certs.errors import CertsError
 from gateway.app import App, Parts
 from gateway.errors import GatewayError
-from gateway.freeze import Freezer
 from gateway.lifecycle import Start
 from gateway.notify import Notifier
-from gateway.opening import open_gateway_log
-from gateway.readonly import older_generations
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import open_gateway_log
+from gateway.recording.readonly import older_generations
 from scorelog.journal.errors import JournalError, LogFull, LogUntrusted
 from scorelog.journal.schema import DATABASE, WAL
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from dst_world import World
 
     from device_adapters.contract import Adapter, Position
-    from gateway.config import Config, RigConfig
-    from gateway.opening import Opened
+    from gateway.recording.opening import Opened
+    from gateway.settings.config import Config, RigConfig
     from scorelog.journal.store import Appended, AppendRequest, LogStore
 
 

@@ -18,7 +18,7 @@ from dst_parts import MIRROR
 from device_adapters.errors import DecodeError
 from device_adapters.observation import Observation, RawArea
 from gateway.errors import Unreachable
-from gateway.transport import HeartbeatAnswer, UploadAnswer
+from gateway.sending.transport import HeartbeatAnswer, UploadAnswer
 from scorelog.format.checkpoint import parse_checkpoint
 from scorelog.format.tree import leaf_hash
 from scorelog.format.upload import parse_size_answer, parse_upload

@@ -18,7 +18,7 @@ from dst_server import Gone, Request
 
 from gateway import limits
 from gateway.errors import Unreachable
-from gateway.transport import HttpsClient
+from gateway.sending.transport import HttpsClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,10 +16,10 @@ from gateway_world import PROFILE
 
 from certs.ca import create_authority, issue_gateway
 from certs.keys import create_ed25519, load_ed25519
-from gateway.config import parse_config
-from gateway.contentkey import create_content_key, load_content_key
-from gateway.opening import signer_of
-from gateway.texts import load_texts
+from gateway.recording.contentkey import create_content_key, load_content_key
+from gateway.recording.opening import signer_of
+from gateway.recording.texts import load_texts
+from gateway.settings.config import parse_config
 from scorelog.format.cosignature import CosignatureSigner
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.creation import create_log
@@ -31,8 +31,8 @@ from server.evidence.store import Gateway
 from server.projection.store import ProjectionStore
 
 if TYPE_CHECKING:
-    from gateway.config import Config
-    from gateway.texts import Texts
+    from gateway.recording.texts import Texts
+    from gateway.settings.config import Config
 
 DOMAIN = "kaofen.example"
 GATEWAYS = ("gw-01", "gw-02", "gw-03")

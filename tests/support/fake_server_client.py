@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.errors import BadAnswer, Unreachable
-from gateway.transport import HeartbeatAnswer, PlanAnswer, SessionNonce, UploadAnswer
+from gateway.sending.transport import HeartbeatAnswer, PlanAnswer, SessionNonce, UploadAnswer
 from scorelog.format.checkpoint import open_checkpoint, parse_checkpoint_body
 from scorelog.format.commitment import check_opening
 from scorelog.format.cosignature import CosignatureSigner

@@ -18,8 +18,8 @@ from device_adapters.language.jsonspans import read_object
 from device_adapters.language.profile import load_profile
 from device_adapters.language.toml_lines import lines_of
 from device_adapters.observation import RawArea
-from simulators.codes import Mode, State
-from simulators.status import Shown, Status
+from simulators.device.codes import Mode, State
+from simulators.device.status import Shown, Status
 
 if TYPE_CHECKING:
     import random

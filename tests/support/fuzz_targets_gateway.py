@@ -12,7 +12,7 @@ from gateway_plans import PlanDraft, Seat, Sitting, plan_answer
 from gateway.errors import BadAnswer, PlanRefused
 from gateway.plan.answer import parse_answer
 from gateway.plan.roster import Roster
-from gateway.transport import parse_heartbeat_answer
+from gateway.sending.transport import parse_heartbeat_answer
 
 if TYPE_CHECKING:
     import random

@@ -19,24 +19,24 @@ from tree import ROOT
 from certs.errors import IdentityError, KeyFileError
 from certs.identity import gateway_identity, parse_gateway_uri
 from certs.keys import create_ed25519, load_ed25519, load_private
-from gateway.config import ConfigError, parse_config
-from gateway.contentkey import load_content_key
-from gateway.spool import Spool
+from gateway.recording.contentkey import load_content_key
+from gateway.recording.spool import Spool
+from gateway.settings.config import ConfigError, parse_config
 from scorelog.journal import failpoints
 from scorelog.journal.errors import JournalError
 from scorelog.journal.identity import read_identity
 from scorelog.journal.statefile import State, StateDamaged, parse_state, read_state
 from scorelog.journal.walcheck import wal_damage
 from simulators.commands import parse_command
+from simulators.device.rubric import load_rubric
 from simulators.errors import InputError
-from simulators.exam_plan import load_plan
+from simulators.exam.exam_plan import load_plan
 from simulators.faults.spec import parse_fault
 from simulators.layouts.layout import parse_layout
 from simulators.layouts.values import parse_place
-from simulators.modbus import read_request
+from simulators.modbus.requests import read_request
 from simulators.mqtt.broker import parse_broker
 from simulators.mqtt.payloads import read_ack, read_ready, read_resend
-from simulators.rubric import load_rubric
 from simulators.scenes.scene import parse_scene
 from simulators.talk.model import parse_model
 from simulators.talk.saying import parse_saying

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from device_adapters.contract import Observation, RawArea
-from gateway.attempts import Attempts
-from gateway.documents import Subject
 from gateway.meters import Meters
-from gateway.recorder import Recorder
-from gateway.spool import Spool
+from gateway.recording.attempts import Attempts
+from gateway.recording.documents import Subject
+from gateway.recording.recorder import Recorder
+from gateway.recording.spool import Spool
 from scorelog.format.types import GATEWAY_STARTED
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gateway.plan.keeper import PlanKeeper, take_up
 from gateway.plan.roster import Roster
 from gateway.plan.sessions import Sessions
 from gateway.plan.shelf import Shelf
-from gateway.rebuild import rebuild
+from gateway.recording.rebuild import rebuild
 from scorelog.format.entry import parse_entry
 from scorelog.format.text import utc_text
 

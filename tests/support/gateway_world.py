@@ -14,17 +14,17 @@ from fake_server_client import FakeServer, FakeServerClient
 
 from certs.keys import create_ed25519
 from gateway.app import App, Parts
-from gateway.config import Config, parse_config
-from gateway.contentkey import create_content_key
-from gateway.freeze import Freezer
 from gateway.lifecycle import Start
 from gateway.notify import Notifier
-from gateway.opening import Opened, open_gateway_log, signer_of
 from gateway.push.identity import identities
-from gateway.readonly import older_generations
+from gateway.recording.contentkey import create_content_key
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import Opened, open_gateway_log, signer_of
+from gateway.recording.readonly import older_generations
+from gateway.recording.texts import load_texts
 from gateway.reload import read_setup
-from gateway.texts import load_texts
-from gateway.wires import Wires
+from gateway.settings.config import Config, parse_config
+from gateway.supervising.wires import Wires
 from scorelog.format.entry import parse_entry
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.creation import create_log
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device_adapters.contract import Position
-    from gateway.config import RigConfig
+    from gateway.settings.config import RigConfig
     from scorelog.format.entry import Entry
     from scorelog.journal.clock import Clock
 

@@ -15,9 +15,9 @@ from device_adapters.contract import BadReading, Observation
 from device_adapters.factory import open_box, open_message_adapter
 from device_adapters.language.profile import load_profile
 from device_adapters.messages.mailbox import Mailbox
+from gateway.recording.texts import profile_named
 from gateway.rig.heard.message import Message
 from gateway.rig.heard.recording import Head
-from gateway.texts import profile_named
 from simulators.mqtt.spark_payload import Metric, payload
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from sample_uploads import DOMAIN
 from server_bench import MIRROR_VERIFIER, SEALER, ask, bench
 from tls_material import make_tls_material
 
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.transport import UploadAnswer
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.transport import UploadAnswer
+from gateway.sending.uploader import Uploader
 from scorelog.format.keys import Ed25519Verifier, parse_vkey
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.sqlite import open_log

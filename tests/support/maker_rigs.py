@@ -12,17 +12,17 @@ from sim_parts import ROOT, ManualTime
 from device_adapters.errors import BackOff, BadReading, NotConnected
 from device_adapters.language.profile import Profile, load_profile
 from device_adapters.observation import Observation
+from simulators.device.truth import truth_line
 from simulators.layouts.layout import find_layout
 from simulators.layouts.lineup import rubric_of
 from simulators.layouts.rig import MakerRig
-from simulators.truth import truth_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device_adapters.contract import Adapter
+    from simulators.device.rig import Latched
     from simulators.layouts.model_rig import ModelRig
-    from simulators.rig import Latched
 
 PROFILES = ROOT / "device_adapters" / "profiles"
 OWN = {"rig.rebooted", "sequence.gap", "rig.online"}

@@ -220,7 +220,7 @@ RIGS = (
         "P1",
         "test_app.py::test_storage_error_ends_the_process_without_an_ack",
         one(
-            "gateway/supervise.py",
+            "gateway/supervising/supervise.py",
             "            entry = await self._recorder.observe(self.subject, observation)\n",
             "            await ack(None)\n"
             "            entry = await self._recorder.observe(self.subject, observation)\n",
@@ -234,7 +234,11 @@ UPLOAD = (
         "a 200 without this server's cosignature moves the position",
         "P2, N6",
         "test_uploader.py::test_receipt_of_another_key_is_none",
-        one("gateway/uploader.py", "merge(piece.checkpoint, lines, self._mirror)", "merge(piece.checkpoint, lines)"),
+        one(
+            "gateway/sending/uploader.py",
+            "merge(piece.checkpoint, lines, self._mirror)",
+            "merge(piece.checkpoint, lines)",
+        ),
     ),
     Bug(
         "409-taken-for-success",
@@ -242,7 +246,7 @@ UPLOAD = (
         "P2, N5",
         "test_uploader.py::test_no_answer_moves_the_position_but_a_receipt",
         one(
-            "gateway/uploader.py",
+            "gateway/sending/uploader.py",
             "            return await self._moved(piece, answer.body)\n",
             "            self._position = piece.stop\n            return 0.0\n",
         ),
@@ -264,7 +268,7 @@ UPLOAD = (
         "P7",
         "test_gateway_process.py::test_a_day_in_the_life",
         one(
-            "gateway/supervise.py",
+            "gateway/supervising/supervise.py",
             "        self._full = False\n        if self._halted:\n",
             "        self._full = False\n"
             '        _log.info("stored", who=observation.personal.get("ticket", b"").decode("utf-8", "replace"))\n'

@@ -15,9 +15,9 @@ from log_entries import plain
 from log_harness import signer_for
 
 from gateway.errors import GenerationFrozen
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.uploader import Uploader
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogFailed, LogUntrusted
 from scorelog.journal.sqlite import open_log

@@ -20,7 +20,7 @@ from device_adapters.language.shape import Shape
 from device_adapters.language.values import TIMES, TRIGGER, PlainShape, SparkShape
 from device_adapters.language.words import BCD, CODINGS, TYPES
 from device_adapters.limits import REGISTERS_PER_READ
-from gateway.texts import base_finder, shipped_profiles
+from gateway.recording.texts import base_finder, shipped_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

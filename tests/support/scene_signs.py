@@ -12,16 +12,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from simulators.device.truth import truth_line
 from simulators.scenes.rehearsal import rehearse
 from simulators.scenes.scene import find_scene, play
-from simulators.truth import truth_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulators.latched import Latched
-    from simulators.lineup import RigPlace
-    from simulators.scenario import Run
+    from simulators.device.latched import Latched
+    from simulators.exam.lineup import RigPlace
+    from simulators.exam.scenario import Run
 
 Line = dict[str, Any]
 Lines = list[Line]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from sim_parts import rubric
 
-from simulators.clock import FleetTime
+from simulators.device.clock import FleetTime
+from simulators.device.rig import Rig
 from simulators.mqtt.broker import Broker
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
-from simulators.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

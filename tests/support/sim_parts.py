@@ -10,8 +10,8 @@ from pathlib import Path
 
 from modbus_probe import crc16
 
-from simulators.rig import Latched, Rig
-from simulators.rubric import Rubric, load_rubric
+from simulators.device.rig import Latched, Rig
+from simulators.device.rubric import Rubric, load_rubric
 
 ROOT = Path(__file__).resolve().parents[2]
 RUBRIC_FILE = ROOT / "server" / "rubrics" / "low-voltage-electrician.toml"

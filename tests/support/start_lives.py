@@ -19,16 +19,16 @@ from log_crash_way import ORIGIN, WayOracle, both, open_store
 from log_entries import key_of, scored
 from log_harness import cosigned
 
-from gateway.config import parse_config
-from gateway.freeze import Freezer
-from gateway.opening import open_gateway_log
-from gateway.rebuild import rebuild
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import open_gateway_log
+from gateway.recording.rebuild import rebuild
+from gateway.settings.config import parse_config
 from scorelog.journal.clock import SystemClock
 from scorelog.journal.errors import LogFailed
 from server.errors import Unsafe
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.settings.config import Config
 
 RIG = "LV-0001"
 RECORDS = 20

@@ -13,6 +13,7 @@ import typer
 
 from device_adapters.language.rules_once import READ_ONCE
 from gateway.errors import ConfigError
+from gateway.recording.texts import profile_named
 from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.bench import Commanded, Person, read_scenario
 from gateway.rig.accept.heard_rig import HeardRig
@@ -29,7 +30,6 @@ from gateway.rig.heard.ear import listening
 from gateway.rig.heard.line import Line
 from gateway.rig.heard.reader import reader_of
 from gateway.rig.place import open_wire, place_of, transport_of
-from gateway.texts import profile_named
 from scorelog.format.text import utc_text
 from scorelog.journal.clock import SystemClock
 

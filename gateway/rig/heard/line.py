@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from gateway.brokers import account
-from gateway.config import broker_of
 from gateway.errors import ConfigError
 from gateway.rig.heard.ear import listening
 from gateway.rig.limits import PORT_MAX
+from gateway.settings.config import broker_of
+from gateway.supervising.brokers import account
 
 if TYPE_CHECKING:
     from device_adapters.mqtt.connection import Account

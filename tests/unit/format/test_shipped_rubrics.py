@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scorelog.format.errors import RubricError
 from scorelog.format.rubric import EXAM_FAILED, FULL, ITEM_ZEROED, Rubric, Subject, parse_rubric
 from scorelog.format.scoring import AttemptScore, Deduction, ItemScore, score_attempt, score_item
-from simulators.rubric import load_rubric
+from simulators.device.rubric import load_rubric
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = sorted((REPOSITORY / "server" / "rubrics").glob("*.toml"))

@@ -14,7 +14,7 @@ from gateway_parts import RigScript
 from gateway_world import World
 
 from device_adapters.contract import Evidence, NotConnected, RawArea, RigStatus
-from gateway.freeze import Freezer
+from gateway.recording.freeze import Freezer
 from scorelog.journal import failpoints
 from scorelog.journal.errors import LogMissing
 

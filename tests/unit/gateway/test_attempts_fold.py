@@ -12,7 +12,7 @@ from gateway_parts import RigScript, counted_bytes, exams, make_recorder, subjec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.rebuild import rebuild
+from gateway.recording.rebuild import rebuild
 from scorelog.format.entry import parse_entry
 from scorelog.format.tree import leaf_hash
 

@@ -21,11 +21,11 @@ from device_adapters.modbus.bus import Bus, BusTimes
 from device_adapters.modbus.framing import RtuFraming
 from device_adapters.modbus.polls import Polls
 from gateway import limits
-from gateway.board import Board
-from gateway.breaker import Breaker
-from gateway.bus_figures import BusFigures
 from gateway.meters import Meters
-from gateway.supervise import RigSupervisor
+from gateway.supervising.board import Board
+from gateway.supervising.breaker import Breaker
+from gateway.supervising.bus_figures import BusFigures
+from gateway.supervising.supervise import RigSupervisor
 from scorelog.format.entry import parse_entry
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from fake_clock import FakeClock
 
 from device_adapters.mqtt.connection import Account
 from gateway import limits
-from gateway.brokers import BrokerLink, account
 from gateway.commands import status_text
-from gateway.config import BrokerConfig
 from gateway.errors import ConfigError
+from gateway.settings.config import BrokerConfig
+from gateway.supervising.brokers import BrokerLink, account
 
 if TYPE_CHECKING:
     from pathlib import Path

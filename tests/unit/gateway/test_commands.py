@@ -20,9 +20,9 @@ from tls_material import make_tls_material
 from tree import ROOT
 
 from gateway.errors import ReceiptRefused
-from gateway.freeze import Freezer
 from gateway.notify import Notifier
-from gateway.opening import signer_of
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import signer_of
 from gateway.run import run_file
 from scorelog.format.note import parse_note
 from scorelog.format.policy import parse_policy
@@ -47,8 +47,8 @@ def box(tmp_path: Path) -> Path:
 
 def fill_log(box: Path, count: int, *, receipts: bool = True) -> FakeServer:
     """Entries in the box's log, uploaded to a server of its own if `receipts`."""
-    from gateway.config import parse_config  # noqa: PLC0415
-    from gateway.uploader import merge  # noqa: PLC0415
+    from gateway.sending.uploader import merge  # noqa: PLC0415
+    from gateway.settings.config import parse_config  # noqa: PLC0415
 
     config = parse_config(box.read_bytes(), box.parent)
     server = FakeServer()
@@ -208,7 +208,7 @@ def test_receipt_is_an_offline_proof(box: Path) -> None:
 
 def signer_vkey(box: Path) -> str:
     """The box's own public key."""
-    from gateway.config import parse_config  # noqa: PLC0415
+    from gateway.settings.config import parse_config  # noqa: PLC0415
 
     config = parse_config(box.read_bytes(), box.parent)
     return signer_of(config)(f"{config.origin_base}/0").vkey

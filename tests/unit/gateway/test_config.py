@@ -11,9 +11,9 @@ from gateway_world import config_text
 
 from device_adapters.modbus.bus import BusTimes
 from device_adapters.modbus.serial_line import SerialPort
-from gateway.config import effective, parse_config
 from gateway.errors import ConfigError
-from gateway.keys import KEYS, REPEATED, REQUIRED
+from gateway.settings.config import effective, parse_config
+from gateway.settings.keys import KEYS, REPEATED, REQUIRED
 
 GOOD = config_text(["LV-0001", "LV-0002"], FakeServer())
 BASE = Path("/srv/kaofen")

@@ -25,11 +25,11 @@ from gateway.rig.sheet import read_sheet
 from gateway.rig.writing import as_toml
 from scorelog.journal.clock import SystemClock
 from simulators.control import Control
+from simulators.device.truth import TruthFile
 from simulators.fleet import Fleet, FleetSettings
-from simulators.host import RigHost
 from simulators.layouts.layout import find_layout
 from simulators.layouts.lineup import rubric_of
-from simulators.truth import TruthFile
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

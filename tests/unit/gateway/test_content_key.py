@@ -21,14 +21,14 @@ from certs.errors import KeyFileError
 from device_adapters.contract import Observation
 from device_adapters.decoding.decode import decode_record
 from device_adapters.observation import RawArea
-from gateway.contentkey import create_content_key, load_content_key
-from gateway.freeze import Freezer
-from gateway.opening import open_gateway_log
-from gateway.rebuild import rebuild
+from gateway.recording.contentkey import create_content_key, load_content_key
+from gateway.recording.freeze import Freezer
+from gateway.recording.opening import open_gateway_log
+from gateway.recording.rebuild import rebuild
 from scorelog.format.commitment import commit
 from scorelog.format.entry import content_mac, parse_entry
 from scorelog.journal.clock import SystemClock
-from simulators.crc import crc16
+from simulators.device.crc import crc16
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

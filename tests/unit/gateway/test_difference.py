@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
-from gateway.config import Config, parse_config
-from gateway.config_file import line_of, parse
-from gateway.difference import Difference, difference, refuse_fixed
 from gateway.errors import ConfigError
+from gateway.settings.config import Config, parse_config
+from gateway.settings.config_file import line_of, parse
+from gateway.settings.difference import Difference, difference, refuse_fixed
 
 SERVER = FakeServer()
 HEAD = config_text([], SERVER)

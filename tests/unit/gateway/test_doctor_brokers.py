@@ -14,9 +14,9 @@ from mqtt_rig import MqttRig
 from real_mosquitto import password_of, running_mosquitto
 from tls_material import make_tls_material
 
-from gateway.config import parse_config
 from gateway.doctor.brokers import check_brokers
-from gateway.texts import load_texts
+from gateway.recording.texts import load_texts
+from gateway.settings.config import parse_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

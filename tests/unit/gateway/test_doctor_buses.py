@@ -11,9 +11,9 @@ from rig_profiles import fast_v1
 from scripted_bus import ScriptedBus
 from scripted_rig import ScriptedRig
 
-from gateway.config import parse_config
 from gateway.doctor.buses import check_buses
-from gateway.texts import load_texts
+from gateway.recording.texts import load_texts
+from gateway.settings.config import parse_config
 
 if TYPE_CHECKING:
     from pathlib import Path

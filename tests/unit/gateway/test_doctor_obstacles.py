@@ -14,11 +14,11 @@ from gateway_world import World, config_text
 from tls_material import make_tls_material
 
 from certs.contexts import gateway_server_context
-from gateway.config import parse_config
 from gateway.doctor import examine
 from gateway.doctor.files import check_files
 from gateway.doctor.server import check_server, check_tcp
-from gateway.freeze import Freezer
+from gateway.recording.freeze import Freezer
+from gateway.settings.config import parse_config
 from scorelog.journal.identity import find_identity
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from tls_material import TlsMaterial
 
-    from gateway.config import Config
     from gateway.doctor.report import Finding
+    from gateway.settings.config import Config
 
 
 @pytest.fixture

@@ -20,20 +20,20 @@ from tls_material import make_tls_material
 from certs.ca import issue_gateway, issue_server
 from certs.contexts import gateway_server_context
 from gateway.cli import main
-from gateway.config import parse_config
 from gateway.doctor.files import check_files
 from gateway.doctor.report import failed
 from gateway.doctor.rigs import check_rigs
 from gateway.doctor.server import check_server
-from gateway.texts import load_texts
+from gateway.recording.texts import load_texts
+from gateway.settings.config import parse_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tls_material import TlsMaterial
 
-    from gateway.config import Config
     from gateway.doctor.report import Finding
+    from gateway.settings.config import Config
 
 
 def settings(folder: Path, url: str = "https://127.0.0.1:1", rigs: tuple[str, ...] = ()) -> Config:

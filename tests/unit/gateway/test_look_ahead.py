@@ -13,16 +13,16 @@ from fake_server_client import FakeServer, FakeServerClient
 from gateway_parts import counted_bytes, make_recorder
 
 from gateway import limits
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.uploader import Uploader
 from scorelog.format import types
 from scorelog.format.upload import parse_upload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.transport import UploadAnswer
+    from gateway.sending.transport import UploadAnswer
     from scorelog.journal.store import Piece
 
 PIECE = limits.PIECE_ENTRIES_MAX

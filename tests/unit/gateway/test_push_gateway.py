@@ -13,9 +13,9 @@ from gateway_world import World, config_text
 from push_point import PushRig, secret_of
 
 from gateway.commands import status_text
-from gateway.config import Config, parse_config
 from gateway.doctor.pushes import check_pushes
 from gateway.page.render import render
+from gateway.settings.config import Config, parse_config
 from scorelog.format.entry import parse_entry
 from scorelog.format.tree import leaf_hash
 

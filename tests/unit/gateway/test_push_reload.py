@@ -11,8 +11,8 @@ from gateway_world import World, config_text
 from push_point import PushRig, secret_of
 from tls_material import make_tls_material
 
-from gateway.config import parse_config
 from gateway.push.identity import identities
+from gateway.settings.config import parse_config
 
 if TYPE_CHECKING:
     from pathlib import Path

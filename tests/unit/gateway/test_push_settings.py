@@ -9,11 +9,11 @@ import pytest
 from fake_server_client import FakeServer
 from gateway_world import config_text
 
-from gateway.config import Config, parse_config
 from gateway.errors import ConfigError
 from gateway.push.identity import identities
 from gateway.push.settings import PushConfig, push_of
-from gateway.texts import load_texts
+from gateway.recording.texts import load_texts
+from gateway.settings.config import Config, parse_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import format_samples as samples
 import pytest
 from fake_clock import FakeClock
 
-from gateway.rebuild import rebuild
+from gateway.recording.rebuild import rebuild
 from scorelog.format import types
 from scorelog.format.commitment import Opening
 from scorelog.format.entry import build_entry

@@ -9,9 +9,9 @@ from fake_server_client import FakeServer
 from gateway_world import config_text
 
 from device_adapters.contract import Evidence, RawArea
-from gateway.config import parse_config
-from gateway.documents import refused
-from gateway.texts import load_texts
+from gateway.recording.documents import refused
+from gateway.recording.texts import load_texts
+from gateway.settings.config import parse_config
 from scorelog.journal.clock import read_time
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from rig_profiles import V1_TEXT
 from scripted_rig import ScriptedRig
 
 from gateway import limits
-from gateway.config import parse_config
-from gateway.documents import own_entry
 from gateway.errors import ConfigError
+from gateway.recording.documents import own_entry
 from gateway.reload import whole
+from gateway.settings.config import parse_config
 from scorelog.format import canonical, types
 from scorelog.format.limits import ENTRY_BYTES_MAX
 from scorelog.journal import failpoints

@@ -24,8 +24,8 @@ from gateway.rig.accept.trials import STEPS
 from gateway.rig.place import Place, open_wire, transport_of
 from scorelog.journal.clock import SystemClock
 from simulators.control import Control
+from simulators.device.truth import TruthFile
 from simulators.fleet import Fleet, FleetSettings
-from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ import pytest
 import spark_bench
 from heard_rigs import SparkRig, ValueRig, Wire, WiredBench, WiredRig, beating
 
+from gateway.recording.texts import profile_named
 from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.heard_rig import HeardRig
 from gateway.rig.accept.heard_session import HeardSession
 from gateway.rig.accept.heard_trials import HEARD_STEPS
 from gateway.rig.accept.report import Report, parse, text_of
 from gateway.rig.accept.session import Wishes
-from gateway.texts import profile_named
 from scorelog.journal.clock import SystemClock
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from tree import ROOT
 from device_adapters.limits import MESSAGE_BYTES_MAX
 from gateway.doctor.report import failed
 from gateway.errors import ConfigError
+from gateway.recording.texts import profile_named
 from gateway.rig.heard import recording as files
 from gateway.rig.heard.capturing import Writer
 from gateway.rig.heard.checking import check
@@ -25,7 +26,6 @@ from gateway.rig.heard.message import Message
 from gateway.rig.heard.probing import as_document, as_lines, look_at
 from gateway.rig.heard.reader import RawReader, reader_of
 from gateway.rig.heard.recording import parse_message_recording
-from gateway.texts import profile_named
 
 if TYPE_CHECKING:
     from device_adapters.language.profile import Profile

@@ -10,11 +10,11 @@ from heard_samples import NAME, objects
 from push_point import proven, secret_of
 
 from gateway.errors import ConfigError
+from gateway.recording.texts import profile_named
 from gateway.rig.heard.hearing import Hearing
 from gateway.rig.heard.probing import as_lines, look_at
 from gateway.rig.heard.pushed import Door
 from gateway.rig.heard.reader import reader_of
-from gateway.texts import profile_named
 from scorelog.journal.clock import SystemClock
 from simulators.push.line import Line
 

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import GenerationFrozen, StorageFailed
-from gateway.freeze import Freezer
 from gateway.meters import Meters
-from gateway.uploader import Uploader
+from gateway.recording.freeze import Freezer
+from gateway.sending.uploader import Uploader
 from scorelog.format.cosignature import verify_cosignature
 
 if TYPE_CHECKING:

@@ -43,6 +43,8 @@ def test_the_import_contracts_hold() -> None:
         ("scorelog/planted.py", "import certs"),
         ("device_adapters/planted.py", "import scorelog"),
         ("device_adapters/decoding/planted.py", "import device_adapters.latching"),
+        ("gateway/recording/planted.py", "import gateway.supervising"),
+        ("simulators/device/planted.py", "import simulators.exam"),
         ("server/planted.py", "import device_adapters.modbus"),
         ("certs/planted.py", "import scorelog"),
     ],
@@ -65,12 +67,14 @@ def test_an_empty_house_keeps_the_contracts(tmp_path: Path) -> None:
 def _empty_house(folder: Path) -> None:
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     logs = ("scorelog/format", "scorelog/journal", "scorelog/verify")
-    rooms = sorted(f"device_adapters/{file.parent.name}" for file in (ROOT / "device_adapters").glob("*/__init__.py"))
+    built = ("device_adapters", "gateway", "simulators")
+    rooms = sorted(f"{name}/{file.parent.name}" for name in built for file in (ROOT / name).glob("*/__init__.py"))
     for name in (*PACKAGES, *logs, *rooms):
         (folder / name).mkdir()
         (folder / name / "__init__.py").touch()
-    for name in ("factory", "contract"):
-        (folder / "device_adapters" / f"{name}.py").touch()
+    for name in built:
+        for file in (ROOT / name).glob("[a-z]*.py"):
+            (folder / name / file.name).touch()
 
 
 def _linted(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -19,8 +19,8 @@ from tls_material import TlsMaterial, make_tls_material
 
 from certs.contexts import gateway_server_context
 from gateway import limits as gateway_limits
-from gateway.config import ServerConfig
-from gateway.transport import HttpsClient
+from gateway.sending.transport import HttpsClient
+from gateway.settings.config import ServerConfig
 from scorelog.format.packed import decode_packed, encode_packed
 from server import limits
 from server.errors import Refused

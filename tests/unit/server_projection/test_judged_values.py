@@ -10,7 +10,7 @@ import pytest
 import spark_bench
 
 from device_adapters.contract import Observation, Position
-from gateway.documents import Subject, content_of, observed
+from gateway.recording.documents import Subject, content_of, observed
 from scorelog.format.entry import parse_entry
 from scorelog.format.entry_parts import ReadTime
 from server.projection.facts import Fact, Place

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from simulators.host import RigHost
+    from simulators.modbus.host import RigHost
 
 
 @pytest.fixture

@@ -21,17 +21,17 @@ from device_adapters.modbus.bus import BusTimes
 from device_adapters.modbus.bus_place import BusPlace, open_bus
 from device_adapters.modbus.serial_line import SerialPort
 from device_adapters.observation import Observation
+from simulators.device.truth import TruthFile
 from simulators.faults import parse_fault
 from simulators.fleet import Fleet, FleetSettings
-from simulators.host import RigHost
-from simulators.truth import TruthFile
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from device_adapters.contract import Adapter
     from device_adapters.modbus.bus import Bus
-    from simulators.plug import Host
+    from simulators.device.plug import Host
 
 
 PROFILE = load_profile((ROOT / "device_adapters" / "profiles" / "kaofen-v1-low-voltage.toml").read_bytes())

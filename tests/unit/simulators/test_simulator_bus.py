@@ -13,12 +13,12 @@ from sim_parts import rubric
 from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of
-from simulators.clock import FleetTime
+from simulators.device.clock import FleetTime
+from simulators.device.rig import Rig
 from simulators.errors import InputError
 from simulators.faults import FaultSpec
 from simulators.faults.bus import FAULTS
 from simulators.fleet import FleetSettings
-from simulators.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

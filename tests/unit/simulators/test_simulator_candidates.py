@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_parts import RUBRIC_FILE, ManualTime, rubric
 
-from simulators.candidates import Course, Ending, Fate, take_exam
-from simulators.codes import Outcome
-from simulators.deeds import Press
+from simulators.device.codes import Outcome
+from simulators.device.marking import total
+from simulators.device.rig import Latched, Rig
+from simulators.device.rubric import load_rubric
 from simulators.errors import InputError, RubricError
-from simulators.marking import total
-from simulators.pressing import press
-from simulators.rig import Latched, Rig
-from simulators.rubric import load_rubric
-from simulators.scenario import Scenario, plan_fleet
+from simulators.exam.candidates import Course, Ending, Fate, take_exam
+from simulators.exam.deeds import Press
+from simulators.exam.pressing import press
+from simulators.exam.scenario import Scenario, plan_fleet
 
 if TYPE_CHECKING:
     from pathlib import Path

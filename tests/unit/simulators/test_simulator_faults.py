@@ -12,12 +12,12 @@ import pytest
 from modbus_probe import ModbusError, ModbusProbe, crc16, read_status
 from sim_parts import ROOT, long, rubric, word
 
-from simulators.clock import FleetTime
-from simulators.codes import AbortReason
+from simulators.device.clock import FleetTime
+from simulators.device.codes import AbortReason
+from simulators.device.rig import Rig
 from simulators.errors import FaultError
 from simulators.faults import CATALOGUE, FaultSpec, parse_fault
-from simulators.host import RigHost
-from simulators.rig import Rig
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,10 +15,10 @@ from modbus_probe import ModbusProbe, play_gateway, read_status
 from sim_parts import rubric
 
 from simulators.control import Control
+from simulators.device.truth import TruthFile
 from simulators.errors import InputError
 from simulators.faults import FaultSpec
 from simulators.fleet import Fleet, FleetSettings
-from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

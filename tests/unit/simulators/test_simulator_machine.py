@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from modbus_probe import crc16
 from sim_parts import ManualTime, long, rubric, word
 
-from simulators.codes import AbortReason, EventType, Mode
+from simulators.device.codes import AbortReason, EventType, Mode
+from simulators.device.rig import Latched, Rig
 from simulators.errors import RigRefuses
-from simulators.rig import Latched, Rig
 
 if TYPE_CHECKING:
-    from simulators.rubric import Rubric
+    from simulators.device.rubric import Rubric
 
 RUBRIC: Rubric = rubric()
 

@@ -19,23 +19,23 @@ from device_adapters.modbus.serial_line import SerialPort
 from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of
+from simulators.device.truth import TruthFile
 from simulators.errors import InputError, RigRefuses
 from simulators.faults import parse_fault
 from simulators.fleet import Fleet, FleetSettings
-from simulators.host import RigHost
 from simulators.layouts.layout import find_layout, parse_layout, shipped
 from simulators.layouts.lineup import rubric_of
 from simulators.layouts.sums import SUMS
 from simulators.layouts.values import parse_place
-from simulators.truth import TruthFile
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from device_adapters.contract import Adapter
+    from simulators.device.plug import Host
     from simulators.layouts.rig import MakerRig
-    from simulators.plug import Host
 
 MATRIX = tomllib.loads((ROOT / "tests" / "vectors" / "profile" / "matrix.toml").read_text("utf-8"))
 LINED = ("coal-mine-electrical-typical", "welding-simulator-typical", "cpr-manikin-typical")

@@ -14,13 +14,13 @@ from rig_messages import GOLDEN, SERIAL, STATUS
 from sim_parts import ManualTime, rubric
 
 from device_adapters.decoding.message import read_message, read_status
-from simulators import manikin
-from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, Verdict
+from simulators.device.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, Verdict
+from simulators.device.records import Deduction, EventRecord, Measure, ResultRecord
+from simulators.device.rig import Latched, Rig
+from simulators.device.truth import truth_line
 from simulators.errors import RigRefuses
+from simulators.exam import manikin
 from simulators.mqtt import payloads
-from simulators.records import Deduction, EventRecord, Measure, ResultRecord
-from simulators.rig import Latched, Rig
-from simulators.truth import truth_line
 
 NAMES = {
     "verdict": Verdict,

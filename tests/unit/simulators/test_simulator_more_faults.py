@@ -15,13 +15,13 @@ from sim_parts import ROOT, UTC_START_US, ManualTime, rubric
 
 from device_adapters.errors import BackOff, BadReading, NotConnected
 from device_adapters.factory import open_adapter
-from simulators.codes import Mode
+from simulators.device.codes import Mode
+from simulators.device.latched import Latched
+from simulators.device.rig import Rig
 from simulators.faults import CATALOGUE, FaultSpec
 from simulators.faults.base import Publication
 from simulators.faults.plan import FaultPlan
-from simulators.host import RigHost
-from simulators.latched import Latched
-from simulators.rig import Rig
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from device_adapters.contract import Adapter

@@ -15,13 +15,13 @@ from sim_mqtt import SERIAL, HastyTime, last_status, rig_at, until, whole_exam
 from sim_parts import rubric
 from slow_broker import SlowBroker
 
+from simulators.device.rig import Rig
+from simulators.device.truth import TruthFile
 from simulators.errors import InputError
 from simulators.fleet import Fleet, FleetSettings
 from simulators.mqtt.broker import Broker, parse_broker
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
-from simulators.rig import Rig
-from simulators.truth import TruthFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,11 @@ from mqtt_peer import peer
 from real_mosquitto import Form, RealMosquitto, password_of, running_mosquitto
 from sim_parts import rubric
 
-from simulators.clock import FleetTime
+from simulators.device.clock import FleetTime
+from simulators.device.rig import Rig
 from simulators.mqtt.broker import Broker
 from simulators.mqtt.host import MqttHost
 from simulators.mqtt.payloads import MessageWire
-from simulators.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

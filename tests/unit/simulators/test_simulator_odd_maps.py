@@ -17,10 +17,10 @@ from device_adapters.factory import open_adapter
 from device_adapters.observation import Observation
 from simulators.errors import InputError
 from simulators.faults import parse_fault
-from simulators.host import RigHost
 from simulators.layouts.layout import parse_layout
 from simulators.layouts.turning import Turning
-from simulators.modbus import answer
+from simulators.modbus.host import RigHost
+from simulators.modbus.requests import answer
 
 if TYPE_CHECKING:
     from device_adapters.contract import Adapter

@@ -16,18 +16,18 @@ from plain_mosquitto import plain_mosquitto
 from sim_gateway import distinct, sim_gateway
 from sim_plan import STATIONS, write_plan
 
-from simulators import rounds
-from simulators.candidates import Fate
-from simulators.deeds import Press
 from simulators.errors import InputError
-from simulators.exam_plan import load_plan
-from simulators.rounds import Wishes, play
+from simulators.exam import rounds
+from simulators.exam.candidates import Fate
+from simulators.exam.deeds import Press
+from simulators.exam.exam_plan import load_plan
+from simulators.exam.rounds import Wishes, play
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simulators.lineup import LineUp
-    from simulators.scenario import Run
+    from simulators.exam.lineup import LineUp
+    from simulators.exam.scenario import Run
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sim_parts import long, wire_vector, word
 
-from simulators.codes import EventType, Mode, Outcome
-from simulators.crc import crc16
+from simulators.device.codes import EventType, Mode, Outcome
+from simulators.device.crc import crc16
+from simulators.device.records import Deduction, EventRecord, ResultRecord, encode_status, text
 from simulators.errors import RigRefuses
-from simulators.records import Deduction, EventRecord, ResultRecord, encode_status, text
 
 EVENT = EventRecord(
     seq=42,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sim_parts import long, rig_with_power, word
 
-from simulators.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, State
+from simulators.device.codes import AbortReason, Acknowledgement, EventType, Mode, Outcome, State
 from simulators.errors import RigRefuses
 
 if TYPE_CHECKING:
-    from simulators.rig import Latched, Rig
+    from simulators.device.rig import Latched, Rig
 
 
 def types(latched: list[Latched]) -> list[EventType]:

@@ -12,9 +12,9 @@ import pytest
 from sim_parts import rubric
 
 from simulators.control import Control
+from simulators.device.truth import TruthFile
 from simulators.faults import FaultSpec
 from simulators.fleet import Fleet, FleetSettings
-from simulators.truth import TruthFile
 from simulators.view import screen, watch
 
 if TYPE_CHECKING:

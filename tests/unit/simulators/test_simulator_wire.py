@@ -10,10 +10,10 @@ import pytest
 from modbus_probe import ModbusError, ModbusProbe, read_status
 from sim_parts import long, rubric, word
 
-from simulators.clock import FleetTime
+from simulators.device.clock import FleetTime
+from simulators.device.rig import Rig
 from simulators.errors import RigRefuses
-from simulators.host import RigHost
-from simulators.rig import Rig
+from simulators.modbus.host import RigHost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

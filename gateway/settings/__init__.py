@@ -1,0 +1,1 @@
+"""What an installer writes: read, checked in words, compared with what was there before. Opens no other file."""

@@ -1,0 +1,1 @@
+"""One practical-exam rig as a machine: buttons, state, memory over a power cut, records and status block."""
