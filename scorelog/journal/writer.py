@@ -77,6 +77,7 @@ class Writer:
         self._released = released
         self._nodes = StoredNodes(writing.connection, lambda: self.head.size)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._taken: list[Job] = []
         self._wal_estimate = 0
         self._thread = threading.Thread(target=self._run, name=f"log-{writing.signer.name}", daemon=True)
         self._thread.start()
@@ -92,37 +93,40 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        try:
-            self._serve()
-        except BaseException as error:
-            self._fail(error)  # without memory, say: a thread that ends unseen would leave everybody waiting
-            raise
+        """Whatever goes wrong, without memory say: the thread stays, and fails what it took and all that comes."""
+        ended = False
+        while not ended:
+            try:
+                self._serve()
+                ended = True
+            except BaseException as error:  # noqa: BLE001  # a thread that ends unseen would leave everybody waiting
+                self._fail(error)
+            self._settle_failed(self._taken)
 
     def _serve(self) -> None:
-        while (jobs := self._take()) is not None:
-            taken = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-            if self.failed is None and taken:
-                self._group(taken)
-            self._settle_failed(taken)
+        while self._take():
+            running = [job for job in self._taken if job.future.set_running_or_notify_cancel()]
+            if self.failed is None and running:
+                self._group(running)
+            self._settle_failed(running)
 
-    def _take(self) -> list[Job] | None:
-        """One job, and whatever else waits already, up to a group; None at the end."""
+    def _take(self) -> bool:
+        """One job, and whatever else waits already, up to a group; False at the end."""
+        self._taken.clear()
         job = self._queue.get()
-        jobs: list[Job] = []
         weight = 0
         while job is not None:
-            jobs.append(job)
+            self._taken.append(job)
             weight += job.weight
             if weight >= GROUP_REQUESTS_MAX:
-                return jobs
+                return True
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:
-                return jobs
-        if jobs:
+                return True
+        if self._taken:
             self._queue.put(None)
-            return jobs
-        return None
+        return bool(self._taken)
 
     def _group(self, jobs: list[Job]) -> None:
         try:
@@ -218,7 +222,8 @@ class Writer:
         failed = LogFailed(f"log {self._writing.signer.name} could not write: {error}; nothing more is acknowledged")
         failed.__cause__ = error
         self.failed = failed
-        self._released(self.head)  # wakes who waits for growth
+        with contextlib.suppress(Exception):  # foreign code: its error must not leave jobs without their answer
+            self._released(self.head)  # wakes who waits for growth
 
     def _settle_failed(self, jobs: list[Job]) -> None:
         for job in jobs:

@@ -220,6 +220,30 @@ async def test_the_end_that_comes_in_the_middle_of_a_group_waits(tmp_path: Path)
     assert [one.index for job in jobs for one in job.future.result(0)] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("deaf", [False, True], ids=["heard", "nobody-listens"])
+async def test_a_writer_without_memory_leaves_nobody_waiting(tmp_path: Path, deaf: bool) -> None:
+    """P1: whatever breaks in its thread beside a transaction, what it took and what comes later fails; it ends in order."""
+    log = open_log(new_log(tmp_path), signer_for, FakeClock())
+
+    class Costly(AppendJob):
+        @property
+        def weight(self) -> int:
+            raise MemoryError
+
+    def broken(_: object) -> None:
+        raise RuntimeError
+
+    if deaf:
+        log._writer._released = broken
+    jobs = [Costly((plain("first"),)), AppendJob((plain("second"),))]
+    for job in jobs:
+        log._writer.submit(job)
+        assert isinstance(job.future.exception(20), LogFailed)
+    assert isinstance(log._writer.failed, LogFailed)
+    async with asyncio.timeout(20):
+        await log.close()
+
+
 def test_a_size_that_was_signed_meanwhile_is_not_signed_again(tmp_path: Path) -> None:
     """A size is signed once: two roots of one size cannot come about so either."""
     path = new_log(tmp_path)
