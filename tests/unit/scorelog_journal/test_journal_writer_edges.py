@@ -222,7 +222,7 @@ async def test_the_end_that_comes_in_the_middle_of_a_group_waits(tmp_path: Path)
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["heard", "nobody-listens"])
 async def test_a_writer_without_memory_leaves_nobody_waiting(tmp_path: Path, deaf: bool) -> None:
-    """P1: whatever breaks in its thread beside a transaction, what it took and what comes later fails; it ends in order."""
+    """P1: whatever breaks in its thread, what it took and what comes later fails, and it ends in order."""
     log = open_log(new_log(tmp_path), signer_for, FakeClock())
 
     class Costly(AppendJob):
