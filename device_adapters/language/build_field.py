@@ -75,7 +75,7 @@ def _field(table: Table, name: str, order: str, codes: Mapping[str, Codes], *, s
         high=table.maybe_number("max"),
         personal=table.maybe_text("personal"),
         strict=strict,
-        zone=_zone(table) if kind in LOCAL_TIMES else 0,
+        zone=_zone(table) if kind in LOCAL_TIMES or (kind == "epoch" and "zone" in table) else 0,
     )
     if kind in FLOATS and made.hundredths is None:
         table.report.add(table.path, 'a float needs a scale: no float stands in an entry; "0.01" says hundredths')

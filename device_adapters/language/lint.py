@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from device_adapters.errors import ProfileError
 from device_adapters.language.build import build
 from device_adapters.language.rules import check
+from device_adapters.language.rules_points import check_points
 from device_adapters.language.tables import Finding, Report, Table
 from device_adapters.language.variants import Flat, flatten, read_toml
 from device_adapters.limits import PROFILE_BYTES_MAX
@@ -55,4 +56,5 @@ def _examined(flat: Flat) -> tuple[Profile | None, list[Finding]]:
     profile = build(Table(tomllib.loads(flat.text.decode()), (), report), flat.text)
     if not report.findings():
         check(profile, report)
+    check_points(profile, report)
     return profile, report.findings()

@@ -97,7 +97,9 @@ class Field:
     plain: bool = dataclass_field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        natural = self.type in _AS_IS and self.bits is None and self.order == "ABCDEFGH"[: 2 * self.words]
+        natural = (
+            self.type in _AS_IS and not self.zone and self.bits is None and self.order == "ABCDEFGH"[: 2 * self.words]
+        )
         free = (self.const, self.low, self.high) == (None,) * 3 and not (self.codes and self.strict)
         object.__setattr__(self, "natural", natural)
         object.__setattr__(self, "plain", natural and free and self.hundredths in {None, 1})

@@ -13,10 +13,11 @@ from device_adapters.language.rules_fields import check_fields
 from device_adapters.language.rules_handshake import check_handshake
 from device_adapters.language.rules_once import check_read_once
 from device_adapters.language.rules_places import check_places
+from device_adapters.language.rules_points import POINTS
 from device_adapters.language.rules_window import check_pages, page_words
 from device_adapters.language.spaces import BIT_SPACES, TABLE, WRITABLE, on_wire
 from device_adapters.language.words import TIMES, WHOLE
-from device_adapters.limits import BITS_PER_READ, RECORD_WORDS_MAX, REGISTERS_PER_READ, SCORE_MAX
+from device_adapters.limits import BITS_PER_READ, RECORD_WORDS_MAX, REGISTERS_PER_READ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,6 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, set[str] | None]] = {
 ROW_FIELDS = {"line", "points", "at_s", "veto"}
 MILLISECONDS = ("bcd16", "uint16", "uint32")
 FLAGS = {"veto", "exam_failed"}
-POINTS = {"score", "points", "claimed_total"}
 STATUS_ROLES = ("serial", "boot", "state", "mode", "last_seq", "oldest_seq", "acked_seq")
 FREED = {"oldest_seq", "acked_seq"}  # of rigs that forget by themselves
 WEAKER = {"double-read", "single-read"}  # a record may lack what proves it whole
@@ -261,8 +261,6 @@ def _check_rows(record: Record, path: Path, report: Report) -> None:
         place = ("records", record.name, "repeat", "fields", field.name)
         if field.name in FLAGS and field.type != "bool":
             report.add(place, 'must be of type "bool"')
-        if field.name in POINTS:
-            _check_points(field.hundredths, field.high, place, report)
 
 
 def _check_value(output: Output, field: Field, names: set[str] | None, path: Path, report: Report) -> None:
@@ -272,16 +270,6 @@ def _check_value(output: Output, field: Field, names: set[str] | None, path: Pat
         _check_names(path, output.codes or field.codes, names, report)
     if output.name in FLAGS and output.kind != "flag" and field.type != "bool":
         report.add(path, "must be a flag")
-    if output.name in POINTS:
-        scale = output.hundredths if output.hundredths is not None else field.hundredths
-        _check_points(scale, output.high if output.high is not None else field.high, path, report)
-
-
-def _check_points(scale: int | None, high: int | None, path: Path, report: Report) -> None:
-    if scale is None:
-        report.add(path, "points need a scale to hundredths")
-    if high is None or high > SCORE_MAX:
-        report.add(path, f"points need a max of at most {SCORE_MAX}")
 
 
 def _check_second(profile: Profile, rule: EntryRule, path: Path, report: Report) -> None:

@@ -6,7 +6,7 @@ harmless one, so that one pass names everything that is wrong. Nothing built fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Finding:
     line: int
     reason: str
     file: str = ""  # where a profile extends another, and so is written in several
+    path: Path = field(default=(), compare=False)  # what it is about, as the keys of the file lead there
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}: {self.reason}" if self.file else f"line {self.line}: {self.reason}"
@@ -42,7 +43,7 @@ class Report:
             known = known[:-1]
         name = ".".join(str(part) for part in path)
         told = f"{name}: {reason}" if name else reason
-        self._findings.add(Finding(self._lines[known], told, self._files.get(known, "")))
+        self._findings.add(Finding(self._lines[known], told, self._files.get(known, ""), path))
 
     def findings(self) -> list[Finding]:
         """All of them, by line."""

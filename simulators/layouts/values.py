@@ -160,6 +160,13 @@ def _clock(place: Place, value: Value) -> datetime | None:
     return datetime.fromtimestamp(int(value), place.zone) if value else None
 
 
+def _epoch(place: Place, value: Value) -> bytes:
+    """Seconds of the rig's own clock: as many more than UTC's as its zone is before it; 0 without a clock."""
+    clock = _clock(place, value)
+    own = int(value) + int((clock.utcoffset() or timedelta()).total_seconds()) if clock else 0
+    return place.counted(own).to_bytes(2 * place.words, "big")
+
+
 def _time_bcd(place: Place, value: Value) -> bytes:
     clock, long = _clock(place, value), place.words == 4  # noqa: PLR2004 - with the century
     shown = "" if clock is None else clock.strftime("%Y%m%d%H%M%S00" if long else "%y%m%d%H%M%S")
@@ -196,7 +203,7 @@ _KINDS: dict[str, Callable[[Place, Value], bytes]] = {
     "bool": _unsigned,
     "float32": _float,
     "float64": _float,
-    "epoch": _unsigned,
+    "epoch": _epoch,
     "time-bcd": _time_bcd,
     "time-words": _time_words,
     "time-dos": _time_dos,

@@ -51,6 +51,7 @@ KNOWN = [
         "personal ticket",
         "personal name",
         "rig time",
+        "epoch of the rig's own clock",
     ),
     *("fixed", "fixed: no rows", "lines of bits", "flag", "ready word"),
     *("input registers", "status flags", "pause after connect", "gap between requests", "smaller blocks"),
@@ -175,6 +176,8 @@ def _of_field(field: Field) -> Iterator[str]:
         yield f"personal {field.personal}"
     if field.bits is not None and field.type in BCD:
         yield "digits cut"
+    if field.type == "epoch" and field.zone:
+        yield "epoch of the rig's own clock"
     if field.const is not None:
         yield "constant"
     if field.low is not None or field.high is not None:

@@ -107,7 +107,7 @@ def test_the_matrix_has_no_empty_place() -> None:
 
 def test_a_clock_that_is_not_set_is_no_time() -> None:
     """All zero is 0, whatever the zone: no time at all is better than 1970."""
-    for kind, words in (("time-bcd", 3), ("time-bcd", 4), ("time-words", 6), ("time-dos", 2)):
+    for kind, words in (("time-bcd", 3), ("time-bcd", 4), ("time-words", 6), ("time-dos", 2), ("epoch", 2)):
         order = "ABCDEFGHIJKL"[: words * 2]
         assert number_of(built(kind, words, order=order, zone="+08:00")[0], bytes(words * 2)) == 0
 
@@ -124,6 +124,7 @@ def test_a_clock_that_is_not_set_is_no_time() -> None:
         ("bcd16", {"order": "AB", "bits": [2, 5]}, "cut at whole digits"),
         ("float32", {"order": "ABCD", "scale": "1", "const": 3}, "must be text for a text"),
         ("uint16", {"order": "AB", "zone": "+08:00"}, "zone: unknown key"),
+        ("epoch", {"order": "ABCD", "zone": "Beijing"}, 'is not the form "+08:00"'),
     ],
 )
 def test_a_field_that_leaves_something_open_is_a_finding(kind: str, keys: dict[str, Any], reason: str) -> None:
@@ -175,7 +176,7 @@ def any_field(draw: st.DrawFn) -> Field:
     if kind in BITS or (kind in BCD and draw(st.booleans())):
         low = draw(st.integers(0, words * 4 - 1)) * 4
         keys["bits"] = [low, draw(st.integers(low // 4, words * 4 - 1)) * 4 + 3]
-    if kind in LOCAL_TIMES:
+    if kind in LOCAL_TIMES or (kind == "epoch" and draw(st.booleans())):
         keys["zone"] = draw(st.sampled_from(["+08:00", "-11:30", "+00:00"]))
     field, findings = built(kind, words, **keys)
     assert findings == []
