@@ -2,7 +2,8 @@
 
 ``script/demo`` starts everything, prints the address and runs until Ctrl-C. ``--once`` runs one exam session and ends
 with a verdict: every attempt equals what the rigs produced, was scored again by the server, receipted, and verified
-offline. ``--rough`` kills server, gateways and broker at random in the middle of it.
+offline. ``--rough`` kills server, gateways and broker at random in the middle of it. ``--scenario NAME`` plays a day of
+the scenario library instead (scenario_day.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import oracle
 import oracle_plan
+import scenario_day
 from broker import Broker
 from point import ExamPoint
 from world import OPERATOR, PASSWORD, ROOT, World, WorldError, command
@@ -48,9 +50,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--modbus", type=int, default=10, help="rigs on Modbus TCP (default 10)")
     parser.add_argument("--mqtt", type=int, default=10, help="rigs on MQTT (default 10)")
     parser.add_argument(
-        "--wires", choices=("all", "two"), default="all",
-        help="all: beside them a bus (RTU), HTTP push, single MQTT values, Sparkplug (default)",
+        "--wires", choices=("all", "two", "modbus", "mqtt"), default="all",
+        help="all: beside them a bus (RTU), HTTP push, single MQTT values, Sparkplug (default); "
+        "with --scenario: modbus (default) or mqtt",
     )  # fmt: skip
+    parser.add_argument("--scenario", metavar="NAME", help="a day of the scenario library, or a .toml file, on one box")
+    parser.add_argument("--strength", choices=("faint", "plain", "gross"), help="of all that the scenario holds")
     parser.add_argument("--candidates", type=int, default=30, help="candidates, four items each (default 30)")
     parser.add_argument("--seed", type=int, default=7, help="seed of candidates, items and kills (default 7)")
     parser.add_argument("--speed", type=float, help="exam seconds per second (default: 300 with --once, else 20)")
@@ -65,6 +70,9 @@ def options() -> argparse.Namespace:
         parser.error(f"--speed {given.speed:g}: above 0, up to {SPEED_MAX}")
     if given.keep is not None and (given.keep.exists() and (not given.keep.is_dir() or any(given.keep.iterdir()))):
         parser.error(f"--keep {given.keep}: already there; name a new folder")
+    wrong = scenario_day.check(given)
+    if wrong:
+        parser.error(wrong)
     return given
 
 
@@ -138,7 +146,7 @@ def build(world: World, arguments: argparse.Namespace, say: Say) -> ExamPoint:
         wires = ", ".join(f"{count} {wire}" for wire, count in Counter(one["wire"] for one in mine).items())
         say(f"  {len(mine)} simulated rigs connected to {box.id}: {wires}")
     for box in world.boxes:
-        world.wait(f"{box.id} hears its rigs", lambda box=box: heard(box), 60, needs=box.service)
+        world.wait(f"{box.id} hears its rigs", lambda box=box: scenario_day.heard(box), 60, needs=box.service)
     world.press(cmd="go")
     return point
 
@@ -170,12 +178,6 @@ def other_words(world: World, point: ExamPoint) -> list[str]:
     if "sparkplug" in kinds:
         words += ["--layout", f"LS-*={ROOT / 'script' / 'demo_rigs' / 'first-aid-sparkplug.rig.toml'}"]
     return words
-
-
-def heard(box: Box) -> bool:
-    """Whether the box hears all its rigs: some say a result once, to whoever listens."""
-    status = box.status()
-    return status is not None and all(rig["state"] not in {"unknown", "offline"} for rig in status["rigs"])
 
 
 def fetch_plan(world: World) -> None:
@@ -242,22 +244,25 @@ def _shown(world: World, truth: list[dict[str, object]]) -> bool:
         return False
 
 
-def report(verdict: oracle.Verdict, seconds: float, say: Say) -> None:
+def report(verdict: oracle.Verdict, what: str, seconds: float, say: Say) -> None:
     """The counts, every difference, and one last line."""
     for name, count in verdict.counts.items():
         say(f"  {count:6d}  {name}")
     for fault in verdict.faults[:40]:
         say(f"  WRONG   {fault}")
-    say(f"{'OK' if verdict.ok else f'FAILED ({len(verdict.faults)} faults)'}: one exam session in {seconds:.0f} s")
+    say(f"{'OK' if verdict.ok else f'FAILED ({len(verdict.faults)} faults)'}: {what} in {seconds:.0f} s")
 
 
-def show(world: World, point: ExamPoint, arguments: argparse.Namespace, started: float, say: Say) -> int:
-    """Run until Ctrl-C, or one session with its verdict."""
+def show(world: World, point: ExamPoint | None, arguments: argparse.Namespace, started: float, say: Say) -> int:
+    """Run until Ctrl-C, or one session with its verdict. Without a point it is a scenario that is played."""
     if not arguments.once:
         say("  Ctrl-C stops everything.")
         signal.pause()
-    verdict = run_round(world, point, arguments, say)
-    report(verdict, time.monotonic() - started, say)
+    if point is None:
+        verdict, what = scenario_day.run_day(world, say), f"scenario {arguments.scenario}"
+    else:
+        verdict, what = run_round(world, point, arguments, say), "one exam session"
+    report(verdict, what, time.monotonic() - started, say)
     return 0 if verdict.ok else 1
 
 
@@ -271,15 +276,20 @@ def main() -> int:
         print(f"script/demo: --keep {folder}: {error.strerror}", file=sys.stderr)
         return 2
     folder = folder.resolve()
-    world = World(folder, people_port=None if arguments.once else arguments.port, gateways=GATEWAYS, backoff_cap_s=2)
-    if arguments.mqtt:
+    boxes = GATEWAYS[:1] if arguments.scenario else GATEWAYS
+    world = World(folder, people_port=None if arguments.once else arguments.port, gateways=boxes, backoff_cap_s=2)
+    if arguments.wires == "mqtt" or (arguments.mqtt and not arguments.scenario):
         world.broker = Broker(folder, embedded=arguments.embedded)
     say: Say = lambda line: print(line, flush=True)  # noqa: E731 - one sink, named
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     try:
         say(f"Kaofen demo in {folder}")
-        point = build(world, arguments, say)
+        point = None
+        if arguments.scenario:
+            scenario_day.build(world, arguments, say)
+        else:
+            point = build(world, arguments, say)
         say(f"\n  live page  https://localhost:{world.people_port}/   (its certificate is by {world.ca})")
         say(f"  account    {OPERATOR} / {PASSWORD}")
         for box in world.boxes:
