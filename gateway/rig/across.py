@@ -61,6 +61,8 @@ def _span(block: Block) -> Iterator[Found]:
 
 
 def _ring(block: Block) -> Iterator[Found]:
+    if block.by_remainder:
+        return
     if block.ring is not None:
         slots, stride = block.ring
         asked = f"is number N in slot N mod {slots}?"

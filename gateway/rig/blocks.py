@@ -31,6 +31,10 @@ _SLOTS = re.compile(r"(?:共|最多|保存|保留|存)?\s*(\d+)\s*[条组](?!号
 _STRIDE = re.compile(
     r"每[条组]\s*(?:占|间隔|长|为)?\s*(\d+)\s*个?\s*(?:字|寄存器)|(?:stride|every)\s*(\d+)", re.IGNORECASE
 )
+_DIVIDED = re.compile(r"(?:除以|÷|%|模|mod(?:ulo)?)\s*(\d+)", re.IGNORECASE)
+_FROM_0 = re.compile(
+    r"余数?\s*(?:为\s*)?0\s*的?\s*在\s*(?:最前|首|第一)|remainder 0 (?:comes |is )?first", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,13 @@ class Block:
         if self.slots is None or self.stride is None or self.slots < 2 or self.stride < self.words:  # noqa: PLR2004
             return None
         return self.slots, self.stride
+
+    @property
+    def by_remainder(self) -> bool:
+        """Whether the title itself says that number N is in slot N mod slots; of another divisor it says nothing."""
+        divided = _DIVIDED.search(self.title)
+        named = divided is not None and self.ring is not None and int(divided[1]) == self.ring[0]
+        return named and _FROM_0.search(self.title) is not None
 
     def has(self, name: str) -> bool:
         """Whether a field of that name, with a type, is in it."""

@@ -29,6 +29,7 @@ from gateway.rig.meanings import (
     orders_of,
     scale_of,
     type_of,
+    year_first,
     zone_of,
 )
 from gateway.rig.roles import PERSONAL, ours_of, role_of_name
@@ -155,9 +156,14 @@ class _Reader:
         entry = Entry(place.ref, own, name, address.at, words, self._block, told, bit=address.bit, remark=remark)
         if is_reserved(name):
             return replace(entry, filler=True)
-        entry = replace(entry, order=self._order(row), codes=self._codes(row, own, remark), scale=self._scale(row))
+        entry = replace(entry, order=self._order(row), codes=self._codes(row, own, remark))
+        scale, torn = self._scale(row)
+        entry = replace(entry, scale=scale, torn=torn)
         if told == "time-bcd":
             entry = replace(entry, zone=self._zone(row, place, f"{name} {remark}"))
+            if entry.order is None and year_first(remark):
+                self.guess(self._ref(row, "remark", place), "先年 the date has its year first, as the remark says")
+                entry = replace(entry, order="ABCD")
         if told == "text":
             entry = replace(entry, coding=self._coding(row, place))
         entry = replace(entry, write=self._writable(row, place))
@@ -269,7 +275,8 @@ class _Reader:
             return None
         return found.pop()
 
-    def _scale(self, row: Row) -> str | None:
+    def _scale(self, row: Row) -> tuple[str | None, str]:
+        """The scale, or the cells that contradict each other."""
         told = {role: scale_of(self._text(row, role)) for role in ("scale", "remark", "unit")}
         known = [role for role, (scale, _) in told.items() if scale is not None]
         if len({told[role][0] for role in known}) > 1:
@@ -277,7 +284,7 @@ class _Reader:
             self.doubt(
                 self._ref(row, known[0], row[0]), f"倍率自相矛盾 scales that contradict each other: {says}; left out"
             )
-            return None
+            return None, says
         unsure = [role for role, (_, certain) in told.items() if not certain]
         column = (known or unsure or ["scale"])[0]
         text, (scale, certain) = self._text(row, column), told[column]
@@ -290,7 +297,7 @@ class _Reader:
             self.doubt(self._ref(row, column, row[0]), f'"{text}" 不识别 is no scale that is known; left out')
         elif scale is not None and column != "scale":
             self.guess(self._ref(row, column, row[0]), f'倍率 scale {scale} taken from "{text}"')
-        return scale
+        return scale, ""
 
     def _coding(self, row: Row, place: Cell) -> str | None:
         text = f"{self._text(row, 'type')} {self._text(row, 'remark')}"
@@ -338,6 +345,12 @@ class _Reader:
         checksum = next(iter(self._checksums)) if len(self._checksums) == 1 else None
         for ref, reason in look_across(entries, blocks, order, checksum):
             self.doubt(ref, reason)
+        for block in blocks:
+            if block.by_remainder and block.ring is not None:
+                told = (
+                    f"第 N 条在 N mod {block.ring[0]} 处 number N is in slot N mod {block.ring[0]}: the title says so"
+                )
+                self.guess(block.entries[0].ref, told)
         return Draft(entries, blocks, order, checksum, tuple(self._doubts))
 
     def _check_counting(self) -> None:

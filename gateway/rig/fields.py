@@ -41,6 +41,7 @@ class Entry:
     coding: str | None = None
     bit: int | None = None
     scale: str | None = None
+    torn: str = ""  # the cells whose scales contradict each other: none of them is taken
     zone: str | None = None
     codes: Mapping[int, str] = field(default_factory=dict)
     remark: str = ""

@@ -167,6 +167,11 @@ def zone_of(text: str) -> str | None:
     return "+00:00" if re.search(r"世界时|格林|\b(utc|gmt)\b", text.lower()) else None
 
 
+def year_first(text: str) -> bool:
+    """Whether the words of a date are said to begin with the year, whichever word comes first in a number."""
+    return bool(re.search(r"先年|年在(?:最?前|先)|year first", text.lower()))
+
+
 def is_reserved(name: str) -> bool:
     """A row that only fills."""
     return bool(re.fullmatch(r"保留.*|备用.*|预留.*|空|reserved.*|spare.*", name.strip().lower()))

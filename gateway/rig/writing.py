@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.rig.blocks import RESULT, STATUS
 from gateway.rig.roles import PERSONAL
-from gateway.rig.unsaid import before, behind
+from gateway.rig.unsaid import MARK, before, behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,7 +104,8 @@ def _field(entry: Entry, block: Block, draft: Draft) -> str:
         keys.append(f'codes = "{code_table(entry, draft)}"')
     if entry.name == "score" and entry.type is not None and block.name == RESULT:
         keys.append("max = 10000")
-    return f"{entry.name} = {{ {', '.join(keys)} }}  # {_remark(entry)}"
+    mark, torn = (f"{MARK} ", f"; scale: {_comment(entry.torn)}") if entry.torn else ("", "")
+    return f"{mark}{entry.name} = {{ {', '.join(keys)} }}  # {_remark(entry)}{torn}"
 
 
 def _type_keys(entry: Entry, common: str | None) -> list[str]:
@@ -124,6 +125,8 @@ def _type_keys(entry: Entry, common: str | None) -> list[str]:
         keys.append(f'zone = "{entry.zone}"')
     if entry.scale is not None:
         keys.append(f'scale = "{entry.scale}"')
+    elif entry.torn:
+        keys.append('scale = "?"')
     return keys
 
 

@@ -17,8 +17,10 @@ from sim_parts import ROOT
 from device_adapters.factory import open_adapter
 from device_adapters.language.profile import load_profile
 from gateway.cli import main
+from gateway.rig.blocks import Block, ring_of
 from gateway.rig.checking import check_live
 from gateway.rig.draft import draft_of
+from gateway.rig.fields import Entry
 from gateway.rig.linting import lint_file
 from gateway.rig.place import Place
 from gateway.rig.sheet import read_sheet
@@ -42,11 +44,8 @@ EXAMPLE = ROPE.parent
 MOTOR_RIG = MOTOR.with_suffix(".toml")
 MARK = re.compile(r"^#\? ", re.MULTILINE)
 HURRY = re.compile(r"^by_state = .*$", re.MULTILINE)
-MOTOR_DECIDED = (
-    ("started = { at", 'started = { order = "ABCDEF", at'),
-    ("finished = { at", 'finished = { order = "ABCDEF", at'),
-    ("score = { at", 'score = { scale = "0.01", at'),
-)
+SCALE = 'score = { at = 36, type = "uint16", scale = "?"'
+MOTOR_DECIDED = ((SCALE, SCALE.replace("?", "0.01")),)
 
 
 def drafted(table: Path) -> str:
@@ -106,12 +105,31 @@ def test_a_draft_says_itself_what_is_still_to_be_decided(tmp_path: Path) -> None
     assert [line.partition(": ")[2] for line in lint_file(path).lines()] == [
         "records.result.fields.finished: overlaps started"
     ]
-    path.write_text(MARK.sub("", drafted(MOTOR)), encoding="utf-8")
+    assert f"\n#? {SCALE}" in drafted(MOTOR), "the line with the contradiction is marked, not only its cell named"
+    undecided = MARK.sub("", drafted(MOTOR)).replace('order = "ABCDEF", ', "").replace('scale = "?", ', "")
+    path.write_text(undecided, encoding="utf-8")
     assert [line.partition(": ")[2] for line in lint_file(path).lines()] == [
         f"records.result.fields.{name}: ambiguous order: CDAB of the record says nothing of 3 words; "
         'write order = "ABCDEF", or "EFCDAB" if the words are turned round, too'
         for name in ("started", "finished")
-    ]
+    ] + ["records.result.fields.score: points need a scale to hundredths"]
+    score = next(n for n, line in enumerate(undecided.splitlines(), 1) if line.startswith("score = { at"))
+    assert lint_file(path).findings[-1].line == score, "the place to change, and together with everything else"
+
+
+def test_what_the_table_answers_itself_is_no_doubt() -> None:
+    """`余数 0 在最前`, `余 0 在首` and `先年月后分秒` are taken and told as guesses; of another divisor, nothing."""
+    for file in (ROPE, MOTOR):
+        found = draft_of(read_sheet(file.read_bytes()))
+        asked = [doubt.reason for doubt in found.open if "N mod" in doubt.reason or "turned" in doubt.reason]
+        assert (asked, sum("N mod" in doubt.reason for doubt in found.guesses)) == ([], 1)
+    years = [doubt for doubt in found.guesses if "year first" in doubt.reason]
+    assert [doubt.ref for doubt in years] == ["H26", "H27"]
+    title = "成绩区：8 条循环，每条占 64 字，流水号除以 {} 的余数为条号，余数 0 在最前"
+    entry = Entry("A1", "seq", "", 0, 2, "result")
+    for divisor, answered in ((8, True), (16, False)):
+        slots, stride = ring_of(title.format(divisor))
+        assert Block("result", title.format(divisor), (entry,), slots, stride).by_remainder is answered
 
 
 @pytest.mark.parametrize(("file", "model"), [(ROPE, EXAMPLE / "rig.toml"), (MOTOR, MOTOR_RIG)])
@@ -137,13 +155,13 @@ async def test_p5_the_decided_draft_reads_what_the_rig_means(file: Path, model: 
 
 async def test_what_the_table_leaves_open_the_live_rig_decides() -> None:
     """The scale and the order that were chosen wrongly are told with those that fit what the rig says."""
-    wrong = [(old, new.replace("ABCDEF", "EFCDAB").replace("0.01", "0.1")) for old, new in MOTOR_DECIDED]
+    wrong = [(old, new.replace("0.01", "0.1")) for old, new in MOTOR_DECIDED]
     rig, time, _ = maker_rig(str(MOTOR_RIG))
     host = RigHost(rig, unit=1)
     await host.start()
     try:
         sit_item(rig, time, "20261123-0007")
-        profile = load_profile(decided(drafted(MOTOR), wrong).encode())
+        profile = load_profile(decided(drafted(MOTOR), wrong).replace("ABCDEF", "EFCDAB").encode())
         found = await check_live(Place("tcp", "127.0.0.1", host.where()["port"]), profile, 1, SystemClock(), 0.2)
     finally:
         await host.stop()
