@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from simulators.bus.host import BusHost
 from simulators.bus.line import BusLine
 from simulators.bus.outlets import opener_of
+from simulators.bus.seats import Seats
 from simulators.device.clock import FleetTime, RigTime
 from simulators.device.rig import Latched, Rig
 from simulators.errors import InputError, RigRefuses
@@ -116,6 +117,7 @@ class Fleet:
         self._say = say
         self._time = time or FleetTime(settings.speed)
         self._lines: dict[int, BusLine] = {}
+        self._seats = Seats(settings.per_bus, settings.unit)
         self._nodes: dict[tuple[str, str], EdgeNode] = {}
         self.hosts: list[Host] = [self._host(index, place) for index, place in enumerate(line_up.rigs)]
         self.gateways = {place.serial: place.gateway for place in line_up.rigs}
@@ -149,8 +151,10 @@ class Fleet:
             return PushHost(rig, settings.push, say=self._say, **more)
         rig = self._register_rig(place)
         if place.wire == BusHost.wire:
-            number, unit = divmod(index, settings.per_bus)
-            return BusHost(rig, self._line(number + 1), settings.unit + unit, **more)
+            if not settings.bus:
+                raise InputError(f"rig {place.serial} hangs on a bus: say --bus tcp, pty, or HOST:PORT")
+            number, unit = self._seats.next(place.gateway)
+            return BusHost(rig, self._line(number), unit, **more)
         port = settings.port_base + index if settings.port_base else 0
         return RigHost(rig, address=settings.address, port=port, unit=settings.unit, **more)
 

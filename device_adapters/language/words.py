@@ -95,9 +95,8 @@ TYPES: Mapping[str, Kind] = {
 BITS = frozenset({"bits", "bits32", "bits64"})
 BCD = frozenset({"bcd16", "bcd32", "bcd48", "bcd64"})
 FLOATS = frozenset({"float32", "float64"})
-LOCAL_TIMES = frozenset(
-    {"time-bcd", "time-words", "time-dos"}
-)  # of the rig's own clock; `zone` says which. An epoch may have one
+# Of the rig's own clock; `zone` says which. An epoch may have a zone, too.
+LOCAL_TIMES = frozenset({"time-bcd", "time-words", "time-dos"})
 TIMES = LOCAL_TIMES | {"epoch"}
 # What a length, a sequence number, a checksum or a code can be.
 WHOLE = frozenset(TYPES) - FLOATS - TIMES - {"text"}
