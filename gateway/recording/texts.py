@@ -78,7 +78,7 @@ def _needed(profile: Profile) -> tuple[str, str]:
 
 def profile_named(name: str, base: Path) -> Profile:
     """A profile by its path, or by the name under which it comes with the program. Raises ConfigError."""
-    profile, findings = examine_file("", _profile_bytes(name, base), base_finder(base / name))
+    profile, findings = examine_file("", profile_bytes(name, base), base_finder(base / name))
     if profile is None or findings:
         told = "\n".join(f"  {name}: {finding}" for finding in findings)
         raise ConfigError(f"profile {name} is not usable:\n{told}")
@@ -90,14 +90,14 @@ def base_finder(file: Path) -> Callable[[str], bytes | None]:
 
     def base_of(name: str) -> bytes | None:
         try:
-            return _profile_bytes(name, file.parent)
+            return profile_bytes(name, file.parent)
         except ConfigError:
             return None
 
     return base_of
 
 
-def _profile_bytes(name: str, base: Path) -> bytes:
+def profile_bytes(name: str, base: Path) -> bytes:
     """A path, or the name of a profile that comes with the program."""
     if name.endswith(".toml") or "/" in name:
         return _read(base / name)

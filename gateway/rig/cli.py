@@ -32,6 +32,7 @@ from gateway.rig.place import MODBUS_PORT, place_of
 from gateway.rig.recording import read_recording
 from gateway.rig.replaying import Replay
 from gateway.rig.sheet import read_sheet
+from gateway.rig.unfinished import readable
 from gateway.rig.writing import as_toml, counted
 from scorelog.journal.clock import SystemClock
 
@@ -150,14 +151,16 @@ def probe(
     network: options.Networks = None,
 ) -> None:
     """Show what a live rig says: raw words beside their meaning. Never writes to it."""
+    known = None if profile is None else readable(profile, Path())
+    model = None if known is None else known.profile
     line = Line(broker, protocol, ca, certificate, key_file, username, password_file, client_id)
-    door = Door(listen, where, _profile(profile), secret_file, token, certificate, key_file, tuple(network or ()))
+    door = Door(listen, where, model, secret_file, token, certificate, key_file, tuple(network or ()))
     if (source := heard.source_of(line, door)) is not None:
         asked = HeardWanted(every, 1 if once else looks, rebirth=rebirth)
         work = heard.show_probe(
             source,
             where,
-            _profile(profile),
+            model,
             asked,
             topics=tuple(topic or ()),
             with_personal=with_personal,
@@ -167,7 +170,7 @@ def probe(
             raise typer.Exit(FAILED)
         return
     place = place_of(where, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
-    wanted = probing.Wanted(_profile(profile), unit, at, words, of_input, every, 1 if once else looks, with_personal)
+    wanted = probing.Wanted(model, unit, at, words, of_input, every, 1 if once else looks, with_personal, known)
     before: list[probing.Look] = []
 
     def show(found: probing.Look) -> None:

@@ -17,6 +17,7 @@ from gateway.errors import ConfigError
 from gateway.rig.limits import EVERY_S_MAX, EVERY_S_MIN, VIEW_WORDS_MAX
 from gateway.rig.looking import Table, look
 from gateway.rig.place import ReadOnlyWire, open_wire, transport_of
+from gateway.rig.unfinished import Readable
 from gateway.rig.views import View, views_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _WORDS_SHOWN: Final = 8  # of a field; a longer one goes on behind …
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to look at. `at` None: no chosen address."""
+    """What to look at. `at` None: no chosen address. `readable`: the profile, if it still has findings."""
 
     profile: Profile | None = None
     unit: int | None = None
@@ -44,6 +45,7 @@ class Wanted:
     every_s: float = 1.0
     looks: int = 0  # 0: until it is stopped
     with_personal: bool = False
+    readable: Readable | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
@@ -70,18 +72,21 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one turn gave. `fault`: no answer, and why."""
+    """What one turn gave. `fault`: no answer, and why. `findings`: why the profile is not usable yet."""
 
     number: int
     tables: tuple[Table, ...] = ()
     views: tuple[View, ...] = ()
     raw: bytes = b""
     fault: str = ""
+    findings: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether the rig answered, and said what the profile says."""
-        return not self.fault and not any(table.fault or any(row.wrong for row in table.rows) for table in self.tables)
+        """Whether the rig answered, and said what a good profile says."""
+        return not (self.fault or self.findings) and not any(
+            table.fault or any(row.wrong for row in table.rows) for table in self.tables
+        )
 
 
 def has_personal(record: Record) -> bool:
@@ -109,20 +114,22 @@ async def _one(wire: Wire, wanted: Wanted, number: int) -> Look:
             await wire.connect()
         tables: tuple[Table, ...] = ()
         if wanted.profile is not None:
-            tables = await look(wire, wanted.profile, with_personal=wanted.with_personal)
+            known = wanted.readable or Readable(wanted.profile)
+            tables = await look(wire, known, with_personal=wanted.with_personal)
         raw = b""
         if wanted.at is not None:
             raw = await wire.read(wanted.at + (SPACES["input"] if wanted.of_input else 0), wanted.words)
     except NO_ANSWER as error:
         return Look(number, fault=str(error))
-    return Look(number, tables, views_of(raw) if raw else (), raw)
+    findings = wanted.readable.findings if wanted.readable is not None else ()
+    return Look(number, tables, views_of(raw) if raw else (), raw, findings=findings)
 
 
 def as_lines(look: Look, wanted: Wanted, before: Look | None) -> list[str]:
     """For a terminal. A `*` marks what changed since the look before."""
     if look.fault:
         return [f"设备无应答 no answer: {look.fault}"]
-    lines: list[str] = []
+    lines = [f"未定 TO DECIDE {finding}" for finding in look.findings]
     known = {(row.at, row.name): row.value for table in (before.tables if before else ()) for row in table.rows}
     for table in look.tables:
         state = f"不可信 REFUSED: {table.fault}" if table.fault else "完整 proven"
@@ -134,6 +141,7 @@ def as_lines(look: Look, wanted: Wanted, before: Look | None) -> list[str]:
             value = f"!! {row.wrong}" if row.wrong else row.value
             cells = (place_text(row.at), row.name, words_text(row.raw), value)
             lines.append(("* " if changed else "  ") + _aligned(cells))
+            lines += [f"      {view_line(view)}" for view in row.views]
     if look.views and wanted.at is not None:
         lines += ["", f"@{wanted.at}: {words_text(look.raw, VIEW_WORDS_MAX)}"]
         lines += [view_line(view) for view in look.views]
@@ -145,6 +153,7 @@ def as_document(look: Look) -> dict[str, Any]:
     return {
         "look": look.number,
         "fault": look.fault or None,
+        "findings": list(look.findings),
         "records": [
             {
                 "record": table.name,
@@ -157,6 +166,7 @@ def as_document(look: Look) -> dict[str, Any]:
                         "raw": row.raw.hex(),
                         "value": row.value,
                         "wrong": row.wrong or None,
+                        "views": _views(row.views),
                     }
                     for row in table.rows
                 ],
@@ -164,8 +174,12 @@ def as_document(look: Look) -> dict[str, Any]:
             for table in look.tables
         ],
         "raw": look.raw.hex(),
-        "views": [{"type": view.type, "words": view.words, "values": dict(view.values)} for view in look.views],
+        "views": _views(look.views),
     }
+
+
+def _views(views: Sequence[View]) -> list[dict[str, Any]]:
+    return [{"type": view.type, "words": view.words, "values": dict(view.values)} for view in views]
 
 
 def place_text(at: int) -> str:

@@ -52,6 +52,17 @@ def views_of(data: bytes) -> tuple[View, ...]:
     return tuple(found + texts)
 
 
+def numbers_of(data: bytes) -> tuple[View, ...]:
+    """The numbers and times of exactly this width; never a text, which could be somebody's."""
+    return tuple(view for view in views_of(data) if view.words * 2 == len(data) and view.type not in CODINGS)
+
+
+def scales_of(number: int, words: int) -> View:
+    """A number as points, by each scale that a profile can give it."""
+    shown = {"0.01": 100, "0.1": 10, "1": 1}
+    return View("scale", words, {text: f"{number / divisor:.2f}" for text, divisor in shown.items()})
+
+
 def plain_field(kind: str, words: int, order: str, coding: str = "ascii") -> Field:
     """A field about which nothing is known but its type and order."""
     return Field(
