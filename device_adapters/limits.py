@@ -6,6 +6,7 @@ REGISTERS_PER_READ = 125  # Modbus: a reply's byte count is one byte, 250 data b
 BITS_PER_READ = 2000  # Modbus: of coils or discrete inputs
 REGISTERS = 0x10000
 UNIT_MAX = 255
+NESTING_MAX = 16  # tables and lists inside each other in a TOML file; what we read needs half of it
 PROFILE_BYTES_MAX = 48 * 1024  # a profile travels whole inside one entry of 65,535 bytes
 EXTENDS_MAX = 4  # profiles behind each other
 RECORD_WORDS_MAX = 2000  # one record and its pages; 4,000 bytes, far below the 32 KiB of an entry's raw words

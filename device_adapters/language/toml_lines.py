@@ -10,12 +10,32 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TypeAlias
 
+from device_adapters.limits import NESTING_MAX
+
 Path: TypeAlias = "tuple[str | int, ...]"
 _BLANK = " \t\r\n"
 
 
+def too_deep(document: dict[str, object]) -> bool:
+    """Whether more lies inside each other than we read: recursion ends there, and a path costs as much as it is long.
+
+    Asked before `lines_of` and before anything walks down the values. A dotted key nests without any recursion of the
+    parser's own, so a document that it took may be thousands deep.
+    """
+    level: list[object] = [document]
+    for _ in range(NESTING_MAX):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+        ]
+        if not level:
+            return False
+    return any(isinstance(value, dict | list) for value in level)
+
+
 def lines_of(text: str) -> dict[Path, int]:
-    """Line (from 1) of every table, key and array element."""
+    """Line (from 1) of every table, key and array element; never of a document that is `too_deep`."""
     return _Scanner(text).scan()
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from device_adapters.errors import ProfileError
 from device_adapters.language.tables import Finding
-from device_adapters.language.toml_lines import lines_of
-from device_adapters.limits import EXTENDS_MAX, PROFILE_BYTES_MAX
+from device_adapters.language.toml_lines import lines_of, too_deep
+from device_adapters.limits import EXTENDS_MAX, NESTING_MAX, PROFILE_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BaseOf: TypeAlias = "Callable[[str], bytes | None]"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDE = 110
+_DEEP = f"tables or lists lie more than {NESTING_MAX} deep inside each other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read_toml(data: bytes, file: str = "") -> tuple[str, dict[str, Any]]:
         raise ProfileError((Finding(1, why, file),))
     try:
         text = data.decode()
-        return text, tomllib.loads(text)
+        values = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ProfileError((Finding(line, "the file is not UTF-8", file),)) from None
@@ -59,6 +60,11 @@ def read_toml(data: bytes, file: str = "") -> tuple[str, dict[str, Any]]:
         place = re.search(r"\(at line (\d+)", str(error))
         line = int(place[1]) if place else data.count(b"\n") + 1
         raise ProfileError((Finding(line, f"not TOML: {error}", file),)) from None
+    except RecursionError:
+        raise ProfileError((Finding(1, _DEEP, file),)) from None
+    if too_deep(values):
+        raise ProfileError((Finding(1, _DEEP, file),))
+    return text, values
 
 
 def flatten(file: str, data: bytes, base_of: BaseOf) -> Flat:

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from device_adapters.language.toml_lines import lines_of
+from device_adapters.language.toml_lines import lines_of, too_deep
 from scorelog.format.limits import PLAN_NAME_CHARS_MAX, PLAN_SERIAL_CHARS_MAX
 from scorelog.format.plan import PURPOSES, WIRES
 from server.errors import ListError
@@ -78,14 +78,16 @@ def read_source(data: bytes) -> tuple[PlanSource, list[Finding]]:
     """The file as far as it can be read, and everything that is wrong with it; ListError where it is no TOML."""
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
-        document, lines = tomllib.loads(text), lines_of(text)
+        document = tomllib.loads(text)
     except UnicodeDecodeError:
         raise ListError([Finding(0, "", "not UTF-8", "save it as UTF-8")]) from None
     except (ValueError, RecursionError) as error:
         at = _AT.search(str(error))
         line = int(at[1]) if at else 0
         raise ListError([Finding(line, "", "not TOML", "compare with the example", unit="line")]) from None
-    reader = _Reader(document, Place(lines))
+    if too_deep(document):
+        raise ListError([Finding(0, "", "tables or lists lie too deep inside each other", "compare with the example")])
+    reader = _Reader(document, Place(lines_of(text)))
     return reader.source(), sorted(reader.findings)
 
 

@@ -37,6 +37,17 @@ def base_of(name: str) -> bytes | None:
     return {"base": V1_TEXT, "loop": b'extends = "loop"\n', "two": b'extends = "base"\nversion = "9"\n'}.get(name)
 
 
+@pytest.mark.parametrize(
+    "deep", [b"x=" + b"{a=" * 400, b"x=" + b"[" * 900, b"x=" + b"[" * 300 + b"]" * 300, b"x" + b".a" * 900 + b"=1"]
+)
+def test_a_file_nested_beyond_reading_is_a_finding(deep: bytes) -> None:
+    """P5: thousands of tables inside each other let RecursionError out of the parser, or a gigabyte of paths."""
+    with pytest.raises(ProfileError, match="16 deep inside each other"):
+        load_profile(deep + b"\n")
+    _, findings = examine_file("own", b'extends = "base"\n' + deep + b"\n", base_of)
+    assert ["deep inside each other" in str(one) for one in findings] == [True]
+
+
 def flat(data: bytes) -> bytes:
     return flatten("variant", data, base_of).text
 
