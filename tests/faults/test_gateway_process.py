@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_https_server import https_server
 from gateway_process import Fleet, GatewayBox, judge
+from whole_way import ON_ORDER
 
 from scorelog.format.entry import parse_entry
 from scorelog.journal import failpoints
@@ -28,7 +29,7 @@ def gateway_failpoints() -> list[str]:
     import gateway.run  # noqa: F401, PLC0415 - its imports register them
 
     names = sorted(name for name in failpoints.REGISTERED if name.startswith("gateway."))
-    return [name for name in names if not name.startswith(("gateway.plan", "gateway.reload"))]
+    return [name for name in names if not name.startswith(ON_ORDER)]
 
 
 async def test_every_failpoint_is_known() -> None:

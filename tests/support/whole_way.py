@@ -26,9 +26,10 @@ DEATH_S_MAX = 30.0  # the same; a step that is met takes a second on a quiet one
 SURVIVED_S = 2.5  # a server that refuses one upload goes on; so long it works with the failpoint armed
 RIGS = 4
 # Steps of occasions that a running exam does not have; their own tests fail them.
+ON_ORDER = ("gateway.plan", "gateway.reload")
 OTHER_OCCASIONS = (
     "journal.create", "journal.rename", "journal.reserve", "journal.quarantine", "journal.close", "journal.fold",
-    "gateway.spool", "gateway.plan",
+    "gateway.spool", *ON_ORDER,
 )  # fmt: skip
 SIDES = {
     "gateway": ("gateway.app", ("gateway.",)),
