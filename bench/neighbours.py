@@ -4,15 +4,17 @@
 
 Over TCP a real gateway records exams of a whole fleet; its own latency from the first reading of a record to the
 durable entry is compared between two runs of the same seed, the second with three bad rigs among them, which give no
-record. On a bus (RTU over TCP) each good unit is read four times a second and every reading is timed, from its place in
-the queue to its words, alone and beside a silent unit, which the bus's breaker leaves alone more and more. Only the
-ratios count.
+record. On a bus (RTU over TCP) each good unit is read four times a second, more or less, and every reading is timed,
+from its place in the queue to its words: alone; beside a silent unit, which the bus's breaker leaves alone more and
+more; and beside one that talks behind each of its answers, into the turn of whoever is asked next. Only the ratios
+count.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import sys
 import tempfile
 import time
@@ -23,6 +25,8 @@ from kit.alone import fleet, gateway
 from kit.figures import Aim, Report
 from kit.histograms import Scrape
 from kit.wires import PROFILE, WORDS
+from scripted_bus import ScriptedBus
+from scripted_rig import ScriptedRig
 from service import WorldError
 
 from device_adapters.errors import AdapterError
@@ -32,10 +36,15 @@ from device_adapters.modbus.bus_wire import BusWire
 
 if TYPE_CHECKING:
     from kit.figures import Figure
+    from scripted_rig import Answer
 
 BAD: Final = ("LV-0001=silent", "LV-0002=half-frame:1", "LV-0003=garbage-before:1")
 DURABLE: Final = "kaofen_first_read_to_durable_seconds"
 UNITS: Final = 4
+TALKER: Final = 1
+ANSWER_S: Final = 0.02  # request and answer at 57,600 baud
+BEHIND_S: Final = 0.01
+MORE: Final = bytes.fromhex("0103020000")
 POLL_S: Final = 0.25
 WARM_UP_S: Final = 8.0
 AGAIN_S: Final = 1.0  # until a unit that failed is asked again
@@ -114,11 +123,43 @@ def timed(seconds: float, *, silent: bool) -> list[float]:
         return asyncio.run(_readings(rigs, WARM_UP_S + seconds, seconds))
 
 
+def beside_a_talker(report: Report, arguments: argparse.Namespace) -> None:
+    """The good units' readings on a scripted line; its unit 1 says more bytes behind each answer, or does not."""
+    alone = report.latency("bus: reading, scripted units, all good", asyncio.run(heard(arguments.seconds, 0)))
+    took = asyncio.run(heard(arguments.seconds, TALKER))
+    beside = report.latency(f"bus: the same, unit 1 talks on {1000 * BEHIND_S:.0f} ms later", took, yardsticks=alone)
+    for percent in (50, 99):
+        ratio = beside[percent].value / alone[percent].value
+        # A ninth of the line is the talker's silence: the median does not see it, the tail is as long as it is.
+        aim = Aim("<=", 1.5) if percent == 50 else None
+        report.add(f"bus: beside a unit that talks on over alone, p{percent}", ratio, "x", aim=aim)
+
+
+class Line(ScriptedBus):
+    """The copper; one unit on it talks on, if any."""
+
+    talker = 0
+
+    def steps(self, request: bytes) -> Answer:
+        """Behind the silence that proves the answer: into the turn of whoever is asked next."""
+        return [ANSWER_S, *super().steps(request), *((BEHIND_S, MORE) if request[0] == self.talker else ())]
+
+
+async def heard(seconds: float, talker: int) -> list[float]:
+    """Seconds of every reading of the good units."""
+    line = Line(*(ScriptedRig(f"LV-{unit:04d}", unit=unit) for unit in range(1, UNITS + 1)))
+    line.talker = talker
+    async with line.serve_tcp() as port:
+        rigs = [{"host": "127.0.0.1", "port": port, "unit": n, "serial": rig.serial} for n, rig in line.units.items()]
+        return await _readings(rigs, WARM_UP_S + seconds, seconds)
+
+
 async def _readings(rigs: list[dict[str, Any]], all_s: float, kept_s: float) -> list[float]:
     """Of the last `kept_s` seconds: before, the breaker learns who is silent."""
     profile = load_profile(PROFILE.read_bytes())
     bus = open_bus(BusPlace("rtu-over-tcp", host=rigs[0]["host"], number=rigs[0]["port"]))
     took: list[float] = []
+    chance = random.Random(7)  # noqa: S311 - equal pauses would lock in step with the silence of a bad unit
     end = time.monotonic() + all_s
 
     async def read(rig: dict[str, Any]) -> None:
@@ -134,7 +175,7 @@ async def _readings(rigs: list[dict[str, Any]], all_s: float, kept_s: float) -> 
                 continue
             if rig["serial"] != "LV-0001" and began > end - kept_s:
                 took.append(time.monotonic() - began)
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_S * chance.uniform(0.5, 1.5))
 
     await asyncio.gather(*map(read, rigs))
     await bus.close()
@@ -142,11 +183,12 @@ async def _readings(rigs: list[dict[str, Any]], all_s: float, kept_s: float) -> 
 
 
 def main() -> int:
-    """TCP, then the bus."""
+    """TCP, then both buses."""
     arguments, report = options(), Report("neighbours")
     try:
         over_tcp(report, arguments)
         on_a_bus(report, arguments)
+        beside_a_talker(report, arguments)
     except WorldError as error:
         print(f"FAILED: {error}")
         return 1
