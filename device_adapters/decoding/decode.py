@@ -100,7 +100,8 @@ def decode_record(
         seq=found,
         mode=_mode(profile, event),
         rig_time=_rig_time(profile, event),
-        fields={output.name: _output(profile, output, opened[output.record]) for output in rule.fields},
+        fields={output.name: _output(profile, output, opened[output.record]) for output in rule.fields}
+        | _measures(rule, opened),
         personal=_personal(profile, opened, erased),
         areas=tuple(
             RawArea(record.name, area.at, area.data, cuts_of(record, len(area.data) // 2))
@@ -254,6 +255,17 @@ def _all_rows(record: Record, output: Output, opened: Opened) -> FieldValue:
     return [
         {field.name: _plain(field, row[field.name]) for field in record.repeat.fields.values()} for row in opened.rows
     ]
+
+
+def _measures(rule: EntryRule, opened: Mapping[str, Opened]) -> dict[str, FieldValue]:
+    """As over MQTT: absent where the profile names none."""
+    rows: list[dict[str, int | str | bool | None]] = []
+    for one in rule.measures:
+        value = opened[one.record].number(one.source)
+        if abs(value) > INT_MAX:
+            raise DecodeError("range", f"the measure {one.name} is too large")
+        rows.append({"name": one.name, "value": value, "unit": one.unit})
+    return {"measures": rows} if rows else {}
 
 
 def _lines(output: Output, value: int) -> FieldValue:

@@ -14,6 +14,7 @@ from device_adapters.language.build_message import MESSAGE_KINDS, build_message
 from device_adapters.language.build_values import build_plain, build_spark
 from device_adapters.language.checksums import CHECKSUMS
 from device_adapters.language.handshake import handshake_of
+from device_adapters.language.measures import measures_of
 from device_adapters.language.profile import (
     EntryRule,
     Line,
@@ -210,6 +211,7 @@ def _rule(table: Table, name: str, event: str, records: Mapping[str, Record], co
         slot=table.maybe_text("slot"),
         agree=tuple((theirs, agree.text(theirs)) for theirs in agree),
         fields=tuple(_output(fields.table(field), field, event, records, codes) for field in fields),
+        measures=measures_of(table, event),
     )
     table.done()
     return made

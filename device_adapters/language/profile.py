@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device_adapters.language.handshake import Coil, Word
+    from device_adapters.language.measures import Measure
     from device_adapters.language.shape import Shape
     from device_adapters.language.values import PlainShape, SparkShape
     from device_adapters.language.window import Window
@@ -226,6 +227,7 @@ class EntryRule:
     slot: str | None
     agree: tuple[tuple[str, str], ...]
     fields: tuple[Output, ...]
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

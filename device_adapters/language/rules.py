@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from device_adapters.language.measures import check_measures
 from device_adapters.language.rules_codes import check_codes
 from device_adapters.language.rules_fields import check_fields
 from device_adapters.language.rules_handshake import check_handshake
@@ -209,6 +210,7 @@ def _check_rule(profile: Profile, rule: EntryRule, path: Path, report: Report) -
         report.add((*path, "fields"), f'an entry {rule.type} needs "{name}"')
     for output in rule.fields:
         _check_output(profile, rule, output, (*path, "fields", output.name), report)
+    check_measures(rule, profile.event.name, profile.records, path, report)
     _check_second(profile, rule, path, report)
 
 
