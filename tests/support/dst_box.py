@@ -6,8 +6,10 @@ import asyncio
 import os
 import shutil
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dst_broker import MessageRig, SimBroker, SimPost, message_adapter
 from dst_disk import Platter, copied, flip
 from dst_network import Link, SimClient
 from dst_rig import Rig, adapter_of
@@ -82,7 +84,13 @@ class Box:
         self.id = parts.gateway_id
         self.clock = clock
         self.rng = world.rng(self.id)
-        self.rigs = {rig.serial: Rig(rig.serial, world.rng(rig.serial), world.noted) for rig in parts.config.rigs}
+        self.rigs: dict[str, Rig] = {}
+        for rig in parts.config.rigs:
+            made = MessageRig if rig.broker else Rig
+            self.rigs[rig.serial] = made(rig.serial, world.rng(rig.serial), world.noted)
+        self.broker = SimBroker({name: rig for name, rig in self.rigs.items() if isinstance(rig, MessageRig)})
+        for each in self.broker.rigs.values():
+            each.broker = self.broker
         self.link = Link(world.rng(f"link {self.id}"))
         self.life: Life | None = None
         self.log: LogStore | None = None
@@ -162,6 +170,9 @@ class Box:
         self.world.noted("box up", gateway=self.id, origin=opened.log.origin, size=opened.log.size)
         self.world.oracle.opened(self, opened.log.generation)
         log = self.log = bug.log(SeamLog(opened.log, self))
+        post = bug.post(SimPost(self.broker))
+        if self.life is not None:
+            self.life.spawn(post.hold(), "broker")
         parts = Parts(
             log=log,
             older=older_generations(config.log_directory),
@@ -169,7 +180,7 @@ class Box:
             clock=self.clock,
             rng=self.rng,
             random=self.rng.randbytes,
-            adapter=self._adapter,
+            adapter=partial(self._adapter, post),
             notifier=Notifier({}),
             content_key=opened.content_key,
         )
@@ -182,9 +193,14 @@ class Box:
         app.pages = NoPages()  # type: ignore[assignment]
         return app
 
-    def _adapter(self, rig: RigConfig, position: Position | None) -> Adapter:
-        bug = self.world.bug
-        return bug.adapter(adapter_of(self.rigs[rig.serial], position, self.rng, bug))  # type: ignore[no-any-return]
+    def _adapter(self, post: SimPost, rig: RigConfig, position: Position | None) -> Adapter:
+        bug, device = self.world.bug, self.rigs[rig.serial]
+        made = (
+            message_adapter(device, post, position, self.rng, bug)
+            if isinstance(device, MessageRig)
+            else adapter_of(device, position, self.rng, bug)
+        )
+        return bug.adapter(made)  # type: ignore[no-any-return]
 
     def _slow(self, step: str) -> float:
         if step == "journal.commit":

@@ -56,6 +56,9 @@ class Bug:
     def memory(self, memory: Any) -> Any:
         return memory
 
+    def post(self, post: Any) -> Any:
+        return post
+
     def adapter(self, adapter: Any) -> Any:
         return adapter
 
@@ -117,7 +120,8 @@ class OneMore(Bug):
 
     class Memory(Wrapped):
         async def tell(self, seq: int, connection: int) -> None:
-            await self.real.tell(min(seq + 1, self.real.rig.last_seq), connection)
+            further = 0 if self.real.tells_at_once else 1  # a rig with messages is told by the bytes of a record, too
+            await self.real.tell(min(seq + further, self.real.rig.last_seq), connection)
 
     def memory(self, memory: Any) -> Any:
         return self.Memory(memory)
@@ -295,6 +299,8 @@ class TornAccepted(Bug):
                 hidden, rig.unreadable = rig.unreadable, set()
                 whole = await self.real.fetch(seq, boot, floor)
                 rig.unreadable = hidden
+                if whole is None:  # of a rig with messages: it was asked for it again
+                    return None
                 area: RawArea = whole.areas[0]
                 return replace(whole, areas=(replace(area, data=area.data[:-2] + b"\xff\xff"),))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import dst_bugs_messages  # noqa: F401  # they are planted as well
 from dst_bugs import BUGS, Bug, Wrapped, planted
 
 if TYPE_CHECKING:

@@ -169,7 +169,7 @@ async def server_step(world: World, rng: Random) -> None:
 async def server_restored(world: World, rng: Random) -> None:
     """S10: put back from a backup."""
     world.server.back_up()
-    await asyncio.sleep(rng.uniform(5, 40))
+    await asyncio.sleep(rng.uniform(2, 15))
     world.server.restore()
 
 
@@ -192,11 +192,14 @@ async def rig_cable(world: World, rng: Random) -> None:
 
 
 async def rig_noise(world: World, rng: Random) -> None:
-    """R4, R6: resets and busy answers; acknowledgements that are lost on the way there or back."""
-    rig = _rig(world, rng)
-    rig.faults = rng.choice((0.02, 0.1, 0.3))
+    """R4, R6: a noisy hall: resets and busy answers; acknowledgements of all rigs of a box are lost there or back."""
+    rigs = list(_box(world, rng).rigs.values())
+    faults = rng.choice((0.02, 0.1, 0.3))
+    for rig in rigs:
+        rig.faults = faults
     await asyncio.sleep(rng.uniform(5, 40))
-    rig.faults = 0.0
+    for rig in rigs:
+        rig.faults = 0.0
 
 
 async def rig_reboots(world: World, rng: Random) -> None:
@@ -216,6 +219,14 @@ async def rig_overflows(world: World, rng: Random) -> None:
     await asyncio.sleep(rng.uniform(5, 15))
     rig.overflow()
     rig.cable = True
+
+
+async def broker_killed(world: World, rng: Random) -> None:
+    """M1, M8: the broker is killed and forgets everything; it is back after a while."""
+    broker = _box(world, rng).broker
+    broker.kill()
+    await asyncio.sleep(rng.uniform(0.2, 10))
+    broker.start()
 
 
 async def rig_torn(world: World, rng: Random) -> None:
@@ -252,6 +263,7 @@ ALWAYS: tuple[Fault, ...] = (
     rig_forgets,
     rig_overflows,
     rig_torn,
+    broker_killed,
 )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gateway.recording.texts import Texts
     from gateway.settings.config import Config
 
+MESSAGES = "kaofen-interface-v1-mqtt"
 DOMAIN = "kaofen.example"
 GATEWAYS = ("gw-01", "gw-02", "gw-03")
 RIGS_PER_GATEWAY = 2
@@ -140,10 +141,17 @@ backoff_cap_s = 4
 stop_grace_s = 2
 """
     blocks = [
-        f'[[rig]]\nserial = "{serial}"\nstation = "A-{number:02d}"\nprofile = "{PROFILE}"\nhost = "127.0.0.1"\n'
+        f'[[rig]]\nserial = "{serial}"\nstation = "A-{number:02d}"\n{_wire(number)}'
         for number, serial in enumerate(serials(gateway_id), 1)
     ]
-    return head + "\n".join(blocks)
+    return head + '[[broker]]\nid = "main"\nhost = "broker.example"\n' + "\n".join(blocks)
+
+
+def _wire(number: int) -> str:
+    """The first rig of a box has registers, the second one sends messages."""
+    return (
+        f'profile = "{PROFILE}"\nhost = "127.0.0.1"\n' if number % 2 else f'profile = "{MESSAGES}"\nbroker = "main"\n'
+    )
 
 
 async def _enrolled(folder: Path, boxes: tuple[BoxParts, ...]) -> None:

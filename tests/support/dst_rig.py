@@ -46,6 +46,7 @@ class Latched:
     ticket: bytes
     data: bytes
     mode: str = "exam"
+    cut: tuple[int, int] = CUT
 
     @property
     def key(self) -> tuple[int, int, str]:
@@ -53,7 +54,7 @@ class Latched:
 
     def shown(self) -> bytes:
         """Its words without the personal ones."""
-        start, length = CUT
+        start, length = self.cut
         return self.data[:start] + bytes(length) + self.data[start + length :]
 
 
@@ -89,13 +90,18 @@ class Rig:
         head = self.last_seq.to_bytes(4, "big") + kind.encode().ljust(24, b"\0")
         body = f"{self.serial}/{self.boot}/{sorted(said.items())}".encode() + self.rng.randbytes(8)
         data = head + ticket.ljust(CUT[1], b"\0") + body
-        record = Latched(self.boot, self.last_seq, kind, said, ticket, data, self.mode)
+        self.keep(Latched(self.boot, self.last_seq, kind, said, ticket, data, self.mode))
+
+    def keep(self, record: Latched) -> None:
+        """Until the gateway says that it has it."""
         self.kept[record.seq] = record
         self.history.append(record)
-        self.noted("latched", rig=self.serial, epoch=record.epoch, seq=record.seq, kind=kind, mode=self.mode)
+        self.noted("latched", rig=self.serial, epoch=record.epoch, seq=record.seq, kind=record.kind, mode=record.mode)
 
     def tell(self, seq: int) -> None:
-        """The gateway says that everything up to `seq` is stored."""
+        """The gateway says that everything up to `seq` is stored. More than it latched is ignored, or a finding."""
+        if seq > self.last_seq and self.forgot:
+            return  # rig interface K4: ignored; it was on its way when the rig forgot everything
         assert seq <= self.last_seq, f"{self.serial} was told {seq}, it has latched only {self.last_seq}"
         for each in sorted(each for each in self.kept if each <= seq):
             record = self.kept.pop(each)

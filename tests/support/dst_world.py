@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from dst_box import Box
+from dst_broker import MessageRig
 from dst_bugs import Bug
 from dst_clock import SimClock
 from dst_disk import copied
@@ -201,6 +202,8 @@ class World:
                 )
                 rig.on_ack = lambda rig, record, box=box: self.oracle.acked(box, rig, record)
                 self.spawn(rig.examine(self.scale.pause_s), rig.serial)
+                if isinstance(rig, MessageRig):
+                    self.spawn(rig.beat(2 * self.scale.idle_ms / 1000), f"beat {rig.serial}")
         rng = self.rng("faults")
         kinds = swarm_of(self.seed)
         self.outcome.faults = tuple(kind.__name__ for kind in kinds)
@@ -230,6 +233,7 @@ class World:
             task.cancel()
         for box in self.boxes:
             box.full, box.next_doom = False, None
+            box.broker.up = True
             box.link.up, box.link.trouble, box.link.delay_s = True, 0.0, (0.001, 0.02)
             box.clock.mend()
             if box.life is not None:
