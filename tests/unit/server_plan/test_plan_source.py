@@ -6,6 +6,7 @@ import random
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_files import RIG, SHIFT, TOP
@@ -91,6 +92,13 @@ def test_any_bytes_end_in_findings(data: bytes) -> None:
     except ListError as error:
         findings = list(error.findings)
     assert findings
+
+
+@pytest.mark.parametrize("deep", [b"x=" + b"{a=" * 400, b"x=" + b"[" * 300 + b"]" * 300, b"x" + b".a" * 900 + b"=1"])
+def test_a_plan_nested_beyond_reading_is_a_finding(deep: bytes) -> None:
+    """P5: whatever lies deeper than we read is refused before its lines are looked up."""
+    with pytest.raises(ListError):
+        read_source(deep + b"\n")
 
 
 def test_every_finding_of_a_key_has_its_line() -> None:
