@@ -31,11 +31,13 @@ from gateway.rig.sense import (
     plausible,
     shifted,
 )
+from gateway.rig.unseen import not_proven
 from gateway.rig.views import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from device_adapters.decoding.decode import Decoded
     from device_adapters.language.profile import Field, Profile, Record
     from gateway.rig.place import Place
     from scorelog.journal.clock import Clock
@@ -100,7 +102,18 @@ def check(profile: Profile, recording: Recording) -> list[Finding]:
         else:
             why = untouchable(profile) or _NONE_CAME
             findings.append(warn(record.name, why.en, why.zh))
-    return [*findings, *_of_entries(profile, rounds)]
+    made: list[Decoded] = []
+    findings += _of_entries(profile, rounds, made)
+    live = [(name, value_of(field, data)) for name, field, data in _live(profile, statuses)]
+    return [*findings, *not_proven(profile, [(name, told.partition(" (")[0]) for name, told in live], made)]
+
+
+def _live(profile: Profile, statuses: Sequence[Sample]) -> Iterable[tuple[str, Field, bytes]]:
+    """The codes of whole statuses."""
+    fields = [profile.status.fields[name] for name in ("state", "mode") if name in profile.status.fields]
+    for sample in statuses:
+        if not sample.blind and not _fault(sample):
+            yield from ((field.name, field, data) for field in fields for data in _bytes_of(field, [sample]))
 
 
 def _of_profile(profile: Profile, recording: Recording) -> list[Finding]:
@@ -310,13 +323,14 @@ def _opened(sample: Sample) -> Opened | None:
         return None
 
 
-def _of_entries(profile: Profile, rounds: Sequence[Round]) -> list[Finding]:
-    """Whether a whole event, with the record that it names, becomes an entry."""
+def _of_entries(profile: Profile, rounds: Sequence[Round], entries: list[Decoded]) -> list[Finding]:
+    """Whether a whole event, with the record that it names, becomes an entry; those that do go to `entries`."""
     made: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     for areas in _pairs(profile, rounds):
         try:
-            made[decode_record(profile, areas).type] += 1
+            entries.append(decode_record(profile, areas))
+            made[entries[-1].type] += 1
         except DecodeError as error:
             refused[f"{error.reason}: {printable(error.detail)}" if error.reason != "text" else "text"] += 1
     findings = []

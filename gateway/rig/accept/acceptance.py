@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from device_adapters.errors import BackOff, DecodeError, NotConnected
 from device_adapters.modbus.wire import ExceptionReply, OddReply
 from gateway.errors import StepFailed
-from gateway.rig.accept.report import FAILED, NOT_DONE, PASSED, TRIALS, Trial
+from gateway.rig.accept.report import FAILED, NOT_DONE, OUTCOMES, PASSED, TRIALS, UNSEEN, Trial
 from gateway.rig.limits import TRIAL_S_MAX
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ class Tested(Protocol):
     def profile(self) -> Profile:
         """The rig's."""
 
+    @property
+    def items(self) -> int:
+        """How many items somebody does at the rig; 0 where that is not known before."""
+
+    def unseen(self) -> str | None:
+        """What the profile names and the rig never showed; None where nothing can be said of it."""
+
     async def leave(self) -> None:
         """What was latched here is nobody's."""
 
@@ -56,6 +63,7 @@ class Acceptance(Generic[_S]):
         """In the order of the steps."""
         profile = self._session.profile
         trials = [Trial("profile", PASSED, f"{profile.id} {profile.version}", profile.sha256)]
+        self._foretell(trials[0])
         good = {"profile"}
         for id_, step in self._steps.items():
             needed = self._needed(id_)
@@ -70,7 +78,28 @@ class Acceptance(Generic[_S]):
             if trials[-1].outcome != FAILED:
                 good.add(id_)
         await self._session.leave()
-        return tuple(trials)
+        return (*trials, *self._seen())
+
+    def _foretell(self, first: Trial) -> None:
+        """What the person at the rig will have to do, before anything begins; and the trial that is done already."""
+        items, say = self._session.items, self._session.say
+        if items:
+            say(
+                f"须在设备上完成 {items} 个考核项目，并断电重启一次。 "
+                f"{items} items are to be done at the rig, and its power is cut once."
+            )
+        say(f"[1/{len(self._steps) + 1}] {TRIALS[first.id][0]} {TRIALS[first.id][1]} …")
+        say(f"    {first.outcome}: {first.zh}\n    {first.en}")
+
+    def _seen(self) -> tuple[Trial, ...]:
+        """What stays unproven at this bench: no failure, and it stands in the report."""
+        missing = self._session.unseen()
+        if missing is None:
+            return ()
+        if not missing:
+            return (Trial("seen", PASSED, "描述文件中的代码均已出现", "every code that the profile names was seen"),)
+        self._session.say(f"    {OUTCOMES[UNSEEN]} never seen: {missing}")
+        return (Trial("seen", UNSEEN, f"从未出现：{missing}", f"never seen, so not proven at this bench: {missing}"),)
 
     def _needed(self, id_: str) -> str | None:
         """Which trial must have shown something before this one: whichever of them is done at all."""

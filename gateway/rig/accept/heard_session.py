@@ -46,6 +46,15 @@ class HeardSession:
         """How many unacknowledged results it keeps; a rig that is never told keeps none."""
         return PROMISED if self.rig.shape is not None else 0
 
+    @property
+    def items(self) -> int:
+        """0: not told beforehand."""
+        return 0
+
+    def unseen(self) -> str | None:
+        """A rig that is heard sends names, not codes of a table: there is no list of what it could have said."""
+        return None
+
     async def leave(self) -> None:
         """What was latched here is nobody's: a rig that still holds it would be refused the next time."""
         rig = self.rig

@@ -168,8 +168,10 @@ async def restart(session: HeardSession) -> Trial:
     if after.boot < before.boot or after.standing.last_seq < before.standing.last_seq:
         raise StepFailed("重启后启动计数或序号倒退", "boot or last_seq went back over the restart")
     compared, digest = await session.said_again()
-    zh = f"启动计数 {before.boot} → {after.boot}，{took_s:.1f} 秒恢复；未确认记录 {compared} 条重发一致，散列 {digest}"
-    en = f"boot {before.boot} → {after.boot}, back after {took_s:.1f} s; all {compared} records again, sha256 {digest}"
+    told = f"要求后 {took_s:.1f} 秒恢复（含人工操作）"
+    zh = f"启动计数 {before.boot} → {after.boot}，{told}；未确认记录 {compared} 条重发一致，散列 {digest}"
+    told = f"back {took_s:.1f} s after it was asked for, the person's time included"
+    en = f"boot {before.boot} → {after.boot}, {told}; all {compared} records again, sha256 {digest}"
     return _with_will(session, away, zh, en)
 
 

@@ -124,10 +124,7 @@ async def restart(session: Session) -> Trial:
     rig = session.rig
     _, before = await rig.status()
     oldest, last = await _unread(session)
-    began_us = session.clock.mono_us()
-    await session.bench.restart()
-    after = await session.until(lambda now: now.boot != before.boot, "设备未重启", "no restart was seen")
-    took_s = (session.clock.mono_us() - began_us) / 1_000_000
+    away_zh, away_en, after = await session.restarted(before.boot)
     found = await _unread(session)
     if after.boot < before.boot or found != (oldest, last):
         raise StepFailed(
@@ -144,8 +141,8 @@ async def restart(session: Session) -> Trial:
     return Trial(
         "restart",
         PASSED,
-        f"启动计数 {before.boot} → {after.boot}，{took_s:.1f} 秒恢复；未读记录 {count} 条全部读到且完整",
-        f"boot {before.boot} → {after.boot}, back after {took_s:.1f} s; all {count} unread records came, whole",
+        f"启动计数 {before.boot} → {after.boot}，{away_zh}；未读记录 {count} 条全部读到且完整",
+        f"boot {before.boot} → {after.boot}, {away_en}; all {count} unread records came, whole",
     )
 
 

@@ -12,12 +12,14 @@ from gateway.errors import ConfigError
 
 TITLE: Final = "考分设备验收报告 Kaofen rig acceptance report 1"
 PASSED, PART, FAILED, NOT_THERE, NOT_DONE = "passed", "part", "failed", "absent", "not-done"
+UNSEEN: Final = "unseen"  # not proven at this bench, and no failure of the rig
 OUTCOMES: Final = {
     PASSED: "合格",
     PART: "部分验证",
     FAILED: "不合格",
     NOT_THERE: "设备无此功能",
     NOT_DONE: "未进行",
+    UNSEEN: "本台未验证",
 }
 TRIALS: Final = {
     "profile": ("描述文件", "profile"),
@@ -30,6 +32,7 @@ TRIALS: Final = {
     "restart": ("断电重启", "restart"),
     "handshake": ("确认握手", "handshake"),
     "ready": ("网关未就绪时拒考", "refusal while no gateway is ready"),
+    "seen": ("出现过的代码", "codes that were seen"),
 }
 _HEAD: Final = (
     ("serial", "序列号 serial"),

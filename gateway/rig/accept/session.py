@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from device_adapters.errors import BackOff, NotConnected
 from gateway.errors import ConfigError, StepFailed
 from gateway.rig.limits import RESULTS_MAX, STEP_S_MAX
+from gateway.rig.unseen import shown_by, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.rig.accept.subject import UnderTest
     from scorelog.journal.clock import Clock
 
+LOAD_RESULTS: Final = 5  # while status and records are read without pause
 _LOAD_STATUSES: Final = 40  # at least, around each result
 _BACK_S: Final = 0.2  # between two looks at a rig that is being restarted
 
@@ -74,6 +76,22 @@ class Session:
     def profile(self) -> Profile:
         """The rig's."""
         return self.rig.profile
+
+    @property
+    def items(self) -> int:
+        """How many items somebody does at the rig: under load, then until as many are kept as are wanted."""
+        count = held = 0
+        load = min(LOAD_RESULTS, self.wishes.results or LOAD_RESULTS)
+        wanted = min(self.promised, self.wishes.results or self.promised)
+        while count < load or held < wanted:
+            full = self.profile.told and 0 < self.promised <= held
+            count, held = count + 1, 1 if full else held + 1
+        return count
+
+    def unseen(self) -> str | None:
+        """What the profile names and this rig never showed; None if it showed no record at all."""
+        rig = self.rig
+        return unseen(self.profile, [*rig.live, *shown_by(rig.records.values())]) if rig.records else None
 
     async def leave(self) -> None:
         """What was latched here is nobody's: a rig that still holds it would be refused the next time."""
@@ -141,6 +159,21 @@ class Session:
             f"acked_seq did not follow the acknowledgement of {seq}",
         )
         self.acked = seq
+
+    async def restarted(self, boot: int) -> tuple[str, str, Standing]:
+        """Power off and on; how long the rig was away, apart from how long the person took, in both languages."""
+        self.rig.watch_silence()
+        asked_us = self.clock.mono_us()
+        await self.bench.restart()
+        after = await self.until(lambda now: now.boot != boot, "设备未重启", "no restart was seen")
+        back_us = self.clock.mono_us()
+        whole_s, gone_us = (back_us - asked_us) / 1_000_000, self.rig.gone_us
+        if gone_us is None:
+            return f"要求后 {whole_s:.1f} 秒恢复", f"back {whole_s:.1f} s after it was asked for", after
+        away_s = (back_us - gone_us) / 1_000_000
+        zh = f"无应答 {away_s:.1f} 秒（自要求起 {whole_s:.1f} 秒，含人工操作）"
+        en = f"silent for {away_s:.1f} s (back {whole_s:.1f} s after it was asked for, the person's time included)"
+        return zh, en, after
 
     async def until(self, wanted: Callable[[Standing], bool], zh: str, en: str) -> Standing:
         """The first status that is as wanted."""

@@ -54,6 +54,8 @@ class UnderTest:
         self.seen_at_us: dict[int, int] = {}
         self.serial = ""
         self.shown: Mapping[str, Value] = {}
+        self.live: set[tuple[str, str]] = set()  # states and modes that it was in
+        self.gone_us: int | None = None  # when it was first silent, since `watch_silence`
         self._clock = clock
         self._patience_s = patience_s
         self._memory: RegisterMemory | None = None
@@ -97,9 +99,11 @@ class UnderTest:
                 await self._pause(deadline_us, error)
             except (NotConnected, BackOff) as error:
                 self.counts.lost += 1
+                self.gone_us = self._clock.mono_us() if self.gone_us is None else self.gone_us
                 await self._pause(deadline_us, error)
             else:
                 self.counts.statuses += 1
+                self.live |= {("state", found[0].state), ("mode", found[0].mode)}
                 return found
 
     async def record(self, seq: int, standing: Standing) -> Decoded:
@@ -147,6 +151,10 @@ class UnderTest:
     def results(self, above: int = 0) -> list[int]:
         """Sequence numbers of results above this one."""
         return [seq for seq, record in self.records.items() if seq > above and record.type == RESULT]
+
+    def watch_silence(self) -> None:
+        """From now on `gone_us` is the next time that it does not answer."""
+        self.gone_us = None
 
     def vouch(self) -> None:
         """Say again and again that a gateway is ready, as a running one does."""

@@ -15,6 +15,7 @@ from device_adapters.errors import BackOff, NotConnected
 from device_adapters.modbus.wire import ExceptionReply, OddReply
 from gateway.errors import StepFailed
 from gateway.rig.accept.report import FAILED, NOT_THERE, PART, PASSED, Trial
+from gateway.rig.accept.session import LOAD_RESULTS
 from gateway.rig.limits import CLOCK_GOOD_S, READS_IN_A_ROW, STATUS_REFUSED_SHARE
 from gateway.rig.probing import LAST_REGISTER
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from gateway.rig.accept.session import Session
 
-_LOAD_RESULTS: Final = 5
 _SYNC: Final = {"synced": "已同步", "unsynced": "未同步", "unknown": "同步状态不明"}
 _BEYOND: Final = {"exception": "异常应答", "silence": "无应答", "answered": "有数据", "none": "无可测地址"}
 
@@ -102,7 +102,7 @@ async def coherence(session: Session) -> Trial:
     """Status and records as fast as the wire allows, while results latch."""
     rig, counts = session.rig, session.rig.counts
     statuses, refused, records, again = counts.statuses, counts.refused, counts.records, counts.again
-    for _ in range(min(_LOAD_RESULTS, session.wishes.results or _LOAD_RESULTS)):
+    for _ in range(min(LOAD_RESULTS, session.wishes.results or LOAD_RESULTS)):
         await session.one_result()
     statuses, refused = counts.statuses - statuses, counts.refused - refused
     records, again = counts.records - records, counts.again - again
@@ -159,10 +159,7 @@ async def restart(session: Session) -> Trial:
     """Power off and on with results unacknowledged: nothing is lost, numbers go on, the boot counter rises."""
     rig = session.rig
     _, before = await rig.status()
-    began_us = session.clock.mono_us()
-    await session.bench.restart()
-    after = await session.until(lambda now: now.boot != before.boot, "设备未重启", "no restart was seen")
-    took_s = (session.clock.mono_us() - began_us) / 1_000_000
+    away_zh, away_en, after = await session.restarted(before.boot)
     if after.last_seq < before.last_seq:
         raise StepFailed(
             f"重启后序号由 {before.last_seq} 退到 {after.last_seq}",
@@ -174,9 +171,8 @@ async def restart(session: Session) -> Trial:
     return Trial(
         "restart",
         PASSED,
-        f"启动计数 {before.boot} → {after.boot}，{took_s:.1f} 秒恢复；"
-        f"未确认记录 {compared} 条全部保留且一致，散列 {digest}",
-        f"boot {before.boot} → {after.boot}, back after {took_s:.1f} s; all {compared} unacknowledged records kept "
+        f"启动计数 {before.boot} → {after.boot}，{away_zh}；未确认记录 {compared} 条全部保留且一致，散列 {digest}",
+        f"boot {before.boot} → {after.boot}, {away_en}; all {compared} unacknowledged records kept "
         f"unchanged, sha256 {digest}",
     )
 

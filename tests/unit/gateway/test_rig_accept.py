@@ -59,10 +59,32 @@ async def test_a_rig_that_keeps_its_promises_passes_every_trial() -> None:
     async with ScriptedRig() as rig:
         trials = await tried(rig.port, FakeBench(rig), Wishes(step_s=20.0))
         acks = rig.acks
+    seen = trials.pop("seen")
+    assert (seen.outcome, "outcome: timeout, aborted, veto" in seen.en) == ("unseen", True), "told, and no failure"
     assert set(outcomes(trials).values()) == {"passed"}, trials
     assert "32 results, 64 records unchanged" in trials["kept"].en
     assert "boot 3 → 4" in trials["restart"].en
     assert acks == [32, 64], "nothing is acknowledged before the handshake"
+
+
+@pytest.mark.parametrize(("results", "items"), [(0, 32), (3, 3), (6, 6)])
+async def test_a_person_is_told_beforehand_what_there_is_to_do(results: int, items: int) -> None:
+    """How many items, and every step from the first on; the rig's silence is told apart from the person's time."""
+    said: list[str] = []
+    clock = SystemClock()
+    async with ScriptedRig() as rig, asyncio.timeout(60):
+        place = Place("tcp", "127.0.0.1", rig.port)
+        async with open_wire(place, PATIENT, transport_of(PATIENT, 1)) as wire:
+            session = Session(
+                UnderTest(PATIENT, wire, clock, 20.0), FakeBench(rig), Wishes(results), clock, said.append
+            )
+            assert session.items == items
+            if results == 3:
+                trials = await Acceptance(session, STEPS).run()
+                assert session.made == items
+                assert f"{items} items are to be done" in said[0]
+                assert said[1].startswith("[1/9]")
+                assert "after it was asked for" in next(one.en for one in trials if one.id == "restart")
 
 
 def _loses(rig: ScriptedRig) -> None:
@@ -194,9 +216,8 @@ async def test_the_simulator_is_accepted_through_its_control_port(tmp_path: Path
             trials = await tried(host.port, bench, Wishes(results=6, step_s=30.0))  # type: ignore[attr-defined]
         finally:
             await control.close()
-    assert {id_: outcome for id_, outcome in outcomes(trials).items() if outcome != "passed"} == {"kept": "part"}, (
-        trials
-    )
+    told = {id_: outcome for id_, outcome in outcomes(trials).items() if outcome != "passed"}
+    assert told == {"kept": "part", "seen": "unseen"}, trials
 
 
 SCENARIO = """control = "PLACE"

@@ -160,3 +160,20 @@ def test_orders_are_hinted_only_where_the_own_one_makes_no_sense() -> None:
     assert better_orders(field, [b"\0\0\0\7"]) == ()
     assert better_orders(field, [b"\0\7\0\0", b"\x7f\7\x7f\0"]) == ()
     assert crc16(b"123456789") == 0x4B37
+
+
+async def test_what_was_never_seen_is_not_called_proven() -> None:
+    """Codes, kinds of entries and a veto that did not come; and scores so low that another scale would fit, too."""
+    async with ScriptedRig() as rig:
+        rig.latch_item(score=900)
+        low = await found_by(PATIENT, rig)
+        rig.latch_item(score=8750)
+        high = await found_by(PATIENT, rig)
+    told = low["never seen", "warn"]
+    assert ["outcome: timeout, aborted, veto" in told, "finished, timeout" in told, "idle" in told] == [
+        True,
+        False,
+        False,
+    ]
+    assert "at most 9.00" in low["scores", "warn"]
+    assert ("scores", "warn") not in high
