@@ -201,7 +201,7 @@ class App:
             "brokers": [link.to_json() for link in self._links.values()],
             "buses": self._bus_figures.to_json(),
             "pushes": self._push_figures.to_json(),
-            "rigs": [view.told() for view in self._board.rigs.values()],
+            "rigs": [{**view.told(), **self._recorder.stored(view.subject)} for view in self._board.rigs.values()],
             "refusals": self._board.refusals(),
         }
 

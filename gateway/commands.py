@@ -166,7 +166,15 @@ def _age(milliseconds: int | None) -> str:
 def _rig_line(rig: dict[str, Any]) -> str:
     item = f"{rig['item']} {rig['elapsed_s']}/{rig['limit_s']} s" if rig["item"] else ""
     rarely = " (asked rarely)" if rig.get("breaker", "closed") != "closed" else ""
-    return f"  {rig['station']:12} {rig['rig']:16} {rig['state']:9} {item}{rig.get('reason', '')}{rarely}".rstrip()
+    live = f"{item}{rig.get('reason', '')}{rarely}"
+    return f"  {rig['station']:12} {rig['rig']:16} {rig['state']:9} {live}{_stored(rig, '; ' if live else '')}".rstrip()
+
+
+def _stored(rig: dict[str, Any], between: str) -> str:
+    """Whether the item that was just done is counted: a result is counted when it is in the log."""
+    if rig.get("stored_seq") is None:
+        return ""
+    return f"{between}stored to no. {rig['stored_seq']}, {rig['results']} results since start"
 
 
 def receipt_of(config: Config, index: int) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ server.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ class Recorder:
         self._content_key = content_key
         self._anchored: tuple[int, bytes] | None = None  # when (monotonic), which note
         self._runs: dict[str, PracticeRun] = {}
+        self._results: Counter[str] = Counter()  # by rig, new as entries since this process began
         self._repeats: dict[tuple[str, str, int | None], _Repeats] = {}
         self.watch = ClockWatch(clock)
 
@@ -115,6 +117,11 @@ class Recorder:
         if run is None or (stored is not None and (stored.epoch, stored.seq) > (run.epoch, run.last_seq)):
             return stored
         return run.position
+
+    def stored(self, subject: Subject) -> dict[str, int | None]:
+        """For the box's own status: up to which record, and how many results as entries since this process began."""
+        at = self.position(subject)
+        return {"stored_seq": None if at is None else at.seq, "results": self._results[subject.serial]}
 
     async def observe(self, subject: Subject, observation: Observation) -> bytes | None:
         """Durable when it returns: the entry's leaf hash, None of a practice record, which is no entry of its own.
@@ -182,6 +189,7 @@ class Recorder:
 
     def _take_in(self, observation: Observation, bound: Bound | None, appended: Appended) -> None:
         if not appended.existing:
+            self._results[observation.rig] += observation.type == types.ITEM_FINISHED
             self._attempts.apply(fact_of_observation(observation, bound, appended.leaf))
             return
         self._meters.repeated.inc()

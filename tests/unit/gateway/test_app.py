@@ -14,6 +14,7 @@ from gateway_parts import RigScript
 from gateway_world import World
 
 from device_adapters.contract import Evidence, NotConnected, RawArea, RigStatus
+from gateway.commands import status_text
 from gateway.recording.freeze import Freezer
 from scorelog.journal import failpoints
 from scorelog.journal.errors import LogMissing
@@ -48,6 +49,23 @@ async def test_a_score_travels_from_rig_to_receipt(tmp_path: Path) -> None:
     assert not any(b"440100202699" in entry for entry in world.stored)
     assert rig.ready[0] is True
     assert rig.ready[-1] is False, "the last word to the rig is that nobody records"
+
+
+async def test_status_says_whether_an_item_was_counted(tmp_path: Path) -> None:
+    """P1: results that became entries since the start, each once however often it comes; and up to which record."""
+    world = World(tmp_path)
+    rig, script = world.rigs["LV-0001"], RigScript()
+    observations = script.exam(b"T1")
+    made = sum(observation.type == "item.finished" for observation in observations)
+    for results in (made, 0):
+        async with world.gateway() as app:
+            for observation in observations:
+                rig.happen(observation)
+            await rig.until_acked(script.seq)
+            status = app.status()
+        (told,) = status["rigs"]
+        assert (told["stored_seq"], told["results"]) == (script.seq, results)
+        assert f"stored to no. {script.seq}, {results} results since start" in status_text(status)
 
 
 async def test_second_start_adopts_nothing_twice_and_goes_on(tmp_path: Path) -> None:
