@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.device.codes import EventType, Mode, Outcome, State
-from simulators.device.rubric import Line
 from simulators.errors import InputError
 from simulators.layouts.shape import Bell, Bits, Block, Check, Flags, Layout, Rows, Told, Window
 from simulators.layouts.sums import SUMS
 from simulators.layouts.values import Place, parse_place
-from simulators.limits import READ_WORDS_MAX, SERIAL_BYTES
+from simulators.limits import READ_WORDS_MAX
+from simulators.model_tables import check_serial, deduction_lines, told_events
 from simulators.toml_file import Table, table_of, toml_table
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def parse_layout(data: bytes) -> Layout:
 
 def _layout(top: Table) -> Layout:
     top.number("rig", low=1, high=1)
-    lines, bits = _lines(top)
+    lines, bits = deduction_lines(top)
     names = top.table("codes")
     codes = {key: _codes(names, key, kind) for key, kind in _CODES.items()}
     names.done()
@@ -85,8 +85,7 @@ def _layout(top: Table) -> Layout:
         items=top.texts("items", ()),
         events=_events(top.table("events")) if "events" in top else {EventType.ITEM_FINISHED: 0},
     )
-    if not 0 < len(layout.serial) <= SERIAL_BYTES - 5:
-        raise top.wrong("serial", f"serial: 1 to {SERIAL_BYTES - 5} characters; a number follows them")
+    check_serial(top, layout.serial)
     if layout.told is None and layout.bell is None and not (layout.overwrites or layout.result.cleared):
         raise top.wrong("overwrites", "a rig that is told nothing (no [told]) must overwrite: overwrites = true")
     top.done()
@@ -101,13 +100,7 @@ def _codes(codes: Table, key: str, kind: type[IntEnum]) -> dict[str, int]:
 
 
 def _events(table: Table) -> dict[EventType, int]:
-    names = {kind.name.lower(): kind for kind in EventType}
-    for key in table.keys:
-        if key not in names:
-            raise table.wrong(key, f"{key} is no event; known: {', '.join(names)}")
-    if "item_finished" not in table:
-        raise table.wrong("item_finished", "[events] without item_finished: nothing would have a score")
-    return {names[key]: table.number(key, high=0xFFFF) for key in table.keys}
+    return {kind: table.number(key, high=0xFFFF) for key, kind in told_events(table).items()}
 
 
 def _told(table: Table) -> Told:
@@ -135,17 +128,6 @@ def _flags(table: Table) -> Flags:
     flags = Flags(table.number("at", high=_ADDRESSES - 1), count, places)
     table.done()
     return flags
-
-
-def _lines(top: Table) -> tuple[dict[int, Line], dict[int, int]]:
-    lines: dict[int, Line] = {}
-    bits: dict[int, int] = {}
-    for table in top.tables("line"):
-        number = table.number("line", low=1, high=0xFFFF)
-        lines[number] = Line(number, table.number("points", high=10_000), table.flag("veto", default=False))
-        bits[number] = table.number("bit", high=63)
-        table.done()
-    return lines, bits
 
 
 def _block(table: Table, name: str) -> Block:

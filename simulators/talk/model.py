@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.device.codes import EventType, Mode, Outcome, State
-from simulators.device.rubric import Line
 from simulators.errors import InputError
-from simulators.limits import SERIAL_BYTES
+from simulators.model_tables import check_serial, deduction_lines, told_events
 from simulators.talk.saying import Saying, parse_saying
 from simulators.toml_file import Table, table_of, toml_table
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import IntEnum
 
+    from simulators.device.rubric import Line
     from simulators.layouts.values import Value
 
 FOLDER = Path(__file__).resolve().parent.parent / "rigs" / "messages"
@@ -119,7 +119,7 @@ def parse_model(data: bytes) -> MessageModel:
 def _model(top: Table) -> MessageModel:
     top.number("rig", low=1, high=1)
     kind = top.text("kind", one_of=KINDS)
-    lines, bits = _lines(top)
+    lines, bits = deduction_lines(top)
     names = top.table("codes")
     codes = {key: _codes(names.table(key), each) for key, each in _CODES.items()}
     names.done()
@@ -149,8 +149,7 @@ def _model(top: Table) -> MessageModel:
 
 
 def _check(top: Table, model: MessageModel) -> None:
-    if not 0 < len(model.serial) <= SERIAL_BYTES - 5:
-        raise top.wrong("serial", f"serial: 1 to {SERIAL_BYTES - 5} characters; a number follows them")
+    check_serial(top, model.serial)
     named = {saying.name for saying in model.record.values()}
     by_topic = model.kind == "topics" and all("{seq}" in place for place in model.record)
     for needed in ("seq", "item", "score"):
@@ -174,13 +173,7 @@ def _code(table: Table, key: str) -> Value:
 
 
 def _events(table: Table) -> dict[EventType, Value]:
-    names = {kind.name.lower(): kind for kind in EventType}
-    for key in table.keys:
-        if key not in names:
-            raise table.wrong(key, f"{key} is no event; known: {', '.join(names)}")
-    if "item_finished" not in table:
-        raise table.wrong("item_finished", "[events] without item_finished: nothing would have a score")
-    return {names[key]: table.text(key) for key in table.keys}
+    return {kind: table.text(key) for key, kind in told_events(table).items()}
 
 
 def _sayings(table: Table, known: tuple[str, ...]) -> dict[str, Saying]:
@@ -210,14 +203,3 @@ def _edge(table: Table) -> tuple[str, str]:
     edge = table.text("group"), table.text("node")
     table.done()
     return edge
-
-
-def _lines(top: Table) -> tuple[dict[int, Line], dict[int, int]]:
-    lines: dict[int, Line] = {}
-    bits: dict[int, int] = {}
-    for table in top.tables("line"):
-        number = table.number("line", low=1, high=0xFFFF)
-        lines[number] = Line(number, table.number("points", high=10_000), table.flag("veto", default=False))
-        bits[number] = table.number("bit", high=63)
-        table.done()
-    return lines, bits
