@@ -258,8 +258,8 @@ UPLOAD = (
         "test_journal_keys.py::test_appends_that_wait_together_stand_in_the_order_of_their_calls",
         one(
             WRITER,
-            "            taken = [job for job in jobs if",
-            "            taken = [job for job in reversed(jobs) if",
+            "            running = [job for job in self._taken if",
+            "            running = [job for job in reversed(self._taken) if",
         ),
     ),
     Bug(
