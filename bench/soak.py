@@ -64,7 +64,7 @@ def options() -> argparse.Namespace:
 def build(world: World, arguments: argparse.Namespace) -> None:
     """As the demo does, with rigs that stay."""
     numbers = {"modbus": arguments.modbus, "mqtt": arguments.mqtt, "candidates": arguments.modbus + arguments.mqtt}
-    told = SimpleNamespace(**numbers, seed=arguments.seed, speed=arguments.speed, once=False)
+    told = SimpleNamespace(**numbers, seed=arguments.seed, speed=arguments.speed, once=False, wires="two", rough=False)
     demo.build(world, told, lambda said: print(said, flush=True))  # type: ignore[arg-type]  # only what it reads
 
 
