@@ -27,6 +27,7 @@ from gateway.rig.heard.probing import Wanted as HeardWanted
 from gateway.rig.heard.pushed import Door
 from gateway.rig.heard.recording import is_message_capture
 from gateway.rig.limits import PORT_MAX, SCAN_UNIT_MAX
+from gateway.rig.line_options import Baud, Parity, Rtu, StopBits  # noqa: TC001  (read at run time)
 from gateway.rig.linting import lint_file
 from gateway.rig.place import MODBUS_PORT, place_of
 from gateway.rig.recording import read_recording
@@ -52,10 +53,6 @@ Where = Annotated[
 ]
 Unit = Annotated[int | None, typer.Option("--unit", help="Modbus unit; else the profile's, else 1.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="A shipped profile's name, or a path to a .toml.")]
-Rtu = Annotated[bool, typer.Option("--rtu", help="HOST is a serial server: RTU over TCP.")]
-Baud = Annotated[int, typer.Option("--baud", help="Of a serial port.")]
-Parity = Annotated[str, typer.Option("--parity", help="Of a serial port: none, even, odd.")]
-StopBits = Annotated[int, typer.Option("--stop-bits", help="Of a serial port: 1, 2.")]
 WithPersonal = Annotated[bool, typer.Option("--with-personal", help="Show names and tickets, too.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Profiles, see docs/formats/profile.md.")]
 

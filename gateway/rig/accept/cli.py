@@ -29,6 +29,7 @@ from gateway.rig.heard import options  # noqa: TC001  (the command's words are r
 from gateway.rig.heard.ear import listening
 from gateway.rig.heard.line import Line
 from gateway.rig.heard.reader import reader_of
+from gateway.rig.line_options import Baud, Parity, Rtu, StopBits  # noqa: TC001  (as above)
 from gateway.rig.place import open_wire, place_of, transport_of
 from scorelog.format.text import utc_text
 from scorelog.journal.clock import SystemClock
@@ -79,10 +80,10 @@ def accept(
     out: Annotated[Path | None, typer.Option("--out", metavar="BASE", help="Writes BASE.txt, BASE.html.")] = None,
     verify: Annotated[Path | None, typer.Option("--verify", metavar="REPORT", help="Instead: prove one.")] = None,
     vkey: Annotated[str, typer.Option("--vkey", help="With --verify: the key that must have signed.")] = "",
-    rtu: Annotated[bool, typer.Option("--rtu", help="HOST is a serial server: RTU over TCP.")] = False,
-    baud: Annotated[int, typer.Option("--baud", help="Of a serial port.")] = 9600,
-    parity: Annotated[str, typer.Option("--parity", help="Of a serial port: none, even, odd.")] = "none",
-    stop_bits: Annotated[int, typer.Option("--stop-bits", help="Of a serial port: 1, 2.")] = 1,
+    rtu: Rtu = False,
+    baud: Baud = 9600,
+    parity: Parity = "none",
+    stop_bits: StopBits = 1,
     broker: options.Broker = "",
     protocol: options.Protocol = "5",
     ca: options.Ca = "",
