@@ -15,7 +15,9 @@ from spoilt_evidence import BUNDLES, RECEIPTS
 from tree import ROOT
 from typer.testing import CliRunner
 
+from scorelog.format.policy import parse_policy
 from scorelog.verify.cli import app
+from scorelog.verify.receipt import verify_receipt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +53,8 @@ def receipt(folder: Path, name: str) -> dict[str, list[str]]:
     entry, made, policy = RECEIPTS[name]
     for file, content in (("policy", policy), ("one.json", entry), ("one.tlog-proof", made)):
         (folder / file).write_bytes(content)
-    return {name: told(folder, "proof", str(folder / "one.tlog-proof"))}
+    said = verify_receipt(entry, made, parse_policy(policy)).to_json() if policy != b"hello\n" else {}
+    return {name: [*told(folder, "proof", str(folder / "one.tlog-proof")), json.dumps(said)]}
 
 
 @pytest.mark.parametrize("kind", ["bundles", "receipts"])
