@@ -137,11 +137,12 @@ class Desk:
     async def _answer(self, window: Window, what: str, kind: str, data: bytes) -> Answer:
         if what == "position":
             return Answer(200, {"v": 1, "serial": window.box.serial, "newest": window.newest, **window.told()})
-        if kind.partition(";")[0].strip().lower() not in (_JSON, *((_LINES,) if what == "records" else ())):
+        media = kind.partition(";")[0].strip().lower()  # RFC 9110 8.3.1: its letters count as one case
+        if media not in (_JSON, *((_LINES,) if what == "records" else ())):
             return problem(415, "content_type", f"{_JSON}, or {_LINES} for records, one a line")
         if what == "status":
             return of_status(window.say_status(data), window.told())
-        return await self._records(window, data, lines=kind.startswith(_LINES))
+        return await self._records(window, data, lines=media == _LINES)
 
     async def _records(self, window: Window, data: bytes, *, lines: bool) -> Answer:
         try:

@@ -1,4 +1,4 @@
-"""Fuzz targets of what comes over HTTP push: the three headers of a signature, a body of records, a whole request.
+"""Fuzz targets of what comes over HTTP push: the headers of a signature, a body of records, requests whole and proven.
 
 The law besides: whatever is accepted as a signature has one spelling of its parts, and nothing that was not made with
 the secret is ever admitted.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from fake_clock import FakeClock
 from fuzz_targets import Target
 from tree import ROOT
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from simulators.push.desk import Desk as SimulatedDesk
 
 SERIAL, TEXT, PATH, NOW = "CP-0001", "0123456789abcdef0123456789abcdef", "/push/v1/CP-0001/records", 1_795_000_000
+KINDS = ("application/json", "application/x-ndjson", "application/json; charset=utf-8", "text/plain")
 NAMES = ("Signature-Input", "Signature", "Content-Digest")
 
 
@@ -81,11 +83,45 @@ def _request(data: bytes) -> Answer:
     return answer
 
 
+def _signed(data: bytes) -> Answer:
+    """The first byte says which content type, in letters of which case; the rest is a body that its rig signed."""
+    flags, body = data[0] if data else 0, data[1:]
+    kind = KINDS[flags % len(KINDS)]
+    answers = [asyncio.run(_pushed(one, body)) for one in (kind, kind.upper())]
+    assert answers[0] == answers[1], "the letters of a content type changed the answer"
+    if "records" in answers[0].document:
+        rows = sum(bool(line.strip(b" \t\r")) for line in body.split(b"\n")) if kind == KINDS[1] else 1
+        assert len(answers[0].document["records"]) == rows, "a record without its answer"
+    assert answers[0].status != 200, "a record was acknowledged that nobody stored"
+    return answers[0]
+
+
+async def _pushed(kind: str, body: bytes) -> Answer:
+    """To an open window behind which nobody stores."""
+    desk = Desk(FakeClock())
+    desk.set_up([Place(SERIAL, "pc", PUSHED, TEXT.encode(), signed=True, status_every_ms=1)])
+    desk.listening("pc", yes=True)
+    made = Secret(SERIAL, TEXT).headers("POST", PATH, body, created=int(desk.now_s) + 1, nonce="q1Zt4cJp0W3xYb7L")
+    headers = {"content-type": kind, **{name.lower(): value for name, value in made.items()}}
+
+    async def read() -> bytes:
+        return body
+
+    return await desk.take("pc", Request("POST", PATH, headers, len(body)), read)
+
+
+def _bodies() -> list[bytes]:
+    record = _record()
+    return [b"\0" + record, b"\1" + record, b"\1" + record + b"\n" + record, b"\2" + record, b"\1\n\r\n"]
+
+
+def _record() -> bytes:
+    return (ROOT / "tests/vectors/rig-interface-v1/mqtt/deduction.txt").read_text().split("---\n")[1].encode()
+
+
 def _requests() -> list[bytes]:
     proof = f"Authorization: Bearer {TEXT}"
-    record = (ROOT / "tests/vectors/rig-interface-v1/mqtt/deduction.txt").read_text().split("---\n")[1].encode()
-    kinds = ("application/json", "application/x-ndjson")
-    made = [f"POST {PATH}\n{proof}\nContent-Type: {kind}\n\n".encode() + record for kind in kinds]
+    made = [f"POST {PATH}\n{proof}\nContent-Type: {kind}\n\n".encode() + _record() for kind in KINDS[:2]]
     status = f"POST /push/v1/{SERIAL}/status\n{proof}\nContent-Type: application/json\n\n".encode()
     will = f'{{"v":1,"serial":"{SERIAL}","boot":3,"online":false}}'.encode()
     return [*made, status + will, f"GET /push/v1/{SERIAL}/position\n{proof}\n\n".encode()]
@@ -120,6 +156,15 @@ TARGETS = [
         seeds=_requests,
         tokens=(b"/push/v1/", b"/status", b"/records", b"Content-Type: ", b"%2e", b"?", b"\n\n", b"Bearer "),
         slow=20,
+    ),
+    Target(
+        name="pushed-body",
+        parse=_signed,
+        refusals=(),
+        encode=None,
+        seeds=_bodies,
+        tokens=(b"\n", b"\r\n", b"{", b"[" * 2000, b'"seq":', b'"boot":', b"9" * 400, b"NaN", b"\xff", b"null"),
+        slow=40,
     ),
     Target(
         name="simulator-desk",

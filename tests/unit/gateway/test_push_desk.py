@@ -87,3 +87,20 @@ async def test_a_moved_wall_clock_moves_nothing(desk: Desk) -> None:
     assert isinstance(clock, FakeClock)
     clock.step_wall(-3600)
     assert desk.now_s == pytest.approx(before)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-ndjson", "Application/X-NDJSON", "application/x-ndjson; charset=utf-8"]
+)
+async def test_a_content_type_is_one_in_whatever_letters(desk: Desk, kind: str) -> None:
+    """W2, RFC 9110: many records stay many records; taken as one, all would be refused for no fault of the rig's."""
+    path, sent = f"/push/v1/{SERIAL}/records", b"{}\n{}\n"
+
+    async def body() -> bytes:
+        return sent
+
+    desk.set_up([place(status_every_ms=1)])
+    made = proven(SERIAL, path, sent, created=desk.now_s + 1)
+    headers = {"content-type": kind, **{name.lower(): value for name, value in made.items()}}
+    answer = await desk.take("pc", Request("POST", path, headers, len(sent)), body)
+    assert len(answer.document["records"]) == 2
