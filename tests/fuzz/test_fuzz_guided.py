@@ -9,10 +9,13 @@ import pytest
 from fuzz_lines import Lines
 from fuzz_loop import Outcome, fuzz
 from fuzz_targets import Target, all_targets
+from long_times import TIMES, times
 
 ADAPTERS = (
-    "doctor-answer", "json-spans", "live-status-message", "modbus-record", "modbus-status", "profile", "push-request",
-    "push-signature", "record-message", "rtu-answer", "spark-birth", "spark-data", "tcp-answer", "toml-lines",
+    "doctor-answer", "heard-message", "json-spans", "live-status-message", "message-capture", "modbus-record",
+    "modbus-status", "profile", "push-batch", "push-request", "push-signature", "pushed-body", "record-message",
+    "rig-capture", "rig-message", "rig-plain-values", "rtu-answer", "spark-birth", "spark-data", "spark-payload",
+    "tcp-answer", "toml-lines",
 )  # fmt: skip
 RUNS = 120
 
@@ -46,15 +49,25 @@ def test_a_guided_walk_gets_where_a_blind_one_does_not() -> None:
 @cache
 def guided(name: str) -> tuple[Outcome, Lines]:
     lines = Lines()
-    return fuzz(all_targets()[name], RUNS // min(4, all_targets()[name].slow), seed=3, guide=lines), lines
+    return fuzz(all_targets()[name], RUNS // min(8, all_targets()[name].slow), seed=3, guide=lines), lines
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_the_laws_of_the_decoders_hold_on_a_guided_walk(name: str) -> None:
-    """B9: every decoder of the adapters, with what reaches further kept and mutated again."""
+    """B9: decoders, captures, the doctor's answers, pushes; what reaches further is kept and mutated again."""
     outcome, lines = guided(name)
     assert outcome.kinds["accepted"] > 0
     assert lines.seen
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600 * TIMES)
+@pytest.mark.parametrize("name", sorted(all_targets()))
+def test_the_laws_of_all_parsers_hold_on_a_long_guided_walk(name: str) -> None:
+    """B9, issue 5: each parser there is, bounded by runs; with another seed each way of the lines that were found."""
+    target = all_targets()[name]
+    runs = times(6_000) // target.slow
+    assert fuzz(target, runs, seed=4, guide=Lines()).runs == runs
 
 
 def test_what_runs_outside_our_packages_is_not_followed() -> None:
