@@ -94,7 +94,7 @@ def compose(
         "item_count": len(items),
         "rubric": sha256,
         "pass_mark": rubric.pass_mark if rubric else None,
-        "claimed_total": _claimed(closing),
+        "claimed_total": _claimed(closing, ours),
         "total_e6": scored.score.total_e6 if scored.score else None,
         "complete": scored.complete,
         "failed_by_veto": scored.failed_by_veto,
@@ -163,8 +163,11 @@ def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _claimed(closing: Sequence[Mapping[str, Any]]) -> int | None:
-    """Each rig claims its own part: together they claim the total."""
+def _claimed(closing: Sequence[Mapping[str, Any]], runs: Sequence[Row]) -> int | None:
+    """Each rig claims its own part: together they claim the total, unless one has not closed its part."""
+    closed = {mark["rig"] for mark in closing}
+    if any(run["rig"] not in closed for run in runs):
+        return None
     claims = [_whole(mark["fields"].get("claimed_total")) for mark in closing if mark["type"] == types.ATTEMPT_FINISHED]
     return sum(one for one in claims if one is not None) if claims and None not in claims else None
 

@@ -117,3 +117,11 @@ async def test_an_attempt_is_composed_over_rigs_and_gateways(site: Site) -> None
     assert row is not None
     assert (row["rigs"], row["stations"]) == (["LV-0001", "LV-0002"], ["A-01", "B-01"])
     assert (row["total_e6"], row["passed"], row["item_count"], row["ticket"]) == (100_000_000, True, 4, "T-9")
+
+
+def test_claims_are_no_total_while_a_rig_has_not_made_its_own() -> None:
+    """The difference to the claim is of the same items: a rig that never claims (single values) leaves it open."""
+    told, mute = item("K11", 9000), item("K31", 5000, rig="LS-0001")
+    closed = mark("attempt.finished", 91, claimed_total=1800)
+    assert compose(ATTEMPT, [told], [closed], [], BOOK).row["claimed_total"] == 1800
+    assert compose(ATTEMPT, [told, mute], [closed], [], BOOK).row["claimed_total"] is None
