@@ -180,7 +180,7 @@ class SqliteLog:
         for expected, (index, leaf, entry) in enumerate(found, start):
             if index != expected:
                 raise Damaged(self.origin, expected, "the entry is missing")
-            if leaf_hash(entry) != leaf:
+            if not isinstance(entry, bytes) or leaf_hash(entry) != leaf:
                 raise Damaged(self.origin, index, "the entry does not hash to its leaf")
         if len(found) != stop - start:
             raise Damaged(self.origin, start + len(found), "the entry is missing")
@@ -220,6 +220,8 @@ class SqliteLog:
             row = self._signed(start, stop)
         if row is None:
             raise Damaged(self.origin, stop, "no checkpoint though it was just signed")
+        if not isinstance(row.note, bytes):
+            raise Damaged(self.origin, row.size, "the checkpoint of this size is not one")
         entries, openings = self.entries(start, row.size), self.openings(start, row.size)
         return Piece(start, tuple(entries), tuple(openings), row.note)
 

@@ -1,4 +1,4 @@
-"""Calls that an open log of six entries refuses, each by its name; data for test_journal_calls.py."""
+"""Calls that an open log of six entries refuses, each by its name, and those that it answers while it goes bad."""
 
 from __future__ import annotations
 
@@ -84,6 +84,29 @@ def _state(old: bytes, new: bytes) -> Callable[[], object]:
     changed = body.replace(old, new)
     return lambda: parse_state(changed + b"\n" + hashlib.sha256(changed).hexdigest().encode() + b"\n")
 
+
+# What is asked of a log that goes bad while it is open, and how: data for the same test.
+READS: Final[dict[str, Callable[[SqliteLog], Awaitable[Any]]]] = {
+    "entries": _now(lambda log: log.entries(1, 3)),
+    "openings": _now(lambda log: log.openings(1, 3)),
+    "node": _now(lambda log: log.node(1, 1)),
+    "find": _now(lambda log: log.find(key_of(1))),
+    "receipt": _now(lambda log: log.receipt_covering(1)),
+    "piece": lambda log: log.piece(1, 2),
+    "save": lambda log: log.save_receipt(cosigned(log.checkpoint())),
+}
+DAMAGES: Final = (
+    "DROP TABLE entry",
+    "DROP TABLE opening",
+    "DROP TABLE checkpoint",
+    "DROP TABLE receipt",
+    "DROP TABLE entry_key",
+    "UPDATE entry SET bytes = 7",
+    "UPDATE entry SET leaf = 7",
+    "UPDATE entry SET idx = idx + 9",
+    "UPDATE opening SET value = 7",
+    "UPDATE checkpoint SET note = 7",
+)
 
 STATES: Final[dict[str, Callable[[], object]]] = {
     "state: nothing": lambda: parse_state(b""),

@@ -1,4 +1,4 @@
-"""What an open log says when it refuses a call, and when it fails: frozen in tests/vectors/refusals/calls.json.
+"""What an open log says when it refuses a call, goes bad or fails: frozen in tests/vectors/refusals/calls.json.
 
 KAOFEN_WRITE_VECTORS=1 with this test writes the words again, and a person reads the difference.
 """
@@ -11,16 +11,16 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import forged_log
 import pytest
 import refused_appends
 from fake_clock import FakeClock
-from forged_log import small_log
 from log_entries import plain
 from log_harness import opened, signer_for
 from tree import ROOT
 
 from scorelog.journal import failpoints
-from scorelog.journal.errors import JournalError
+from scorelog.journal.errors import JournalError, LogUntrusted
 from scorelog.journal.schema import RESERVE
 from scorelog.journal.sqlite import RoomPolicy, open_log
 from scorelog.journal.statefile import StateDamaged
@@ -73,13 +73,33 @@ def starting(path: Path, name: str) -> str:
     return words(told.value)
 
 
+async def damaged(path: Path, change: str) -> list[str]:
+    """What each call on an open log says when a table, or a cell of each row, goes bad under it; calls that do not."""
+    found = []
+    async with opened(path) as log:
+        forged_log.change(path, change)
+        for name, call in refused_appends.READS.items():
+            try:
+                told = await call(log)
+            except (JournalError, IndexError) as error:
+                at = f" [{error.origin}, {error.index}]" if isinstance(error, LogUntrusted) else ""
+                found.append(f"{name}: {words(error)}{at}")
+            else:
+                found.append(f"{name}: {told!r:.60}")
+    return found
+
+
 async def said(tmp_path: Path) -> dict[str, object]:
-    whole = await small_log(tmp_path)
+    whole = await forged_log.small_log(tmp_path)
     found: dict[str, object] = dict(await refused(whole))
     for name in (*WRITES, *STARTS):
         path = tmp_path / name
         shutil.copytree(whole, path, ignore=shutil.ignore_patterns(RESERVE))
         found[f"failing: {name}"] = await failing(path, name) if name in WRITES else starting(path, name)
+    for name in refused_appends.DAMAGES:
+        path = tmp_path / str(len(found))
+        shutil.copytree(whole, path, ignore=shutil.ignore_patterns(RESERVE))
+        found[f"damaged: {name}"] = [one.replace(str(path), "…") for one in await damaged(path, name)]
     for name, parse in refused_appends.STATES.items():
         with pytest.raises(StateDamaged) as told:
             parse()
