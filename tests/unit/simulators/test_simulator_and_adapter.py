@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from maker_rigs import read
 from rig_profiles import fast_v1
 from sim_parts import ROOT, rubric
 
@@ -164,18 +165,7 @@ async def read_to_the_end(fleet: Fleet, adapters: dict[str, Adapter], readings: 
 def _compare(path: Path, readings: dict[str, list[Observation]], *, late: bool) -> None:
     for serial, seen in readings.items():
         expected = [line for line in map(json.loads, path.read_text("utf-8").splitlines()) if line["serial"] == serial]
-        got = [_as_truth(observation) for observation in seen if observation.type not in OWN]
+        got = [read(observation) for observation in seen if observation.type not in OWN]
         if late:  # a record that was refused three times is passed over and comes late (G1)
             got.sort(key=lambda record: int(record["seq"]))
         assert got == [{key: line[key] for key in got[0]} for line in expected]
-
-
-def _as_truth(observation: Observation) -> dict[str, Any]:
-    return {
-        "boot": observation.epoch,
-        "seq": observation.seq,
-        "type": observation.type,
-        "ticket": observation.personal.get("ticket", b"").decode(),
-        "fields": dict(observation.fields),
-        "rig_time": observation.rig_time,
-    }

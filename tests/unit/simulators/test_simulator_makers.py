@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from maker_rigs import PROFILES, hurried, maker_rig, meant, observe, read, sit_item
 from sim_parts import ROOT
+from wrong_line import told_by_line
 
 from device_adapters.factory import open_adapter, open_bus_adapter
 from device_adapters.modbus.bus import BusTimes
@@ -225,9 +226,7 @@ async def test_a_fleet_of_all_models_says_which_is_where_and_latches_what_each_c
 )
 def test_a_wrong_model_is_told_by_line(old: bytes, new: bytes, line: int, said: str) -> None:
     """What, where, what to do."""
-    assert old in FILE
-    with pytest.raises(InputError, match=rf"\Arig:{line}: .*{said}"):
-        parse_layout(FILE.replace(old, new, 1))
+    told_by_line(parse_layout, FILE, old, new, f"rig:{line}: .*{said}")
 
 
 def test_an_unknown_model_is_told_with_the_known_ones() -> None:
