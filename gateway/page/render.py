@@ -92,7 +92,7 @@ def _table(facts: Facts, title: str, columns: Sequence[str], rows: Sequence[Row]
     heading = f'<h2 id="{title}">{escape(facts.word(title))}</h2>\n'
     if not rows:
         return f'{heading}<p class="soft">{escape(facts.word(empty))}</p>\n' if empty else ""
-    sign = f'<th class="mark"><span class="unseen">{escape(facts.word("mark"))}</span></th>'
+    sign = f'<th scope="col" class="mark"><span class="unseen">{escape(facts.word("mark"))}</span></th>'
     head = sign + "".join(f'<th scope="col">{escape(facts.word(column))}</th>' for column in columns)
     body = "\n".join(_row(facts, row) for row in rows)
     return (

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 BY_DAY = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
 BY_NIGHT = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}  # only the colours differ
+TELEPHONE = {"width": 390, "height": 844}
+DESK = {"width": 1500, "height": 950}
 PLANTED = """document.body.insertAdjacentHTML("beforeend",
   "<button id=planted></button><p class=planted>faint</p>");
 document.querySelector(".planted").style.color = "#7f7f7f";
@@ -65,6 +67,14 @@ async def findings(page: Page, where: str, schemes: Sequence[str]) -> list[str]:
     return found
 
 
+async def sideways(page: Page, where: str) -> list[str]:
+    """Where a telephone would have to move the whole page to read a line; a table moves by itself."""
+    await page.set_viewport_size(TELEPHONE)
+    wide, seen = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    await page.set_viewport_size(DESK)
+    return [] if wide <= seen else [f"{where}: {wide} px wide on a telephone of {seen}"]
+
+
 LONG = pytest.mark.long
 SHOWN = [("zh", ("light",)), pytest.param("zh", ("dark",), marks=LONG), pytest.param("en", ("light",), marks=LONG)]
 
@@ -73,7 +83,7 @@ SHOWN = [("zh", ("light",)), pytest.param("zh", ("dark",), marks=LONG), pytest.p
 async def test_no_page_has_a_grave_barrier(tmp_path: Path, language: str, schemes: Sequence[str]) -> None:
     """Nothing serious or critical by axe on any page in either language; by night too, where only colours differ.
 
-    A barrier that the test plants itself is found, so the finder does look.
+    None is wider than a telephone. A barrier that the test plants itself is found, so the finder does look.
     """
     log = Log("gw-01", Random(1)).adopt()
     async with open_site(tmp_path, real_clock()) as site:
@@ -91,7 +101,7 @@ async def test_no_page_has_a_grave_barrier(tmp_path: Path, language: str, scheme
                     await page.wait_for_selector('[data-rig="LV-K2"] .deduction-veto')
                 for summary in await page.locator(".step summary").all():
                     await summary.click()
-                found += await findings(page, path, schemes)
+                found += await findings(page, path, schemes) + await sideways(page, path)
             await page.evaluate(PLANTED)
             planted = await findings(page, "planted", schemes)
     assert found == []
