@@ -85,11 +85,19 @@ def check_carried(connection: sqlite3.Connection, generation: int, findings: Fin
             digest.update(key_row_bytes(key, row))
             count += 1
     found = next((entry for _, entry in _parsed(each_entry(connection, 0, 1))), None)
-    stated = {"count": 0, "sha256": hashlib.sha256().hexdigest()}
-    if found is not None and found.type == types.GENERATION_OPENED:
-        stated = found.document.get("previous", {}).get("keys", stated)
+    stated = _stated_keys(found)
     if stated != {"count": count, "sha256": digest.hexdigest()}:
-        findings.add(0, "carried", f"{count} keys of earlier generations are not the {stated.get('count')} of entry 0")
+        told = stated.get("count") if isinstance(stated, dict) else None
+        findings.add(0, "carried", f"{count} keys of earlier generations are not the {told} of entry 0")
+
+
+def _stated_keys(first: Entry | None) -> object:
+    """What entry 0 says of the keys from before it; it was signed as it is, so that may be anything."""
+    none = {"count": 0, "sha256": hashlib.sha256().hexdigest()}
+    if first is None or first.type != types.GENERATION_OPENED:
+        return none
+    previous = first.document.get("previous", {})
+    return previous.get("keys", none) if isinstance(previous, dict) else None
 
 
 def check_openings(connection: sqlite3.Connection, findings: Findings) -> None:

@@ -192,6 +192,7 @@ BUNDLES: Final[dict[str, Bundle]] = {
     "logged again, a second part first": _again_as(part={"number": 2, "of": 2, "bytes": "eA=="}),
     "words: a long item": _worded(item="K23456789", score=8750),
     "words: an item that is none": _worded(item="\x1b[2J", score="x"),
+    "words: a Chinese item": _worded(item="验电", score=8750),
     "words: a score of nothing": _worded(item="K21", score=0),
     "words: a score below it": _worded(item="K21", score=-1),
     "words: a cent": _worded(item=7, score=5),

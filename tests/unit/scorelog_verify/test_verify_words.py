@@ -42,6 +42,7 @@ def bundle(folder: Path, name: str) -> dict[str, list[str]]:
     said = json.loads("\n".join(spelt))
     findings = said.pop("findings")
     assert code == lines[0]
+    assert "\\u" not in "".join(spelt), "people read it too"
     assert [one.pop("text") for one in findings] == [line.partition("proven: ")[2] for line in lines[1:]][
         : len(findings)
     ]
