@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import oracle
 import pytest
 import tamper_log as disk
-from tamper_point import Box, Point, run
+from tamper_point import Box, Point, begun, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +25,8 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(600), pytest.mark.xdist_gro
 @pytest.fixture(scope="module")
 def point(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Point]:
     """An exam point after a small round: two rigs at the gateway, two more for a second box."""
-    one = Point(tmp_path_factory.mktemp("point"))
-    try:
-        one.begin()
+    with begun(tmp_path_factory.mktemp("point")) as one:
         yield one
-    finally:
-        one.close()
 
 
 def attempts(point: Point) -> dict[str, dict[str, Any]]:

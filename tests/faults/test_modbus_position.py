@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from rig_profiles import adapter_for, fast_v1, follow, next_observation, seqs, until
@@ -12,20 +13,31 @@ from scripted_rig import Item, ScriptedRig
 
 from device_adapters.contract import NotConnected, Observation, Position, RigStatus
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from device_adapters.contract import Adapter
+
 PROFILE = fast_v1(50)
+
+
+async def first_read(rig: ScriptedRig) -> tuple[Adapter, Callable[[], Awaitable[None]]]:
+    """An adapter that has read its first record, and the acknowledgement of it that is still to be said."""
+    adapter = adapter_for(rig, Position(3, 0), PROFILE)
+    await adapter.connect()
+    while not isinstance((reading := await adapter.read())[0], Observation):
+        pass
+    return adapter, reading[1]
 
 
 async def test_an_ack_that_the_rig_never_got_is_told_again_after_reconnect() -> None:
     """P1, K4: the record is stored; the adapter repeats the lost ack, and yields the record once."""
     async with ScriptedRig() as rig:
         rig.latch_item()
-        adapter = adapter_for(rig, Position(3, 0), PROFILE)
-        await adapter.connect()
-        while not isinstance((reading := await adapter.read())[0], Observation):
-            pass
+        adapter, ack = await first_read(rig)
         rig.cut()
         with pytest.raises(NotConnected):
-            await reading[1]()
+            await ack()
         await adapter.connect()
         assert isinstance((await adapter.read())[0], RigStatus)
         async with asyncio.timeout(2):
@@ -62,15 +74,12 @@ async def test_a_reboot_between_reading_and_ack_acks_nothing_blindly() -> None:
     """P1: the record was read under boot 3; when the rig is back with boot 4, its number 1 may be another record."""
     async with ScriptedRig() as rig:
         rig.latch_item()
-        adapter = adapter_for(rig, Position(3, 0), PROFILE)
-        await adapter.connect()
-        while not isinstance((reading := await adapter.read())[0], Observation):
-            pass
+        adapter, ack = await first_read(rig)
         rig.reboot()
         rig.last_seq = rig.oldest_seq = 0
         rig.latch_item(Item(ticket="ANOTHER", score=100, deductions=[]))
         with contextlib.suppress(NotConnected):
-            await reading[1]()
+            await ack()
         seen, _, _ = await follow(adapter, lambda seen, *_: bool(seen) and rig.acked_seq == 1)
         await adapter.close()
         assert seqs(seen) == [("rig.rebooted", 4, 0), ("item.finished", 4, 1)]

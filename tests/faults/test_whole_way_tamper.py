@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import tamper_log as disk
 import tamper_store as store
-from tamper_point import Box, Point, run
+from tamper_point import Box, Point, begun, run
 
 from certs.keys import load_ed25519
 from scorelog.format.note import Ed25519Signer
@@ -29,12 +29,8 @@ DAMAGED = 3  # exit code of `kaofen-gateway fsck` (docs/gateway.md)
 @pytest.fixture(scope="module")
 def point(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Point]:
     """An exam point after a small round: two rigs at the gateway, two more for a second box."""
-    one = Point(tmp_path_factory.mktemp("point"))
-    try:
-        one.begin()
+    with begun(tmp_path_factory.mktemp("point")) as one:
         yield one
-    finally:
-        one.close()
 
 
 # -- (a) the gateway's store: fsck ---------------------------------------------------------------------------------

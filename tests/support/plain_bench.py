@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from next_reading import next_reading
 from tree import ROOT
 
-from device_adapters.contract import BadReading, Observation
 from device_adapters.factory import open_message_adapter
 from device_adapters.language.profile import load_profile
 from device_adapters.language.values import PlainShape
@@ -15,7 +15,7 @@ from device_adapters.messages.fates import Stored
 from device_adapters.mqtt.plain_box import PlainBox
 
 if TYPE_CHECKING:
-    from device_adapters.contract import Adapter, Evidence, Position
+    from device_adapters.contract import Adapter, Evidence, Observation, Position
     from device_adapters.language.profile import Profile
     from device_adapters.messages.fates import Fate
 
@@ -93,11 +93,4 @@ class Bench:
 
     async def next(self) -> Observation | Evidence:
         """The next observation, acknowledged, or refusal."""
-        while True:
-            try:
-                reading, ack = await self.adapter.read()
-            except BadReading as error:
-                return error.evidence
-            await ack(bytes(32))
-            if isinstance(reading, Observation):
-                return reading
+        return await next_reading(self.adapter)

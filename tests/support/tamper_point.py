@@ -130,6 +130,17 @@ class Box:
         return self.service.log.stat().st_size if self.service.log.exists() else 0
 
 
+@contextmanager
+def begun(folder: Path) -> Iterator[Point]:
+    """An exam point after a small round: two rigs at the gateway, two more for a second box."""
+    one = Point(folder)
+    try:
+        one.begin()
+        yield one
+    finally:
+        one.close()
+
+
 class Point:
     """A world with one gateway on two rigs, a server that audits without a pause, and rigs to spare."""
 
