@@ -16,7 +16,7 @@ from log_harness import cosigned, signer_for
 from scorelog.format import canonical
 from scorelog.format.tree import leaf_hash
 from scorelog.journal.identity import Identity, write_identity
-from scorelog.journal.schema import DATABASE, IDENTITY
+from scorelog.journal.schema import DATABASE, IDENTITY, WAL
 from scorelog.journal.statefile import State, read_state, write_state
 
 if TYPE_CHECKING:
@@ -172,6 +172,9 @@ SPOILT: Final[dict[str, Callable[[Path], None]]] = {
     "a stop that is neither": rows("UPDATE meta SET value = 2 WHERE name = 'clean'"),
     "another application": rows("PRAGMA application_id = 7"),
     "another version": rows("PRAGMA user_version = 99"),
+    "a header of another kind of journal": lambda path: _overwrite(path / DATABASE, 18, b"\1\1"),
+    "a header of one kind only": lambda path: _overwrite(path / DATABASE, 19, b"\1"),
+    "a write-ahead log of noise": lambda path: (path / WAL).write_bytes(bytes(range(100))),
     "no nodes": rows("DROP TABLE node"),
     "no openings": rows("DROP TABLE opening"),
     "no keys": rows("DROP TABLE entry_key"),
@@ -193,6 +196,12 @@ SPOILT: Final[dict[str, Callable[[Path], None]]] = {
     "a state that is none": _state_bytes(b"junk\n"),
     "an empty state": _state_bytes(b""),
 }
+
+
+def _overwrite(path: Path, at: int, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(content)
 
 
 def _odd() -> Identity:

@@ -29,6 +29,7 @@ from scorelog.journal.room import Reserve, RoomPolicy, disk_room
 from scorelog.journal.salvage import Row, each_entry, kept_entries
 from scorelog.journal.schema import create_tables
 from scorelog.journal.statefile import State, StateDamaged, parse_state
+from scorelog.journal.walcheck import wal_damage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -248,3 +249,19 @@ def test_a_state_is_read_as_it_was_written_and_each_wrong_field_is_refused() -> 
             body = canonical.encode(changed)
             with pytest.raises(StateDamaged):
                 parse_state(body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n")
+
+
+# --- the write-ahead log
+
+
+@pytest.mark.parametrize("noise", [bytes(200), bytes(range(200)), b"\xff" * 200])
+def test_a_write_ahead_log_without_a_frame_cannot_be_damaged(tmp_path: Path, noise: bytes) -> None:
+    """G3: what is no longer than its header is a torn beginning; a byte more, and the header must be one."""
+    path = tmp_path / "wal"
+    for length in (0, 1, 31, 32):
+        path.write_bytes(noise[:length])
+        assert wal_damage(path) is None
+    for length in (33, 56, 200):
+        path.write_bytes(noise[:length])
+        assert wal_damage(path) == "its header is damaged, though frames follow"
+    assert wal_damage(tmp_path / "none") is None
