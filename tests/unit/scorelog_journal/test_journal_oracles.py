@@ -14,7 +14,10 @@ import pytest
 from memory_tree import MemoryTree, entry
 
 from scorelog.format import canonical
+from scorelog.format.commitment import Opening
+from scorelog.format.tiles import frame_entries
 from scorelog.format.tree import MemoryNodes, leaf_hash
+from scorelog.format.upload import encode_openings
 from scorelog.journal import rows
 from scorelog.journal.errors import LogFull
 from scorelog.journal.limits import (
@@ -24,7 +27,7 @@ from scorelog.journal.limits import (
     SIGNED_EVERY_OPENING_BYTES,
 )
 from scorelog.journal.nodes import StoredNodes, TileEdge, read_row
-from scorelog.journal.request import SigningPlan, piece_stop
+from scorelog.journal.request import Built, SigningPlan, entry_frame, opening_frame, piece_stop
 from scorelog.journal.room import Reserve, RoomPolicy, disk_room
 from scorelog.journal.salvage import Row, each_entry, kept_entries
 from scorelog.journal.schema import create_tables
@@ -61,6 +64,16 @@ def test_a_piece_is_the_longest_that_keeps_all_three_limits() -> None:
             max_entries,
             max_bytes,
         )
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 65_535])
+def test_what_is_counted_is_what_travels(size: int) -> None:
+    """P2: entries and openings are weighed as they are framed in an upload, to the byte."""
+    assert entry_frame(size) == len(frame_entries([bytes(size)]))
+    one = Opening(7, "ticket", bytes(32), b"x" * min(size, 1024))
+    assert opening_frame(one.field, len(one.value)) == len(encode_openings([one]))
+    made = Built(bytes(size), bytes(32), None, None, ((one.field, one.blind, one.value),) * 3, None)
+    assert (made.entry_frame, made.openings_frame) == (size + 2, 3 * len(encode_openings([one])))
 
 
 def test_a_checkpoint_is_due_exactly_before_what_would_exceed_an_upload() -> None:
