@@ -132,6 +132,7 @@ TARGETS = [
         None,
         lambda: [GATEWAY],
         TOML_TOKENS,
+        slow=4,  # a whole file, and the operator's own
     ),
     Target(
         "content-key",

@@ -130,6 +130,7 @@ TARGETS = [
         None,
         lambda: [CONFIG.encode()],
         TOML_TOKENS,
+        slow=4,  # a whole file, and the operator's own
     ),
     Target(
         "server-config-file",
