@@ -214,7 +214,8 @@ class RigSupervisor:
             return
         self._full = False
         if self._halted:
-            return
+            # An adapter gives what nobody acknowledged again at once. The process, which ends, cancels this task.
+            await asyncio.get_running_loop().create_future()
         with failpoint(_ACK), contextlib.suppress(BackOff):
             await ack(entry)
         self._answered(stored=True)
